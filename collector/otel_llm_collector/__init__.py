@@ -1,0 +1,1 @@
+"""The collector of otel-llm: OTLP in, Parquet out, SQL over it."""

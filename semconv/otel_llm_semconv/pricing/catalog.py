@@ -1,0 +1,147 @@
+"""Rates by provider, model and moment, read from genai-prices (MIT; bundled data, no network).
+
+The library is imported on first use, its models are looked up once, and a rate card is memoised by everything
+that can change it, so that pricing a row costs about a microsecond after the first of its kind.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from importlib.metadata import version as _installed
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from genai_prices.types import ModelInfo
+
+#: Our provider names (GenAI conventions) -> those of the price data, where they differ.
+PROVIDER_IDS: Final[Mapping[str, str]] = {
+    "aws.bedrock": "aws",
+    "azure.ai.inference": "azure",
+    "azure.ai.openai": "azure",
+    "az.ai.inference": "azure",
+    "az.ai.openai": "azure",
+    "fireworks_ai": "fireworks",
+    "gcp.gemini": "google",
+    "gcp.gen_ai": "google",
+    "gcp.vertex_ai": "google",
+    "gemini": "google",
+    "mistral_ai": "mistral",
+    "mistralai": "mistral",
+    "moonshot_ai": "moonshotai",
+    "vertex_ai": "google",
+    "x_ai": "x-ai",
+    "xai": "x-ai",
+}
+
+#: Price key of genai-prices -> (unit of our rate, divisor). Everything else there is not counted by us yet.
+_DIVISORS: Final[Mapping[str, int]] = {
+    "input_mtok": 1_000_000,
+    "cache_read_mtok": 1_000_000,
+    "cache_write_mtok": 1_000_000,
+    "cache_write_1h_mtok": 1_000_000,
+    "output_mtok": 1_000_000,
+    "output_reasoning_mtok": 1_000_000,
+    "input_audio_mtok": 1_000_000,
+    "output_audio_mtok": 1_000_000,
+    "requests_kcount": 1_000,
+}
+_PREFIX = re.compile(r"^(?:models/|publishers/[^/]+/models/)")
+_STANDARD_TIERS: Final = frozenset({"", "auto", "default", "standard"})
+_CARDS_MAX: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """USD a unit: `base`, or the rate of the highest tier whose start the call's whole input exceeds (strictly)."""
+
+    base: Decimal
+    tiers: tuple[tuple[int, Decimal], ...] = ()
+
+    def at(self, input_tokens: int) -> Decimal:
+        for start, rate in reversed(self.tiers):
+            if input_tokens > start:
+                return rate
+        return self.base
+
+
+@dataclass(frozen=True, slots=True)
+class RateCard:
+    """The rates of one model at one moment, by genai-prices' key; `tier_known` is False where the tier has none."""
+
+    rates: Mapping[str, Rate]
+    tier_known: bool
+
+
+_cards: dict[tuple[str, str, str, int], RateCard | None] = {}
+
+
+def rate_card(provider: str, model: str, at: datetime, service_tier: str | None) -> RateCard | None:
+    """The rates for a call made at `at` (aware), or None where the model is unknown for that provider."""
+    found = _find_model(provider, model)
+    if found is None:
+        return None
+    tier = (service_tier or "").lower()
+    key = (provider, model, tier, _moment(found, at))
+    if key not in _cards:
+        if len(_cards) >= _CARDS_MAX:
+            _cards.clear()
+        _cards[key] = _read_card(found, at, "" if tier in _STANDARD_TIERS else tier)
+    return _cards[key]
+
+
+def warm() -> None:
+    """Import the price data and touch it, so that a later `price()` is quick. Takes ~0.3 s of CPU; thread-safe."""
+    _find_model("openai", "gpt-4o-mini")
+
+
+@functools.cache
+def version() -> str:
+    """The price data's version, as it stands in every priced row."""
+    return f"genai-prices-{_installed('genai-prices')}"
+
+
+@functools.lru_cache(maxsize=_CARDS_MAX)
+def _find_model(provider: str, model: str) -> ModelInfo | None:
+    from genai_prices.data_snapshot import get_snapshot
+
+    name = provider.lower()
+    try:
+        _, found = get_snapshot().find_provider_model(_PREFIX.sub("", model), None, PROVIDER_IDS.get(name, name), None)
+    except LookupError:
+        return None
+    return found
+
+
+def _moment(model: ModelInfo, at: datetime) -> int:
+    """The finest unit of time on which the model's price can depend: a day, or a minute for off-peak prices."""
+    seconds = int(at.timestamp())
+    return seconds // 60 if _has_time_of_day(model) else -(seconds // 86_400) - 1
+
+
+def _has_time_of_day(model: ModelInfo) -> bool:
+    from genai_prices.types import TimeOfDateConstraint
+
+    conditions = [*(model.prices if isinstance(model.prices, list) else ()), *(model.price_variants or ())]
+    return any(isinstance(condition.constraint, TimeOfDateConstraint) for condition in conditions)
+
+
+def _read_card(model: ModelInfo, at: datetime, tier: str) -> RateCard:
+    tier_known = not tier or any(v.when == {"service_tier": tier} for v in model.price_variants or ())
+    prices = model.get_prices(at.astimezone(UTC), {"service_tier": tier} if tier else None)
+    rates = {key: _read_rate(value, _DIVISORS[key]) for key, value in vars(prices).items() if _is_rate(key, value)}
+    return RateCard(rates, tier_known)
+
+
+def _is_rate(key: str, value: Any) -> bool:
+    return key in _DIVISORS and value is not None
+
+
+def _read_rate(value: Any, divisor: int) -> Rate:
+    if isinstance(value, Decimal):
+        return Rate(value / divisor)
+    return Rate(value.base / divisor, tuple((tier.start, tier.price / divisor) for tier in value.tiers))

@@ -1,0 +1,184 @@
+"""The tables of the lake, column by column: the collector builds its Arrow schemas, docs and checks from these rows.
+
+`type` is DuckDB's spelling. `attribute` names the span attribute that a column is *promoted* from: it leaves the
+`attributes` map when the value has the column's type, and is put back when a span is rebuilt. A column without one
+is computed, or comes from a field of the span itself. Columns are only ever added, never renamed or retyped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from . import attributes as a
+
+TEXT: Final = "VARCHAR"
+LONG: Final = "BIGINT"
+INT: Final = "INTEGER"
+BOOL: Final = "BOOLEAN"
+DATE: Final = "DATE"
+TIME: Final = "TIMESTAMPTZ"
+MONEY: Final = "DECIMAL(18,12)"
+MAP: Final = "MAP(VARCHAR, VARCHAR)"
+TEXTS: Final = "VARCHAR[]"
+BYTES: Final = "BLOB"
+TYPES: Final = (TEXT, LONG, INT, BOOL, DATE, TIME, MONEY, MAP, TEXTS, BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its name, DuckDB type, unit ('' where it has none), source attribute and meaning."""
+
+    name: str
+    type: str
+    unit: str
+    attribute: str | None
+    meaning: str
+
+
+def _c(name: str, type: str, meaning: str, *, unit: str = "", attribute: str | None = None) -> Column:
+    return Column(name, type, unit, attribute, meaning)
+
+
+_IDENTITY = (
+    _c("row_id", TEXT, "Identity of the row, the same on every replay: 16 hex digits from trace and span id"),
+    _c("trace_id", TEXT, "Trace id, 32 lower-case hex digits, as Jaeger shows it"),
+    _c("span_id", TEXT, "Span id, 16 lower-case hex digits"),
+    _c("parent_span_id", TEXT, "Span id of the parent; NULL for a root"),
+    _c("date", DATE, "UTC day of start_time; the partition of the table"),
+    _c("start_time", TIME, "When the operation began, to the microsecond"),
+    _c("start_time_ns", LONG, "When the operation began, exactly", unit="ns since 1970 UTC"),
+    _c("duration_ns", LONG, "End minus start as sent; negative where the sender's clock ran backwards", unit="ns"),
+    _c(
+        "time_to_first_chunk_ns",
+        LONG,
+        "From issuing the request to the first streamed chunk",
+        unit="ns",
+    ),
+    _c("name", TEXT, "Span name"),
+    _c("kind", TEXT, "INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER or UNSPECIFIED"),
+    _c("status", TEXT, "UNSET, OK or ERROR"),
+    _c("status_message", TEXT, "The sender's description of the status"),
+    _c("error_type", TEXT, "Class of the error: exception name or HTTP status", attribute=a.ERROR_TYPE),
+    _c("service_name", TEXT, "service.name of the resource"),
+    _c("environment", TEXT, "deployment.environment.name of the resource, or its old spelling"),
+)
+
+_CALL = (
+    _c("operation", TEXT, "chat, embeddings, invoke_agent, execute_tool ...", attribute=a.OPERATION),
+    _c("provider", TEXT, "openai, anthropic, aws.bedrock ...", attribute=a.PROVIDER),
+    _c("request_model", TEXT, "Model asked for", attribute=a.REQUEST_MODEL),
+    _c("response_model", TEXT, "Model that answered", attribute=a.RESPONSE_MODEL),
+    _c("response_id", TEXT, "The provider's id of the response", attribute=a.RESPONSE_ID),
+    _c("finish_reasons", TEXTS, "Why generation stopped, one a choice", attribute=a.RESPONSE_FINISH_REASONS),
+    _c("stream", BOOL, "The answer was streamed; NULL means no", attribute=a.REQUEST_STREAM),
+    _c("attempts", INT, "HTTP attempts inside the call; NULL means one", attribute=a.ATTEMPTS),
+    _c("http_status", INT, "HTTP status of the last attempt", attribute=a.HTTP_STATUS),
+)
+
+_WHO = (
+    _c("session_id", TEXT, "session.id, else the dialect's own, else gen_ai.conversation.id"),
+    _c("session_name", TEXT, "Name of the session for people", attribute=a.SESSION_NAME),
+    _c("session_path", TEXT, "Place of the call in the session, such as /intake/triage", attribute=a.SESSION_PATH),
+    _c("conversation_id", TEXT, "Conversation or thread at the provider", attribute=a.CONVERSATION_ID),
+    _c("user_id", TEXT, "End user on whose behalf the call was made", attribute=a.USER_ID),
+    _c("prompt_name", TEXT, "Name of the prompt template", attribute=a.PROMPT_NAME),
+    _c("prompt_version", TEXT, "Version of the prompt template", attribute=a.PROMPT_VERSION),
+    _c("agent_name", TEXT, "The agent, or the nearest agent around a call", attribute=a.AGENT_NAME),
+    _c("workflow_name", TEXT, "The workflow, or the nearest workflow around a call", attribute=a.WORKFLOW_NAME),
+    _c("tool_name", TEXT, "The tool that was run", attribute=a.TOOL_NAME),
+)
+
+_TOKENS = (
+    _c("input_tokens", LONG, "Input, cache reads and writes included", unit="tokens", attribute=a.USAGE_INPUT_TOKENS),
+    _c("output_tokens", LONG, "Output, reasoning included", unit="tokens", attribute=a.USAGE_OUTPUT_TOKENS),
+    _c(
+        "cache_read_tokens",
+        LONG,
+        "Part of the input read from a cache",
+        unit="tokens",
+        attribute=a.USAGE_CACHE_READ_TOKENS,
+    ),
+    _c("cache_write_tokens", LONG, "Part of the input written to a cache, any TTL", unit="tokens"),
+    _c(
+        "cache_write_1h_tokens",
+        LONG,
+        "Part of cache_write_tokens kept for one hour",
+        unit="tokens",
+        attribute=a.USAGE_CACHE_WRITE_1H_TOKENS,
+    ),
+    _c(
+        "reasoning_tokens",
+        LONG,
+        "Part of the output spent on reasoning",
+        unit="tokens",
+        attribute=a.USAGE_REASONING_TOKENS,
+    ),
+    _c(
+        "audio_input_tokens",
+        LONG,
+        "Part of the input that is audio",
+        unit="tokens",
+        attribute=a.USAGE_AUDIO_INPUT_TOKENS,
+    ),
+    _c(
+        "audio_output_tokens",
+        LONG,
+        "Part of the output that is audio",
+        unit="tokens",
+        attribute=a.USAGE_AUDIO_OUTPUT_TOKENS,
+    ),
+    _c("usage_status", TEXT, "reported, partial, missing or estimated; NULL on rows that are no call"),
+)
+
+_COST = (
+    _c("cost_usd", MONEY, "Cost of the call, the sum of its components; NULL with a reason in cost_status", unit="USD"),
+    _c("cost_input_usd", MONEY, "Input that was neither read from nor written to a cache", unit="USD"),
+    _c("cost_output_usd", MONEY, "Output, without what has a component of its own", unit="USD"),
+    _c("cost_cache_read_usd", MONEY, "Cache reads", unit="USD"),
+    _c("cost_cache_write_usd", MONEY, "Cache writes of the default TTL", unit="USD"),
+    _c("cost_cache_write_1h_usd", MONEY, "Cache writes kept for one hour", unit="USD"),
+    _c("cost_reasoning_usd", MONEY, "Reasoning, where it has a price of its own", unit="USD"),
+    _c("cost_audio_input_usd", MONEY, "Audio input", unit="USD"),
+    _c("cost_audio_output_usd", MONEY, "Audio output", unit="USD"),
+    _c("cost_image_usd", MONEY, "Images", unit="USD"),
+    _c("cost_web_search_usd", MONEY, "Web searches run by the provider", unit="USD"),
+    _c("cost_request_usd", MONEY, "Fee a request", unit="USD"),
+    _c("cost_status", TEXT, "exact, or why the figure is assumed, estimated or NULL"),
+    _c("price_version", TEXT, "Price data that the figure was computed with"),
+    _c("emitted_cost_usd", MONEY, "What the sender said the call cost", unit="USD"),
+    _c("emitted_cost_source", TEXT, "provider or local", attribute=a.COST_SOURCE),
+)
+
+_RECORD = (
+    _c("clock_flag", TEXT, "Why the times are doubtful: zero_time, end_before_start, out_of_range"),
+    _c("dialect", TEXT, "Spelling that the span was read as; NULL where it is no GenAI span"),
+    _c("is_llm_call", BOOL, "The row is one counted call of a model"),
+    _c("not_counted_reason", TEXT, "Why a row that looks like a call is not counted"),
+    _c("sample_rate", TEXT, "Sampling rate of the sender, where it is known", attribute=a.SAMPLE_RATE),
+    _c("properties", MAP, "Custom properties, without their prefix"),
+    _c("attributes", MAP, "All attributes that have no column of their own, as text"),
+    _c("attribute_types", TEXT, "One letter an entry of attributes: s i d b n, y bytes, j JSON array, o OTLP JSON"),
+    _c("resource", BYTES, "Resource and schema_url as OTLP protobuf (ResourceSpans without spans)"),
+    _c("scope", BYTES, "Scope and schema_url as OTLP protobuf (ScopeSpans without spans)"),
+    _c("side", BYTES, "The rest of the span's protobuf: events, links, flags, dropped counts, unknown fields"),
+    _c("collector_id", TEXT, "Collector that stored the row"),
+    _c("segment", LONG, "Journal segment that the row came from"),
+)
+
+_MESSAGES = (
+    _c("row_id", TEXT, "Row of `spans` that the content belongs to"),
+    _c("date", DATE, "UTC day of the span's start; the partition of the table"),
+    _c("trace_id", TEXT, "Trace id, 32 lower-case hex digits"),
+    _c("span_id", TEXT, "Span id, 16 lower-case hex digits"),
+    _c("input_messages", TEXT, "Messages sent, JSON as in the GenAI conventions", attribute=a.INPUT_MESSAGES),
+    _c("output_messages", TEXT, "Messages received, JSON", attribute=a.OUTPUT_MESSAGES),
+    _c("system_instructions", TEXT, "System prompt, JSON", attribute=a.SYSTEM_INSTRUCTIONS),
+    _c("tool_definitions", TEXT, "Tools offered to the model, JSON", attribute=a.TOOL_DEFINITIONS),
+)
+
+#: Table name -> columns, in the order of the Parquet schema.
+TABLES: Final[dict[str, tuple[Column, ...]]] = {
+    "spans": _IDENTITY + _CALL + _WHO + _TOKENS + _COST + _RECORD,
+    "messages": _MESSAGES,
+}
