@@ -1,0 +1,52 @@
+# otel-llm: `make help` lists what there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types layers unit format wheel bench-app clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY) ## Set up if needed, then show the whole path: app, collector, Parquet, SQL
+	$(BIN)/otel-llm demo
+
+test: $(READY) check unit ## Set up if needed, then run every check and every test
+
+check: lint types layers ## Style, types and layers
+
+lint: $(READY) ## Style (ruff)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY) ## Types (mypy, strict)
+	$(BIN)/mypy
+
+layers: $(READY) ## Who may import whom (import-linter)
+	$(BIN)/lint-imports --no-logo
+
+unit: $(READY) ## The tests
+	$(BIN)/python -m pytest
+
+format: $(READY) ## Write the code as ruff would
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+wheel: $(READY) ## Build the wheel into dist/
+	rm -rf dist
+	$(BIN)/python -m build --wheel --outdir dist .
+
+bench-app: $(READY) ## What an unreachable, hung or slow collector adds to a call
+	$(BIN)/python benchmarks/app_exporter.py
+
+clean: ## Remove what the targets made
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "otel-llm needs Python 3.11 or newer; try: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $(READY)

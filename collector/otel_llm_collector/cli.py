@@ -1,0 +1,276 @@
+"""The commands that read: `otel-llm sql | cost | latency | trace`. stdout carries data, everything else is stderr's."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from otel_llm.errors import OtelLlmError, UsageError
+
+from .config import DATA_DEFAULT, DATA_ENV, data_dir
+from .render import Format
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from .query import Table
+
+ROWS_DEFAULT = 100
+BLOCKS_DEFAULT = 10  # rows too wide for the terminal, shown as a block each
+SPANS_DEFAULT = 200
+
+_Data = Annotated[
+    Path | None, typer.Option(metavar="DIR", help=f"Data directory. Default: ${DATA_ENV}, else {DATA_DEFAULT}.")
+]
+_By = Annotated[
+    str,
+    typer.Option(
+        metavar="NAMES",
+        help="What to group by, separated by commas: model, user, agent, workflow, session, prompt, tool, provider, "
+        "service, environment, operation, status, trace, day, hour, month, property.KEY, attribute.KEY, any column.",
+    ),
+]
+_Since = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Only calls from then on: 2026-11-01, 24h, 7d, today, yesterday.")
+]
+_Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only calls before then.")]
+_Tz = Annotated[
+    str, typer.Option(metavar="ZONE", help="IANA time zone of days and of times without an offset, shown and read.")
+]
+_Where = Annotated[
+    str | None, typer.Option(metavar="SQL", help="Only calls for which this expression over llm_calls holds.")
+]
+_Limit = Annotated[
+    int | None,
+    typer.Option(min=0, metavar="N", help=f"Rows at most, 0 for all. Default: {ROWS_DEFAULT} in a table, else all."),
+]
+_Format = Annotated[Format, typer.Option(help="How the answer is written.")]
+_Output = Annotated[Path | None, typer.Option(metavar="FILE", help="Write to this file instead of stdout.")]
+
+
+def sql(argv: list[str]) -> int:
+    """`otel-llm sql QUERY`: the rows of one reading SQL statement over the lake."""
+    return _run("sql", _sql, argv)
+
+
+def cost(argv: list[str]) -> int:
+    """`otel-llm cost --by NAMES`: what the calls cost."""
+    return _run("cost", _cost, argv)
+
+
+def latency(argv: list[str]) -> int:
+    """`otel-llm latency --by NAMES`: how long the calls take."""
+    return _run("latency", _latency, argv)
+
+
+def trace(argv: list[str]) -> int:
+    """`otel-llm trace ID`: a trace as a tree."""
+    return _run("trace", _trace, argv)
+
+
+def _sql(
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="One SQL statement that reads; - takes it from stdin.")],
+    *,
+    data: _Data = None,
+    tz: _Tz = "UTC",
+    limit: _Limit = None,
+    format: _Format = Format.TABLE,
+    output: _Output = None,
+) -> None:
+    """Ask the lake in SQL. Tables: spans, messages, llm_calls, traces, sessions, users, models, prompts, agents,
+    cost_daily; `DESCRIBE spans` lists the columns."""
+    from . import query as lake
+    from .query.statements import readable_errors
+
+    text = sys.stdin.read() if query == "-" else query
+    with _opened(data, tz) as connection:
+        reader = lake.sql(connection, text)
+        with readable_errors(), _target(format, output, data_dir(data)) as out:
+            if format is Format.TABLE:
+                _print_result(reader, limit, out)
+            else:
+                _write_rows(format, reader, limit, out)
+
+
+def _cost(
+    *,
+    by: _By = "model",
+    since: _Since = None,
+    until: _Until = None,
+    tz: _Tz = "UTC",
+    where: _Where = None,
+    data: _Data = None,
+    limit: _Limit = None,
+    format: _Format = Format.TABLE,
+    output: _Output = None,
+) -> None:
+    """What do the calls cost? Exact to the last digit; calls without a price are counted beside."""
+    from . import query as lake
+
+    with _opened(data, tz) as connection:
+        chosen = lake.selection(connection, since=since, until=until, where=where)
+        _print_answer(lake.cost(connection, by, chosen), limit, format, output, data)
+
+
+def _latency(
+    *,
+    by: _By = "model",
+    since: _Since = None,
+    until: _Until = None,
+    tz: _Tz = "UTC",
+    where: _Where = None,
+    data: _Data = None,
+    limit: _Limit = None,
+    format: _Format = Format.TABLE,
+    output: _Output = None,
+) -> None:
+    """How long do the calls take, and how long until the first streamed chunk? Milliseconds."""
+    from . import query as lake
+
+    with _opened(data, tz) as connection:
+        chosen = lake.selection(connection, since=since, until=until, where=where)
+        _print_answer(lake.latency(connection, by, chosen), limit, format, output, data)
+
+
+def _trace(
+    trace_id: Annotated[str, typer.Argument(metavar="ID", help="Trace id, its beginning, or `last` for the newest.")],
+    *,
+    data: _Data = None,
+    tz: _Tz = "UTC",
+    depth: Annotated[int | None, typer.Option(min=0, metavar="N", help="Levels below the root. Default: all.")] = None,
+    limit: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Spans to show in the tree, 0 for all.")
+    ] = SPANS_DEFAULT,
+    format: _Format = Format.TABLE,
+    output: _Output = None,
+) -> None:
+    """A trace as a tree, with what each subtree cost, took and used. The other formats carry every span."""
+    from . import query as lake
+    from .console import hidden_spans, trace_text
+
+    with _opened(data, tz) as connection:
+        tree = lake.trace(connection, trace_id)
+    with _target(format, output, data_dir(data)) as out:
+        if format is not Format.TABLE:
+            rows = tree.table()
+            _write_rows(format, rows.to_reader(), None, out)
+            return
+        bounds: dict[str, int | None] = {"depth": depth, "limit": limit or None}
+        out.write(trace_text(tree, width=_width(), **bounds).encode())
+    if hidden := hidden_spans(tree, **bounds):
+        _say(f"{hidden:,} of {tree.sums.spans:,} spans are not shown one by one: --limit 0 shows all, --depth N fewer")
+
+
+def _run(name: str, function: Callable[..., None], argv: list[str]) -> int:
+    """Run a command; its exit code. Errors leave as one line on stderr."""
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command(name)(function)
+    try:
+        code = typer.main.get_command(app).main(args=argv, prog_name=f"otel-llm {name}", standalone_mode=False)
+    except OtelLlmError as error:
+        return _fail(name, str(error), error.exit_code)
+    except typer.TyperException as error:
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        return _fail(name, f"{message.rstrip('.')}; see `otel-llm {name} --help`", UsageError.exit_code)
+    except typer.Abort:
+        return 130
+    except BrokenPipeError:  # the reader has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return int(code or 0)
+
+
+def _fail(name: str, message: str, code: int) -> int:
+    _say(f"otel-llm {name}: {' '.join(message.split())}")
+    return code
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr)  # noqa: T201
+
+
+@contextlib.contextmanager
+def _opened(data: Path | None, tz: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    from .query import connect
+
+    with connect(data_dir(data), tz=tz) as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def _target(format: Format, output: Path | None, data: Path) -> Iterator[IO[bytes]]:
+    """Where the answer goes: the file that was asked for, else stdout."""
+    if output is not None:
+        if output.resolve().is_relative_to(data.resolve()):
+            raise UsageError(f"--output {output} lies inside the data directory: choose another place")
+        try:
+            with output.open("wb") as file:
+                yield file
+        except OSError as error:
+            raise OtelLlmError(f"cannot write {output}: {error.strerror}") from error
+        return
+    if format is Format.PARQUET and sys.stdout.isatty():
+        raise UsageError("Parquet is not for a terminal: add --output FILE, or send stdout to a file")
+    sys.stdout.flush()
+    yield sys.stdout.buffer
+    sys.stdout.buffer.flush()
+
+
+def _print_answer(answer: Table, limit: int | None, format: Format, output: Path | None, data: Path | None) -> None:
+    from .console import answer_table
+
+    with _target(format, output, data_dir(data)) as out:
+        if format is not Format.TABLE:
+            _write_rows(format, answer.data.to_reader(), limit, out)
+        else:
+            shown = ROWS_DEFAULT if limit is None else limit or None
+            out.write(answer_table(answer, limit=shown, width=_width()).encode())
+            if shown is not None and answer.data.num_rows > shown:
+                _say(f"the first {shown:,} of {answer.data.num_rows:,} rows; --limit 0 shows all")
+    if not answer.data.num_rows:
+        _say("no calls match")
+    for note in answer.notes:
+        _say(note)
+
+
+def _print_result(reader: Any, limit: int | None, out: IO[bytes]) -> None:
+    import pyarrow as pa
+
+    from .console import fits_grid, result_table
+
+    shown = ROWS_DEFAULT if limit is None else limit
+    rows = pa.Table.from_batches(_first(reader, shown + 1 if shown else None), schema=reader.schema)
+    if limit is None and not fits_grid(rows, _width()):
+        shown = BLOCKS_DEFAULT
+    out.write(result_table(rows.slice(0, shown or None), width=_width()).encode())
+    if shown and rows.num_rows > shown:
+        _say(f"the first {shown:,} rows, there are more; --limit 0 shows all, --format csv, json or parquet writes all")
+
+
+def _write_rows(format: Format, reader: Any, limit: int | None, out: IO[bytes]) -> None:
+    from .render import write
+
+    write(format, reader.schema, _first(reader, limit or None), out)
+
+
+def _first(batches: Any, limit: int | None) -> Iterator[Any]:
+    """The batches up to so many rows."""
+    for batch in batches:
+        if limit is None:
+            yield batch
+            continue
+        yield batch.slice(0, limit)
+        limit -= min(batch.num_rows, limit)
+        if not limit:
+            return
+
+
+def _width() -> int:
+    return shutil.get_terminal_size((80, 24)).columns

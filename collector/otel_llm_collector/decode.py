@@ -1,0 +1,131 @@
+"""From a stored request to span records, losing nothing: what has no column of its own goes into blobs and letters."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from google.protobuf import json_format
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
+
+#: Fields of a span that have columns; all others stay in its `side`.
+_CORE_FIELDS: Final = (
+    "trace_id",
+    "span_id",
+    "parent_span_id",
+    "name",
+    "start_time_unix_nano",
+    "end_time_unix_nano",
+    "attributes",
+)
+
+#: Value field -> its letter, and how it is spelled as text.
+_SCALARS: Final[dict[str | None, tuple[str, Callable[[Any], str]]]] = {
+    "string_value": ("s", str),
+    "int_value": ("i", str),
+    "double_value": ("d", repr),
+    "bool_value": ("b", lambda flag: "true" if flag else "false"),
+    "bytes_value": ("y", lambda data: base64.b64encode(data).decode()),
+    None: ("n", lambda _: ""),
+}
+
+
+@dataclass(slots=True)
+class SpanRecord:
+    """One span of a request with what surrounds it.
+
+    `attributes` holds the first value of each key, `resource` and `scope` the enclosing messages without their spans,
+    `resource_attributes` the resource's, `side` the rest of the span's protobuf.
+    """
+
+    span: Span
+    attributes: dict[str, AnyValue]
+    side: bytes
+    resource_attributes: Mapping[str, AnyValue]
+    resource: bytes
+    scope_name: str
+    scope: bytes
+
+
+def read_spans(payload: bytes) -> Iterator[SpanRecord]:
+    """The spans of an ExportTraceServiceRequest, in their order there."""
+    for resource_spans in ExportTraceServiceRequest.FromString(payload).resource_spans:
+        resource_attributes = _first_values(resource_spans.resource.attributes)[0]
+        resource = _without_spans(resource_spans)
+        for scope_spans in resource_spans.scope_spans:
+            scope = _without_spans(scope_spans)
+            for span in scope_spans.spans:
+                attributes, repeated = _first_values(span.attributes)
+                side = _side(span, repeated)
+                name = scope_spans.scope.name
+                yield SpanRecord(span, attributes, side, resource_attributes, resource, name, scope)
+
+
+def text_of(value: AnyValue) -> tuple[str, str]:
+    """An attribute value as people read it, and the letter that gives it its type back.
+
+    s string, i int, d double, b bool, n unset, y bytes (base64), j array of strings (JSON),
+    o anything else (OTLP/JSON).
+    """
+    kind = value.WhichOneof("value")
+    if kind in _SCALARS:
+        letter, spell = _SCALARS[kind]
+        return spell(getattr(value, kind) if kind else None), letter
+    texts = strings_of(value)
+    if texts is not None:
+        return json.dumps(texts, ensure_ascii=False), "j"
+    return json_format.MessageToJson(value, indent=None, ensure_ascii=False), "o"
+
+
+def strings_of(value: AnyValue) -> list[str] | None:
+    """The strings of an array of nothing but strings, else None."""
+    items = value.array_value.values
+    if value.WhichOneof("value") != "array_value" or any(i.WhichOneof("value") != "string_value" for i in items):
+        return None
+    return [item.string_value for item in items]
+
+
+def _first_values(pairs: Iterable[KeyValue]) -> tuple[dict[str, AnyValue], list[KeyValue]]:
+    """The first value of each key, and the pairs that repeat a key (they occur, and DuckDB refuses such a MAP)."""
+    first: dict[str, AnyValue] = {}
+    repeated: list[KeyValue] = []
+    for pair in pairs:
+        if pair.key in first:
+            repeated.append(pair)
+        else:
+            first[pair.key] = pair.value
+    return first, repeated
+
+
+def _side(span: Span, repeated: list[KeyValue]) -> bytes:
+    """Copy and clear, so that unknown fields survive; `status` and `kind` leave only if a column says all of them."""
+    rest = Span()
+    rest.CopyFrom(span)
+    for field in _CORE_FIELDS:
+        rest.ClearField(field)
+    rest.attributes.extend(repeated)
+    if rest.kind in Span.SpanKind.values():
+        rest.ClearField("kind")
+    rest.status.ClearField("message")
+    if rest.status.code in (0, 1, 2):
+        rest.status.ClearField("code")
+    if rest.status.ByteSize() == 0 and not span.HasField("status"):
+        rest.ClearField("status")
+    return rest.SerializeToString()
+
+
+def _without_spans(message: ResourceSpans | ScopeSpans) -> bytes:
+    if isinstance(message, ResourceSpans):
+        resource = ResourceSpans()
+        resource.CopyFrom(message)
+        resource.ClearField("scope_spans")
+        return resource.SerializeToString()
+    scope = ScopeSpans()
+    scope.CopyFrom(message)
+    scope.ClearField("spans")
+    return scope.SerializeToString()

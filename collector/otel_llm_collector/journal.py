@@ -1,0 +1,264 @@
+"""The journal: numbered segments of CRC-framed OTLP requests. What is answered with success is on disk here.
+
+    journal/000000000007.open    the segment being written (one writer, the receiver)
+    journal/000000000006.seg     closed, waiting for the converter
+    archive/000000000005.seg     converted; kept for a while, so that a mapping bug can be repaired
+    journal/quarantine/          closed segments with a damaged frame, after their sound frames were converted
+
+A frame is a 24-byte header (magic, length, CRC-32, kind, receive time) and the request's protobuf, as sent.
+Standard library only: the receiver imports this.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+TRACES: Final = 1
+
+_MAGIC: Final = b"OLJ1"
+_HEADER: Final = struct.Struct("<4sIIB3xQ")
+_CHECKED: Final = struct.Struct("<IB3xQ")
+_NAME: Final = re.compile(r"^(\d{12})\.(open|seg)$")
+_IOV_MAX: Final = 512
+_Read = Callable[[int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One stored request: the signal's kind, when it came (ns since 1970), its protobuf, and where the next begins."""
+
+    kind: int
+    received_ns: int
+    payload: bytes
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A journal file and its number."""
+
+    number: int
+    path: Path
+
+
+class CorruptFrameError(Exception):
+    """A frame that cannot be read: torn (a crash cut it) or damaged. `offset` is where it begins."""
+
+    def __init__(self, path: Path, offset: int) -> None:
+        super().__init__(f"{path.name}: no sound frame at byte {offset}")
+        self.offset = offset
+
+
+def journal_dir(data: Path) -> Path:
+    return data / "journal"
+
+
+def archive_dir(data: Path) -> Path:
+    return data / "archive"
+
+
+def closed_segments(folder: Path) -> list[Segment]:
+    """The closed segments of a folder, in the order of their numbers."""
+    return _segments(folder, "seg")
+
+
+def open_segments(folder: Path) -> list[Segment]:
+    """The segments being written, at most one while a receiver lives."""
+    return _segments(folder, "open")
+
+
+def read_frames(path: Path, offset: int = 0) -> Iterator[Frame]:
+    """The frames of a segment from `offset` on. Ends at the end of the file; raises CorruptFrameError elsewhere."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        while head := file.read(_HEADER.size):
+            yield _read_frame(path, file.read, head, file.tell() - len(head))
+
+
+def _read_frame(path: Path, read: _Read, head: bytes, offset: int) -> Frame:
+    if len(head) < _HEADER.size:
+        raise CorruptFrameError(path, offset)
+    magic, length, crc, kind, received_ns = _HEADER.unpack(head)
+    if magic != _MAGIC:
+        raise CorruptFrameError(path, offset)
+    payload = read(length)
+    if len(payload) != length or crc != _crc(kind, received_ns, payload):
+        raise CorruptFrameError(path, offset)
+    return Frame(kind, received_ns, payload, offset + _HEADER.size + length)
+
+
+def frame_header(kind: int, received_ns: int, payload: bytes) -> bytes:
+    return _HEADER.pack(_MAGIC, len(payload), _crc(kind, received_ns, payload), kind, received_ns)
+
+
+def _crc(kind: int, received_ns: int, payload: bytes) -> int:
+    return zlib.crc32(payload, zlib.crc32(_CHECKED.pack(len(payload), kind, received_ns)))
+
+
+class Writer:
+    """The one writer of a journal: appends groups of frames durably and starts a new segment when told to.
+
+    Not thread-safe: the receiver calls it from one task at a time. An OSError leaves nothing of the group behind.
+    """
+
+    def __init__(self, data: Path) -> None:
+        self._folder = journal_dir(data)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._identity = _Identity.load(data)
+        self.torn_bytes = sum(_recover(segment) for segment in open_segments(self._folder))
+        self._file: int | None = None
+        self._path = self._folder
+        self.size = 0
+
+    @property
+    def collector_id(self) -> str:
+        return self._identity.collector_id
+
+    def append(self, frames: Sequence[tuple[bytes, bytes]]) -> None:
+        """Write (header, payload) pairs and return once they are on disk."""
+        file = self._open() if self._file is None else self._file
+        try:
+            written = _write_all(file, [part for frame in frames for part in frame])
+            os.fdatasync(file)
+        except OSError:
+            self._abandon_tail(file)
+            raise
+        self.size += written
+
+    def rotate(self) -> None:
+        """Close the open segment, if any: from here on the converter may take it."""
+        if self._file is None:
+            return
+        os.close(self._file)
+        self._file = None
+        self._path.rename(self._path.with_suffix(".seg"))
+        sync_folder(self._folder)
+        self.size = 0
+
+    def _open(self) -> int:
+        number = self._identity.take_segment()
+        self._path = self._folder / f"{number:012d}.open"
+        self._file = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o640)
+        sync_folder(self._folder)
+        return self._file
+
+    def _abandon_tail(self, file: int) -> None:
+        """After a failed write or fsync nothing after `size` can be trusted: cut it and go on in a new segment."""
+        try:
+            os.ftruncate(file, self.size)
+            self.rotate()
+        except OSError:  # the disk is beyond writing; recovery cuts the tail at the next start
+            self._file = None
+
+
+class _Identity:
+    """The collector's id and the next segment number, kept beside the journal: numbers are never used twice."""
+
+    def __init__(self, data: Path, collector_id: str, next_segment: int) -> None:
+        self._path = identity_path(data)
+        self.collector_id = collector_id
+        self._next = next_segment
+
+    @classmethod
+    def load(cls, data: Path) -> _Identity:
+        path = identity_path(data)
+        seen = [s.number for folder in (journal_dir(data), archive_dir(data)) for s in _segments(folder, "seg", "open")]
+        if not path.exists():
+            identity = cls(data, secrets.token_hex(4), max(seen, default=0) + 1)
+            identity._save()
+            return identity
+        stored = json.loads(path.read_text())
+        return cls(data, stored["collector_id"], max([stored["next_segment"], *(n + 1 for n in seen)]))
+
+    def take_segment(self) -> int:
+        number = self._next
+        self._next += 1
+        self._save()
+        return number
+
+    def _save(self) -> None:
+        replace_file(self._path, json.dumps({"collector_id": self.collector_id, "next_segment": self._next}))
+
+
+def identity_path(data: Path) -> Path:
+    return journal_dir(data) / "collector.json"
+
+
+def read_collector_id(data: Path) -> str:
+    """The id of the collector that owns this journal; FileNotFoundError before its first start."""
+    return str(json.loads(identity_path(data).read_text())["collector_id"])
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Put `text` in place of a file's content, durably and in one step."""
+    temporary = path.with_suffix(path.suffix + ".tmp")
+    with temporary.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames and new names in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _recover(segment: Segment) -> int:
+    """Close a segment that a crash left open: cut the torn tail. Returns how many bytes were cut (never acked ones)."""
+    sound = 0
+    try:
+        for frame in read_frames(segment.path):
+            sound = frame.end
+    except CorruptFrameError:
+        pass
+    torn = segment.path.stat().st_size - sound
+    if sound == 0:
+        segment.path.unlink()
+        return torn
+    with segment.path.open("r+b") as file:
+        file.truncate(sound)
+        os.fsync(file.fileno())
+    segment.path.rename(segment.path.with_suffix(".seg"))
+    sync_folder(segment.path.parent)
+    return torn
+
+
+def _segments(folder: Path, *suffixes: str) -> list[Segment]:
+    if not folder.is_dir():
+        return []
+    matches = (_NAME.match(name) for name in os.listdir(folder))
+    found = [Segment(int(m[1]), folder / m[0]) for m in matches if m and m[2] in suffixes]
+    return sorted(found, key=lambda segment: segment.number)
+
+
+def _write_all(file: int, parts: list[bytes]) -> int:
+    total = 0
+    for start in range(0, len(parts), _IOV_MAX):
+        total += _write_some(file, parts[start : start + _IOV_MAX])
+    return total
+
+
+def _write_some(file: int, parts: list[bytes]) -> int:
+    """One writev, and the rest by hand where the kernel took only a part of it."""
+    wanted = sum(map(len, parts))
+    done = os.writev(file, parts)
+    if done < wanted:
+        rest = memoryview(b"".join(parts))[done:]
+        while rest:
+            rest = rest[os.write(file, rest) :]
+    return wanted

@@ -1,0 +1,140 @@
+"""The Parquet files of the lake: written whole, sorted, durable, and only then named."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ..journal import sync_folder
+from .log import DataFile, LakeTable
+from .schema import arrow_schema
+
+_ROW_GROUP: Final = {"spans": 122_880, "messages": 5_000}
+_Ordering = list[tuple[str, Literal["ascending", "descending"]]]
+_SORTED_BY: Final[dict[str, _Ordering]] = {
+    "spans": [("trace_id", "ascending"), ("start_time_ns", "ascending")],
+    "messages": [("trace_id", "ascending"), ("span_id", "ascending")],
+}
+_BLOOM: Final = {"spans": ("trace_id", "session_id"), "messages": ("trace_id",)}
+_BLOOM_FPP: Final = 0.01
+#: Columns whose smallest and largest value stand in the log, so that a reader can skip files.
+_STATISTICS: Final = {"spans": ("trace_id", "start_time_ns"), "messages": ("trace_id",)}
+
+
+def write_rows(table: LakeTable, rows: list[dict[str, Any]], stem: str) -> list[DataFile]:
+    """One file a date with these rows, named after `stem`, on disk but not yet in the log."""
+    by_day: dict[date, list[dict[str, Any]]] = {}
+    for row in rows:
+        by_day.setdefault(row["date"], []).append(row)
+    schema = arrow_schema(table.name)
+    return [write_file(table, pa.Table.from_pylist(rows, schema), day, stem) for day, rows in sorted(by_day.items())]
+
+
+def write_file(table: LakeTable, rows: pa.Table, day: date, stem: str) -> DataFile:
+    """One sorted Parquet file: written under a temporary name outside every glob, fsynced, renamed."""
+    rows = rows.sort_by(_SORTED_BY[table.name])
+    name = f"{stem}-{uuid.uuid4().hex[:12]}.parquet"
+    path = f"date={day.isoformat()}/{name}"
+    final = table.folder / path
+    final.parent.mkdir(exist_ok=True)
+    temporary = final.with_name(name + ".tmp")
+    _write_parquet(table.name, rows, temporary)
+    with temporary.open("rb+") as file:
+        os.fsync(file.fileno())
+    temporary.rename(final)
+    sync_folder(final.parent)
+    sync_folder(table.folder)
+    return DataFile(path, day, final.stat().st_size, rows.num_rows, _stats(table.name, rows))
+
+
+def _write_parquet(name: str, rows: pa.Table, path: Path) -> None:
+    bloom = {column: {"ndv": max(1, rows.num_rows), "fpp": _BLOOM_FPP} for column in _BLOOM[name]}
+    pq.write_table(
+        rows,
+        path,
+        compression="zstd",
+        row_group_size=_ROW_GROUP[name],
+        use_dictionary=_dictionary_columns(name),  # type: ignore[arg-type] # the stubs know only bool
+        bloom_filter_options=bloom,
+        sorting_columns=pq.SortingColumn.from_ordering(rows.schema, _SORTED_BY[name]),
+        store_decimal_as_integer=True,
+    )
+
+
+def _dictionary_columns(name: str) -> list[str]:
+    """All but ids, exact times and content, whose values do not repeat."""
+    plain = {"row_id", "span_id", "start_time", "start_time_ns", "input_messages", "output_messages"}
+    return [field.name for field in arrow_schema(name) if field.name not in plain]
+
+
+def _stats(name: str, rows: pa.Table) -> str:
+    """The file's statistics as the Delta protocol spells them."""
+    bounds: dict[str, Any] = {column: pc.min_max(rows[column]).as_py() for column in _STATISTICS[name]}
+    return json.dumps(
+        {
+            "numRecords": rows.num_rows,
+            "minValues": {column: bound["min"] for column, bound in bounds.items()},
+            "maxValues": {column: bound["max"] for column, bound in bounds.items()},
+            "nullCount": dict.fromkeys(bounds, 0),
+        }
+    )
+
+
+def read_files(table: LakeTable, files: Iterable[DataFile]) -> pa.Table:
+    """The rows of some files, in the table's present schema; a column that an older file lacks is NULL."""
+    schema = arrow_schema(table.name)
+    parts = [pq.ParquetFile(table.folder / file.path).read() for file in files]
+    return pa.concat_tables([_to_schema(part, schema) for part in parts])
+
+
+def _to_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    have = set(rows.column_names)
+    columns = [
+        rows[field.name].cast(field.type) if field.name in have else pa.nulls(rows.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def row_keys(table: LakeTable, day: date) -> npt.NDArray[np.uint64]:
+    """The keys of all rows of a date, in no order."""
+    parts = [pq.ParquetFile(table.folder / f.path).read(columns=["row_id"])["row_id"] for f in table.live_files(day)]
+    return np.concatenate([_keys_of(part) for part in parts]) if parts else np.empty(0, dtype=np.uint64)
+
+
+def rows_of_segments(table: LakeTable, collector_id: str, segments: set[int]) -> set[int]:
+    """The keys of the rows that came from some segments of a collector's journal."""
+    mine = pc.field("collector_id") == collector_id
+    wanted = mine & pc.field("segment").isin(list(segments))
+    found: set[int] = set()
+    for file in table.live_files():
+        rows = pq.read_table(table.folder / file.path, columns=["row_id"], filters=wanted, partitioning=None)
+        found.update(int(key) for key in _keys_of(rows["row_id"]))
+    return found
+
+
+def _keys_of(ids: pa.ChunkedArray[Any]) -> npt.NDArray[np.uint64]:
+    digits = "".join(str(row_id) for row_id in ids.to_pylist())
+    return np.frombuffer(bytes.fromhex(digits), dtype=">u8").astype(np.uint64)
+
+
+def remove_unlisted(table: LakeTable, collector_id: str) -> int:
+    """Delete this collector's files that the log does not list: left by a crash, a plain glob would count them."""
+    listed = {file.path for file in table.live_files()}
+    removed = 0
+    for path in table.folder.glob(f"date=*/{collector_id}-*"):
+        if f"{path.parent.name}/{path.name}" not in listed:
+            path.unlink()
+            removed += 1
+    return removed

@@ -1,0 +1,128 @@
+"""A table of the lake: its Delta log through `deltalake`, used as the log only.
+
+We write the Parquet files and commit add and remove actions. Appends are exactly-once by (collector, segment);
+replacing files is one compare-and-swap. The library's own optimize, z_order, merge and delete are never used:
+in 1.6.6 two racing compactions both succeed and duplicate rows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction
+from deltalake.exceptions import CommitFailedError
+from deltalake.transaction import AddAction, RemoveAction
+
+from otel_llm.errors import OtelLlmError
+
+from .schema import arrow_schema
+
+_CONFIGURATION: Final = {
+    "delta.checkpointInterval": "20",
+    "delta.logRetentionDuration": "interval 1 days",
+    "delta.enableExpiredLogCleanup": "true",
+}
+_APPEND_TRIES: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A Parquet file of a table: its path below the table's folder, its date, size in bytes, rows and statistics."""
+
+    path: str
+    day: date
+    size: int
+    rows: int
+    stats: str = ""
+
+
+class CommitStarvedError(OtelLlmError):
+    """Other writers won every race for the log; trying again later is safe."""
+
+
+class LakeTable:
+    """One table of a data directory. One handle a process and table; not thread-safe."""
+
+    def __init__(self, data: Path, name: str) -> None:
+        self.name = name
+        self.folder = (data / name).absolute()
+        self._schema = Schema.from_arrow(arrow_schema(name))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        DeltaTable.create(
+            str(self.folder),
+            schema=self._schema,
+            mode="ignore",
+            partition_by=["date"],
+            configuration=_CONFIGURATION,
+        )
+        self._delta = DeltaTable(str(self.folder))
+
+    def segment_of(self, collector_id: str) -> int:
+        """The highest segment of a collector that the table holds, as of the last refresh; 0 for none."""
+        return self._delta.transaction_version(collector_id) or 0
+
+    def refresh(self) -> None:
+        self._delta.update_incremental()
+
+    def live_files(self, day: date | None = None) -> list[DataFile]:
+        """The files of the table as of the last refresh, of one date or all."""
+        actions = pa.table(self._delta.get_add_actions(flatten=True)).to_pylist()
+        files = [_data_file(action) for action in actions]
+        return [file for file in files if day is None or file.day == day]
+
+    def append(self, files: Sequence[DataFile], collector_id: str, segment: int) -> bool:
+        """Add files that are on disk, once: False where the log has this segment already (then nothing is done)."""
+        once = CommitProperties(app_transactions=[Transaction(collector_id, segment)], max_commit_retries=0)
+        for attempt in range(_APPEND_TRIES):
+            self.refresh()
+            if self.segment_of(collector_id) >= segment:
+                return False
+            try:
+                self._commit([_add(file, data_change=True) for file in files], once)
+            except CommitFailedError:
+                time.sleep(min(0.01 * 2**attempt, 0.5))
+            else:
+                return True
+        raise CommitStarvedError(f"{self.name}: {_APPEND_TRIES} commits were refused; is another writer stuck?")
+
+    def replace(self, old: Sequence[DataFile], new: Sequence[DataFile], *, data_change: bool = False) -> bool:
+        """Put `new` files in the place of `old` ones in one step, or do nothing and return False.
+
+        A compare-and-swap: every old file must still be live, and nobody may commit in between. `data_change` is
+        False for a compaction (same rows) and True for an erasure.
+        """
+        self.refresh()
+        live = {file.path for file in self.live_files()}
+        if not all(file.path in live for file in old):
+            return False
+        now_ms = time.time_ns() // 1_000_000
+        removes = [RemoveAction(f.path, data_change, now_ms, f.size, {"date": f.day.isoformat()}) for f in old]
+        adds = [_add(file, data_change=data_change) for file in new]
+        try:
+            self._commit([*adds, *removes], CommitProperties(max_commit_retries=0))
+        except CommitFailedError:
+            self.refresh()
+            return False
+        return True
+
+    def _commit(self, actions: list[AddAction | RemoveAction], properties: CommitProperties) -> None:
+        self._delta.create_write_transaction(
+            actions, "append", self._schema, partition_by=["date"], commit_properties=properties
+        )
+        self.refresh()
+
+
+def _add(file: DataFile, *, data_change: bool) -> AddAction:
+    now_ms = time.time_ns() // 1_000_000
+    return AddAction(file.path, file.size, {"date": file.day.isoformat()}, now_ms, data_change, file.stats)
+
+
+def _data_file(action: dict[str, Any]) -> DataFile:
+    day = action["partition.date"]
+    return DataFile(action["path"], day, action["size_bytes"], action["num_records"] or 0)

@@ -1,0 +1,276 @@
+"""From a span record to a row of `spans` and, where there is content, one of `messages`.
+
+Reads the GenAI conventions; the columns and the attributes they come from are the rows of `tables.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+from typing import Any, Final
+
+from google.protobuf.json_format import MessageToJson
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from otel_llm_semconv import attributes as a
+from otel_llm_semconv import tables, usage
+from otel_llm_semconv.identity import row_id, row_key
+from otel_llm_semconv.pricing import Price, price, quote
+
+from .decode import SpanRecord, strings_of, text_of
+
+Row = dict[str, Any]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+#: Days outside of this stand in the partition of the nearer bound: a broken clock makes no thousand partitions.
+_DATE_MIN: Final = date(2015, 1, 1)
+_DATE_MAX: Final = date(2099, 12, 31)
+_PICO: Final = Decimal("1e-12")
+_MONEY: Final = Context(prec=40, rounding=ROUND_HALF_EVEN)
+_MONEY_MAX: Final = Decimal(999_999)
+_INT32_MAX: Final = 2**31 - 1
+
+_KINDS: Final = {number: name.removeprefix("SPAN_KIND_") for name, number in Span.SpanKind.items()}
+_STATUSES: Final = {n: name.removeprefix("STATUS_CODE_") for name, n in Status.StatusCode.items()}
+_PROMOTED: Final = tuple(c for c in tables.TABLES["spans"] if c.attribute)
+_CONTENT: Final = tuple(c for c in tables.TABLES["messages"] if c.attribute)
+_SESSION_SOURCES: Final = (a.SESSION_ID, a.CONVERSATION_ID)
+
+
+@dataclass(frozen=True, slots=True)
+class Normalised:
+    """One span's rows. `key` is the row's 64-bit identity, `message` None where the span carried no content."""
+
+    key: int
+    day: date
+    row: Row
+    message: Row | None
+
+
+def normalise(record: SpanRecord) -> Normalised:
+    """The rows of one span. Total: whatever a valid span holds becomes a row."""
+    key = row_key(record.span.trace_id, record.span.span_id)
+    rest = dict(record.attributes)
+    row = _identity(record, row_id(key))
+    message = _take_content(rest, row)
+    _promote(rest, row)
+    row["properties"] = _properties(rest)
+    _who(record.attributes, row)
+    _count(record, row)
+    if row["is_llm_call"]:
+        _price(record, row)
+    elif row["not_counted_reason"]:
+        row["cost_status"] = quote.NOT_COUNTED
+    _emitted_cost(record.attributes, row)
+    texts = {name: text_of(value) for name, value in rest.items()}
+    row["attributes"] = [(name, text) for name, (text, _) in texts.items()]
+    row["attribute_types"] = "".join(letter for _, letter in texts.values())
+    return Normalised(key, row["date"], row, message)
+
+
+def _identity(record: SpanRecord, identity: str) -> Row:
+    span = record.span
+    start, duration = span.start_time_unix_nano, span.end_time_unix_nano - span.start_time_unix_nano
+    day, in_range = _day(start)
+    return {
+        "row_id": identity,
+        "trace_id": span.trace_id.hex(),
+        "span_id": span.span_id.hex(),
+        "parent_span_id": span.parent_span_id.hex() or None,
+        "date": day,
+        "start_time": _EPOCH + timedelta(microseconds=start // 1000) if in_range else _noon(day),
+        "start_time_ns": _signed(start),
+        "duration_ns": _signed(duration),
+        "name": span.name,
+        "kind": _KINDS.get(span.kind, str(span.kind)),
+        "status": _STATUSES.get(span.status.code, str(span.status.code)),
+        "status_message": span.status.message or None,
+        "service_name": _string(record.resource_attributes, a.SERVICE_NAME),
+        "environment": _string(record.resource_attributes, a.ENVIRONMENT, a.ENVIRONMENT_OLD),
+        "clock_flag": _clock_flag(start, duration, in_range),
+        "resource": record.resource,
+        "scope": record.scope,
+        "side": record.side,
+    }
+
+
+def _day(start_ns: int) -> tuple[date, bool]:
+    days = start_ns // 86_400_000_000_000
+    last = (_DATE_MAX - _EPOCH.date()).days
+    first = (_DATE_MIN - _EPOCH.date()).days
+    clamped = min(max(days, first), last)
+    return _EPOCH.date() + timedelta(days=clamped), clamped == days
+
+
+def _noon(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+
+
+def _clock_flag(start: int, duration: int, in_range: bool) -> str | None:
+    if start == 0:
+        return "zero_time"
+    if not in_range:
+        return "out_of_range"
+    return "end_before_start" if duration < 0 else None
+
+
+def _signed(number: int) -> int:
+    """A uint64 of the wire in a BIGINT: the same 64 bits."""
+    return (number + (1 << 63)) % (1 << 64) - (1 << 63)
+
+
+def _take_content(rest: dict[str, AnyValue], row: Row) -> Row | None:
+    """Content leaves the span's row for its own table, as the JSON text it came as."""
+    found = {c.name: _json_text(rest.pop(c.attribute)) for c in _CONTENT if c.attribute in rest}
+    if not found:
+        return None
+    return {name: row[name] for name in ("row_id", "date", "trace_id", "span_id")} | found
+
+
+def _json_text(value: AnyValue) -> str:
+    if value.WhichOneof("value") == "string_value":
+        return value.string_value
+    return MessageToJson(value, indent=None, ensure_ascii=False)
+
+
+def _promote(rest: dict[str, AnyValue], row: Row) -> None:
+    for column in _PROMOTED:
+        value = rest.get(column.attribute or "")
+        if value is None:
+            continue
+        fitting = _FITS[column.type](value)
+        if fitting is not None:
+            row[column.name] = fitting
+            del rest[column.attribute or ""]
+
+
+def _text(value: AnyValue) -> str | None:
+    return value.string_value if value.WhichOneof("value") == "string_value" else None
+
+
+def _long(value: AnyValue) -> int | None:
+    return value.int_value if value.WhichOneof("value") == "int_value" else None
+
+
+def _int(value: AnyValue) -> int | None:
+    number = _long(value)
+    return number if number is not None and abs(number) <= _INT32_MAX else None
+
+
+def _bool(value: AnyValue) -> bool | None:
+    return value.bool_value if value.WhichOneof("value") == "bool_value" else None
+
+
+_FITS: Final[Mapping[str, Callable[[AnyValue], Any]]] = {
+    tables.TEXT: _text,
+    tables.LONG: _long,
+    tables.INT: _int,
+    tables.BOOL: _bool,
+    tables.TEXTS: strings_of,
+}
+
+
+def _properties(rest: dict[str, AnyValue]) -> list[tuple[str, str]]:
+    """`otel_llm.property.<key>` as <key>. One that is no string keeps its type among the attributes, too."""
+    names = [name for name in rest if name.startswith(a.PROPERTY_PREFIX)]
+    properties = []
+    for name in names:
+        text, letter = text_of(rest[name])
+        properties.append((name.removeprefix(a.PROPERTY_PREFIX), text))
+        if letter == "s":
+            del rest[name]
+    return properties
+
+
+def _who(attributes: Mapping[str, AnyValue], row: Row) -> None:
+    row["session_id"] = _string(attributes, *_SESSION_SOURCES)
+    first_chunk = attributes.get(a.RESPONSE_TIME_TO_FIRST_CHUNK)
+    if first_chunk is not None and (seconds := _number(first_chunk)) is not None and 0 <= seconds < 1e9:
+        row["time_to_first_chunk_ns"] = round(seconds * 1e9)
+    write = attributes.get(a.USAGE_CACHE_WRITE_TOKENS) or attributes.get(a.USAGE_CACHE_CREATION_TOKENS)
+    if write is not None:
+        row["cache_write_tokens"] = usage.count(_long(write))
+
+
+def _count(record: SpanRecord, row: Row) -> None:
+    """Decide whether the row is one counted call: only leaf inference operations are."""
+    genai = any(name.startswith("gen_ai.") for name in record.attributes)
+    row["dialect"] = record.scope_name if genai and record.scope_name == a.SCOPE_APP else "genai" if genai else None
+    row["is_llm_call"] = genai and row.get("operation") in a.INFERENCE_OPERATIONS
+    carries_usage = any(row.get(name) is not None for name in usage.FIELDS)
+    row["not_counted_reason"] = "rollup" if genai and carries_usage and not row["is_llm_call"] else None
+
+
+def _price(record: SpanRecord, row: Row) -> None:
+    counts = usage.Usage(**{name: usage.count(row.get(name)) for name in usage.FIELDS})
+    stated = _string(record.attributes, a.USAGE_STATUS)
+    row["usage_status"] = stated or (usage.MISSING if counts.is_empty() else usage.REPORTED)
+    priced = _best_price(record, row, counts)
+    row["cost_usd"] = priced.amount
+    row["cost_status"] = priced.status
+    row["price_version"] = priced.version
+    for component, amount in priced.components.items():
+        row[f"cost_{component}_usd"] = amount
+
+
+def _best_price(record: SpanRecord, row: Row, counts: usage.Usage) -> Price:
+    """The price of the model that answered; of the one that was asked for where the answer's name is unknown."""
+    tier = _string(record.attributes, a.OPENAI_RESPONSE_SERVICE_TIER)
+    priced = Price(None, quote.UNKNOWN_MODEL)
+    for model in dict.fromkeys((row.get("response_model"), row.get("request_model"))):
+        priced = price(
+            row.get("provider"),
+            model,
+            counts,
+            row["start_time"],
+            service_tier=tier,
+            usage_status=row["usage_status"],
+        )
+        if priced.status != quote.UNKNOWN_MODEL:
+            break
+    return _fit(priced)
+
+
+def _fit(priced: Price) -> Price:
+    """DECIMAL(18,12) ends below a million USD a call: more than that is broken usage."""
+    if priced.amount is not None and priced.amount > _MONEY_MAX:
+        return Price(None, quote.INCONSISTENT_USAGE)
+    return priced
+
+
+def _emitted_cost(attributes: Mapping[str, AnyValue], row: Row) -> None:
+    """What the sender said stays beside our figure, and is the figure where only the provider can know it."""
+    amount = _number(attributes[a.COST_AMOUNT]) if a.COST_AMOUNT in attributes else None
+    currency = _string(attributes, a.COST_CURRENCY)
+    if amount is None or currency not in (None, "USD"):
+        return
+    try:
+        emitted = _MONEY.quantize(Decimal(repr(amount)), _PICO)
+    except InvalidOperation:
+        return
+    if not 0 <= emitted <= _MONEY_MAX:
+        return
+    row["emitted_cost_usd"] = emitted
+    if row.get("cost_status") == quote.UNKNOWN_MODEL and row.get("emitted_cost_source") == "provider":
+        row["cost_usd"], row["cost_status"] = emitted, quote.PROVIDER_DECLARED
+
+
+def _number(value: AnyValue) -> float | None:
+    match value.WhichOneof("value"):
+        case "double_value":
+            return value.double_value
+        case "int_value":
+            return value.int_value
+        case _:
+            return None
+
+
+def _string(attributes: Mapping[str, AnyValue], *names: str) -> str | None:
+    for name in names:
+        value = attributes.get(name)
+        if value is not None and value.WhichOneof("value") == "string_value" and value.string_value:
+            return value.string_value
+    return None

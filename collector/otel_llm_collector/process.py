@@ -1,0 +1,63 @@
+"""How a process of the collector lives: one of its kind per data directory, gone when its supervisor is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from otel_llm.errors import OtelLlmError
+
+#: A killed predecessor's lock is free at once; a stopping one is waited for.
+LOCK_WAIT_S: Final = 12.0
+
+
+class LockedError(OtelLlmError):
+    """Another collector works on the same data directory."""
+
+
+@contextlib.contextmanager
+def lock(path: Path, role: str) -> Iterator[None]:
+    """Hold the lock file at `path` while the block runs; LockedError naming the holder if another process keeps it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o640)
+    try:
+        _acquire(handle, path, role)
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"pid {os.getpid()} ({role})".encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _acquire(handle: int, path: Path, role: str) -> None:
+    deadline = time.monotonic() + LOCK_WAIT_S
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                holder = os.pread(handle, 200, 0).decode(errors="replace") or "another process"
+                text = f"{path.parent.parent} already has a {role}: {holder}; stop it or use another --data"
+                raise LockedError(text) from None
+            time.sleep(0.1)
+        else:
+            return
+
+
+def watch_parent(gone: Callable[[], object]) -> None:
+    """Call `gone` from a thread once standard input ends: the supervisor holds its other end and says nothing."""
+
+    def wait() -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while os.read(sys.stdin.fileno(), 4096):
+                pass
+        gone()
+
+    threading.Thread(target=wait, name="parent-watch", daemon=True).start()

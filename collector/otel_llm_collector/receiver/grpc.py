@@ -1,0 +1,67 @@
+"""The gRPC door: OTLP/gRPC's TraceService, on the raw bytes so that what was sent is what is stored."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NoReturn
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
+
+from .intake import RETRY_AFTER_S, BusyError, Intake, RefusedError, TooLargeError, trace_response
+
+_SERVICE: Final = "opentelemetry.proto.collector.trace.v1.TraceService"
+#: Requests that are handled at once; more wait in the kernel, and count against no memory of ours.
+_CONCURRENT_MAX: Final = 256
+
+_Context = grpc.aio.ServicerContext[bytes, bytes]
+
+
+class GrpcDoor:
+    """The TraceService of one server. `address` is host:port; port 0 takes a free one."""
+
+    def __init__(self, intake: Intake, address: str, body_bytes_max: int) -> None:
+        self._intake = intake
+        limits = [
+            ("grpc.max_receive_message_length", body_bytes_max),
+            ("grpc.so_reuseport", 0),
+        ]
+        self._server = grpc.aio.server(options=limits, maximum_concurrent_rpcs=_CONCURRENT_MAX)
+        handler = grpc.unary_unary_rpc_method_handler(self._export)
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, {"Export": handler}),))
+        self.port = self._server.add_insecure_port(address)
+
+    async def start(self) -> None:
+        await self._server.start()
+
+    async def stop(self, grace_s: float) -> None:
+        await self._server.stop(grace_s)
+
+    async def _export(self, request: bytes, context: _Context) -> bytes:
+        try:
+            with self._intake.admit(len(request)):
+                accepted = await self._intake.store_traces(request)
+        except RefusedError as error:
+            await _abort(context, error)
+        return trace_response(accepted).SerializeToString()
+
+
+async def _abort(context: Any, error: RefusedError) -> NoReturn:
+    code = grpc.StatusCode.INVALID_ARGUMENT
+    if isinstance(error, BusyError):
+        code = grpc.StatusCode.UNAVAILABLE
+        context.set_trailing_metadata((("grpc-status-details-bin", _retry_status(error.reason)),))
+    elif isinstance(error, TooLargeError):
+        code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    await context.abort(code, error.reason)
+    raise AssertionError  # abort always raises
+
+
+def _retry_status(reason: str) -> bytes:
+    """The rich status that makes a client retry: RetryInfo with a delay (OTLP specification, gRPC throttling)."""
+    info = AnyMessage()
+    info.Pack(RetryInfo(retry_delay=Duration(seconds=RETRY_AFTER_S)))
+    status = Status(code=grpc.StatusCode.UNAVAILABLE.value[0], message=reason, details=[info])
+    return bytes(status.SerializeToString())

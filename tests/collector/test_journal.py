@@ -1,0 +1,84 @@
+"""The journal keeps what was acknowledged and cuts what was not."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from otel_llm_collector import journal
+
+
+def write(data: Path, *payloads: bytes, close: bool = False) -> journal.Writer:
+    writer = journal.Writer(data)
+    writer.append([(journal.frame_header(journal.TRACES, 7, payload), payload) for payload in payloads])
+    if close:
+        writer.rotate()
+    return writer
+
+
+def payloads(path: Path) -> list[bytes]:
+    return [frame.payload for frame in journal.read_frames(path)]
+
+
+def test_frames_come_back_whole(tmp_path: Path) -> None:
+    write(tmp_path, b"one", b"", b"three" * 1000, close=True)
+    (segment,) = journal.closed_segments(journal.journal_dir(tmp_path))
+    frames = list(journal.read_frames(segment.path))
+    assert [frame.payload for frame in frames] == [b"one", b"", b"three" * 1000]
+    assert {(frame.kind, frame.received_ns) for frame in frames} == {(journal.TRACES, 7)}
+    assert payloads(segment.path)[1:] == [f.payload for f in journal.read_frames(segment.path, frames[0].end)]
+
+
+@pytest.mark.parametrize("cut", [1, 10, 24, 25, 28])
+def test_a_torn_tail_is_cut_and_counted(tmp_path: Path, cut: int) -> None:
+    writer = write(tmp_path, b"kept")
+    kept = writer.size
+    (segment,) = journal.open_segments(journal.journal_dir(tmp_path))
+    torn = journal.frame_header(journal.TRACES, 8, b"torn") + b"torn"
+    with segment.path.open("ab") as file:
+        file.write(torn[:cut] if cut < len(torn) else torn[:-1] + b"x")
+    recovered = journal.Writer(tmp_path)
+    assert recovered.torn_bytes == min(cut, len(torn))
+    (segment,) = journal.closed_segments(journal.journal_dir(tmp_path))
+    assert payloads(segment.path) == [b"kept"]
+    assert segment.path.stat().st_size == kept
+
+
+def test_numbers_are_never_used_twice(tmp_path: Path) -> None:
+    numbers = []
+    for _ in range(3):
+        write(tmp_path, b"x", close=True)
+        (segment,) = journal.closed_segments(journal.journal_dir(tmp_path))
+        numbers.append(segment.number)
+        segment.path.unlink()  # converted and cleaned away
+    assert numbers == [1, 2, 3]
+    assert journal.Writer(tmp_path).collector_id == journal.read_collector_id(tmp_path)
+
+
+@pytest.mark.parametrize("place", [0, 6, 9, 20, 26])
+def test_damage_anywhere_is_noticed(tmp_path: Path, place: int) -> None:
+    write(tmp_path, b"payload", b"second", close=True)
+    (segment,) = journal.closed_segments(journal.journal_dir(tmp_path))
+    content = bytearray(segment.path.read_bytes())
+    content[place] ^= 0x40
+    segment.path.write_bytes(content)
+    with pytest.raises(journal.CorruptFrameError):
+        payloads(segment.path)
+
+
+def test_a_failed_write_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = write(tmp_path, b"first")
+
+    def full(file: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fdatasync", full)
+        with pytest.raises(OSError, match="No space"):
+            writer.append([(journal.frame_header(journal.TRACES, 1, b"lost"), b"lost")])
+    writer.append([(journal.frame_header(journal.TRACES, 1, b"second"), b"second")])
+    writer.rotate()
+    segments = journal.closed_segments(journal.journal_dir(tmp_path))
+    assert [payloads(segment.path) for segment in segments] == [[b"first"], [b"second"]]

@@ -1,0 +1,177 @@
+"""The lake: exactly once, whole, and safe to compact."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from rig import otlp
+
+from otel_llm_collector import journal
+from otel_llm_collector.converter import Converter
+from otel_llm_collector.lake import compact, files
+from otel_llm_collector.lake.log import LakeTable
+from otel_llm_collector.lake.schema import arrow_schema
+from otel_llm_semconv import tables
+
+
+def store(data: Path, *requests: Any) -> None:
+    """Put requests into a closed segment, as the receiver does."""
+    writer = journal.Writer(data)
+    payloads = [request.SerializeToString() for request in requests]
+    writer.append([(journal.frame_header(journal.TRACES, 1, payload), payload) for payload in payloads])
+    writer.rotate()
+
+
+def count(data: Path, table: str = "spans") -> int:
+    return otlp.rows(data, "SELECT count(*) n FROM t", table)[0]["n"]
+
+
+def content(**more: Any) -> dict[str, Any]:
+    return otlp.chat(**{"gen_ai.input.messages": '[{"role":"user"}]', **more})
+
+
+class CrashError(BaseException):
+    """Stands for the moment of a SIGKILL."""
+
+
+@pytest.mark.parametrize("point", ["before spans", "after spans", "before messages", "after messages", "release"])
+def test_a_crash_at_any_step_loses_and_doubles_nothing(
+    tmp_path: Path, point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        store(tmp_path, otlp.request(*(otlp.span(content()) for _ in range(5))))
+
+    append = LakeTable.append
+
+    def crashing_append(table: LakeTable, *args: Any) -> bool:
+        if point == f"before {table.name}":
+            raise CrashError
+        done = append(table, *args)
+        if point == f"after {table.name}":
+            raise CrashError
+        return done
+
+    def crashing_release(*_: Any) -> None:
+        raise CrashError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LakeTable, "append", crashing_append)
+        if point == "release":
+            patched.setattr(Converter, "_release", crashing_release)
+        with pytest.raises(CrashError):
+            Converter(tmp_path).convert_some()
+    store(tmp_path, otlp.request(otlp.span(content())))
+    converter = Converter(tmp_path)
+    while converter.convert_some():
+        pass
+    assert (count(tmp_path), count(tmp_path, "messages")) == (16, 16)
+    assert otlp.rows(tmp_path, "SELECT count(DISTINCT row_id) n FROM t", "messages") == [{"n": 16}]
+    assert len(journal.closed_segments(journal.archive_dir(tmp_path))) == 4
+
+
+def test_the_same_span_is_one_row_within_and_across_segments(tmp_path: Path) -> None:
+    request = otlp.request(otlp.span(content()), otlp.span(otlp.chat()))
+    store(tmp_path, request, request)
+    store(tmp_path, request)
+    converter = Converter(tmp_path)
+    assert converter.convert_some()
+    store(tmp_path, request)
+    assert converter.convert_some()
+    assert not converter.convert_some()
+    assert (count(tmp_path), count(tmp_path, "messages")) == (2, 1)
+
+
+def test_compaction_keeps_every_row_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compact, "REPLACED_KEPT_S", 0.0)
+    start = {date(2026, 1, 1): 1_767_225_600_000_000_000, date(2026, 1, 2): 1_767_312_000_000_000_000}
+    journal.Writer(tmp_path)
+    converter = Converter(tmp_path)
+    for _ in range(compact.FAN_IN):
+        spans = [otlp.span(content(), start_ns=ns) for ns in start.values() for _ in range(3)]
+        store(tmp_path, otlp.request(*spans))
+        assert converter.convert_some()
+    table = LakeTable(tmp_path, "spans")
+    assert len(table.live_files()) == 2 * compact.FAN_IN
+    before = otlp.rows(tmp_path, "FROM t ORDER BY row_id")
+    while converter.compact_some():
+        pass
+    table.refresh()
+    assert sorted(file.day for file in table.live_files()) == list(start)
+    assert otlp.rows(tmp_path, "FROM t ORDER BY row_id") == before
+    assert len(before) == 6 * compact.FAN_IN
+    assert [file.rows for file in table.live_files()] == [3 * compact.FAN_IN] * 2
+
+
+def test_replace_gives_up_where_a_file_is_no_longer_live(tmp_path: Path) -> None:
+    store(tmp_path, otlp.request(otlp.span(otlp.chat())))
+    Converter(tmp_path).convert_some()
+    first, second = LakeTable(tmp_path, "spans"), LakeTable(tmp_path, "spans")
+    old = first.live_files()
+    merged = [files.write_file(table, files.read_files(table, old), old[0].day, "x") for table in (first, second)]
+    assert first.replace(old, [merged[0]])
+    assert not second.replace(old, [merged[1]])
+    second.refresh()
+    assert [file.path for file in second.live_files()] == [merged[0].path]
+
+
+def test_an_append_of_a_segment_happens_once_whoever_does_it(tmp_path: Path) -> None:
+    first, second = LakeTable(tmp_path, "spans"), LakeTable(tmp_path, "spans")
+    assert first.append([], "collector", 7)
+    assert not second.append([], "collector", 7)
+    assert not second.append([], "collector", 6)
+    assert second.append([], "other", 1)
+
+
+def test_own_unlisted_files_are_removed_at_the_start(tmp_path: Path) -> None:
+    store(tmp_path, otlp.request(otlp.span(otlp.chat())))
+    Converter(tmp_path).convert_some()
+    (listed,) = (tmp_path / "spans").glob("date=*/*.parquet")
+    mine = listed.with_name(f"{journal.read_collector_id(tmp_path)}-000000000009-abc.parquet")
+    foreign = listed.with_name("feedbeef-000000000001-abc.parquet")
+    for path in (mine, foreign, mine.with_name(mine.name + ".tmp")):
+        path.write_bytes(listed.read_bytes())
+    Converter(tmp_path)
+    assert set(listed.parent.iterdir()) == {listed, foreign}
+
+
+def test_files_are_as_the_schema_says(tmp_path: Path) -> None:
+    store(tmp_path, otlp.request(otlp.span(content(**{"session.id": "s"}))))
+    Converter(tmp_path).convert_some()
+    for name in tables.TABLES:
+        (path,) = (tmp_path / name).glob("date=*/*.parquet")
+        parquet = pq.ParquetFile(path)
+        assert parquet.schema_arrow.names == arrow_schema(name).names
+        assert all(parquet.schema_arrow.field(field.name).type.equals(field.type) for field in arrow_schema(name))
+        column = parquet.metadata.row_group(0).column(parquet.schema_arrow.names.index("trace_id"))
+        assert column.compression == "ZSTD"
+    bloom = bloom_columns(next((tmp_path / "spans").glob("date=*/*.parquet")))
+    assert bloom == {"trace_id", "session_id"}
+
+
+def bloom_columns(path: Path) -> set[str]:
+    """The columns that carry a Bloom filter, as DuckDB sees them."""
+    import duckdb
+
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            f"SELECT path_in_schema FROM parquet_metadata('{path}') WHERE bloom_filter_offset IS NOT NULL"
+        ).fetchall()
+    return {row[0] for row in found}
+
+
+def test_a_damaged_segment_gives_what_is_sound_and_is_kept(tmp_path: Path) -> None:
+    store(tmp_path, *(otlp.request(otlp.span(otlp.chat(), name=f"call {n}")) for n in range(3)))
+    (segment,) = journal.closed_segments(journal.journal_dir(tmp_path))
+    frames = list(journal.read_frames(segment.path))
+    damaged = bytearray(segment.path.read_bytes())
+    damaged[frames[1].end + 30] ^= 1
+    segment.path.write_bytes(damaged)
+    converter = Converter(tmp_path)
+    assert converter.convert_some()
+    assert not converter.convert_some()
+    assert count(tmp_path) == 2
+    assert (tmp_path / "journal" / "quarantine" / segment.path.name).exists()

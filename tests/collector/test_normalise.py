@@ -1,0 +1,166 @@
+"""From spans to rows: promoted columns, money, and nothing lost."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from rig import otlp
+
+from otel_llm_collector.decode import SpanRecord, read_spans
+from otel_llm_collector.normalise import Normalised, normalise
+
+
+def rows_of(span: Span) -> Normalised:
+    (record,) = read_spans(otlp.request(span).SerializeToString())
+    return normalise(record)
+
+
+def row_of(attributes: dict[str, Any]) -> dict[str, Any]:
+    return rows_of(otlp.span(attributes)).row
+
+
+def test_a_call_becomes_a_priced_row() -> None:
+    row = row_of(otlp.chat(1000, 200, **{"gen_ai.usage.cache_read.input_tokens": 400}))
+    assert row["is_llm_call"] is True
+    assert (row["input_tokens"], row["cache_read_tokens"], row["output_tokens"]) == (1000, 400, 200)
+    assert row["cost_input_usd"] == Decimal("0.000090000000")
+    assert row["cost_cache_read_usd"] == Decimal("0.000030000000")
+    assert row["cost_output_usd"] == Decimal("0.000120000000")
+    assert row["cost_usd"] == Decimal("0.000240000000")
+    assert (row["cost_status"], row["usage_status"], row["dialect"]) == ("exact", "reported", "genai")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "status"),
+    [
+        ({"gen_ai.response.model": "nobody-knows-1", "gen_ai.request.model": "nobody-knows"}, "unknown_model"),
+        ({"gen_ai.usage.cache_read.input_tokens": 2000}, "inconsistent_usage"),
+        ({"gen_ai.usage.input_tokens": 1 << 62}, "inconsistent_usage"),
+        ({"gen_ai.usage.input_tokens": "many", "gen_ai.usage.output_tokens": -1}, "missing_usage"),
+    ],
+)
+def test_what_cannot_be_priced_is_null_with_a_reason(attributes: dict[str, Any], status: str) -> None:
+    row = row_of(otlp.chat() | attributes)
+    assert (row["cost_usd"], row["cost_status"], row["is_llm_call"]) == (None, status, True)
+
+
+def test_the_requested_model_prices_a_call_whose_answer_has_an_unknown_name() -> None:
+    row = row_of(otlp.chat() | {"gen_ai.response.model": "my-deployment"})
+    assert (row["cost_usd"], row["cost_status"]) == (Decimal("0.000270000000"), "exact")
+
+
+def test_a_declared_cost_counts_only_where_no_price_is_known() -> None:
+    declared = {"gen_ai.usage.cost.amount": 0.5, "gen_ai.usage.cost.source": "provider"}
+    known = row_of(otlp.chat(**declared))
+    assert (known["cost_usd"], known["emitted_cost_usd"]) == (Decimal("0.000270000000"), Decimal("0.5"))
+    unknown = {"gen_ai.response.model": "nobody-knows-1", "gen_ai.request.model": "nobody-knows"}
+    row = row_of(otlp.chat(**declared, **unknown))
+    assert (row["cost_usd"], row["cost_status"]) == (Decimal("0.5"), "provider_declared")
+
+
+def test_usage_on_a_parent_is_not_counted() -> None:
+    row = row_of(otlp.chat() | {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "triage"})
+    assert (row["is_llm_call"], row["not_counted_reason"], row["cost_status"]) == (False, "rollup", "not_counted")
+    assert row.get("cost_usd") is None
+
+
+def test_a_plain_span_is_a_row_without_a_dialect() -> None:
+    row = row_of({"http.request.method": "GET"})
+    assert (row["is_llm_call"], row["dialect"], row.get("cost_status")) == (False, None, None)
+    assert row["attributes"] == [("http.request.method", "GET")]
+
+
+def test_content_goes_to_messages_alone() -> None:
+    normalised = rows_of(otlp.span(otlp.chat(**{"gen_ai.input.messages": '[{"role":"user"}]'})))
+    assert normalised.message is not None
+    assert normalised.message["input_messages"] == '[{"role":"user"}]'
+    assert "gen_ai.input.messages" not in dict(normalised.row["attributes"])
+
+
+def test_session_and_properties() -> None:
+    row = row_of({"gen_ai.conversation.id": "c", "otel_llm.property.department": "cardiology"})
+    assert (row["session_id"], row["conversation_id"]) == ("c", "c")
+    assert row["properties"] == [("department", "cardiology")]
+    row = row_of({"gen_ai.conversation.id": "c", "session.id": "s", "otel_llm.property.beds": 7})
+    assert row["session_id"] == "s"
+    assert row["properties"] == [("beds", "7")]
+    assert ("otel_llm.property.beds", "7") in row["attributes"]
+
+
+@pytest.mark.parametrize(
+    ("start", "duration", "flag", "day"),
+    [
+        (0, 5, "zero_time", "2015-01-01"),
+        (1_760_000_000_000_000_000, -5, "end_before_start", "2025-10-09"),
+        ((1 << 64) - 1, 0, "out_of_range", "2099-12-31"),
+        (1_760_000_000_000_000_000, 5, None, "2025-10-09"),
+    ],
+)
+def test_odd_clocks_are_kept_and_flagged(start: int, duration: int, flag: str | None, day: str) -> None:
+    row = rows_of(otlp.span(start_ns=start, duration_ns=duration)).row
+    assert (row["clock_flag"], str(row["date"])) == (flag, day)
+    assert row["start_time_ns"] % (1 << 64) == start
+
+
+def test_a_value_of_another_type_stays_among_the_attributes() -> None:
+    row = row_of(otlp.chat() | {"gen_ai.usage.input_tokens": 12.0, "user.id": 7, "gen_ai.request.stream": "yes"})
+    assert row.get("input_tokens") is None
+    assert row.get("user_id") is None
+    assert dict(row["attributes"])["user.id"] == "7"
+    letters = dict(zip([name for name, _ in row["attributes"]], row["attribute_types"], strict=True))
+    assert (letters["user.id"], letters["gen_ai.usage.input_tokens"], letters["gen_ai.request.stream"]) == (
+        "i",
+        "d",
+        "s",
+    )
+
+
+def test_every_value_type_keeps_its_letter() -> None:
+    nested = AnyValue()
+    nested.kvlist_value.values.append(KeyValue(key="k", value=AnyValue(int_value=1)))
+    span = otlp.span({"s": "x", "i": 1, "d": 0.1, "b": True, "y": b"\0\xff", "j": ["a", "b"], "o": ["a", 1]})
+    span.attributes.append(KeyValue(key="kv", value=nested))
+    span.attributes.append(KeyValue(key="n"))
+    row = rows_of(span).row
+    assert row["attribute_types"] == "sidbyjoon"
+    assert dict(row["attributes"]) | {"o": "", "kv": ""} == {
+        "s": "x",
+        "i": "1",
+        "d": "0.1",
+        "b": "true",
+        "y": "AP8=",
+        "j": '["a", "b"]',
+        "o": "",
+        "kv": "",
+        "n": "",
+    }
+
+
+def test_what_has_no_column_survives_in_the_side() -> None:
+    span = otlp.span({"a": 1})
+    span.attributes.append(KeyValue(key="a", value=AnyValue(int_value=2)))
+    span.links.add(trace_id=b"\1" * 16, span_id=b"\2" * 8)
+    span.events.add(name="retry", time_unix_nano=5)
+    span.trace_state, span.flags, span.dropped_attributes_count = "k=v", 257, 3
+    span.status.CopyFrom(Status(code=Status.STATUS_CODE_ERROR, message="boom"))
+    unknown = b"\xfa\x07\x02hi"  # field 127, a newer specification's
+    row = rows_of(Span.FromString(span.SerializeToString() + unknown)).row
+    side = Span.FromString(row["side"])
+    assert (len(side.links), side.events[0].name, side.trace_state, side.flags) == (1, "retry", "k=v", 257)
+    assert (side.dropped_attributes_count, side.attributes[0].value.int_value) == (3, 2)
+    assert unknown in row["side"]
+    assert (row["status"], row["status_message"]) == ("ERROR", "boom")
+    assert (side.name, side.trace_id, side.status.message) == ("", b"", "")
+
+
+def test_resource_and_scope_come_back_whole() -> None:
+    request = otlp.request(otlp.span(), service="svc", scope="sc")
+    request.resource_spans[0].schema_url = "https://example.org/schema"
+    (record,) = list[SpanRecord](read_spans(request.SerializeToString()))
+    rebuilt = type(request.resource_spans[0]).FromString(record.resource)
+    assert (rebuilt.schema_url, len(rebuilt.scope_spans)) == ("https://example.org/schema", 0)
+    assert normalise(record).row["service_name"] == "svc"

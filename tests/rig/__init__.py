@@ -1,0 +1,1 @@
+"""What several tests need: a real collector process, span requests, a sender."""
