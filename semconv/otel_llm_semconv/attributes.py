@@ -44,6 +44,7 @@ RESPONSE_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
 RESPONSE_TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"  # double, seconds
 OPENAI_RESPONSE_SERVICE_TIER: Final = "openai.response.service_tier"
 OPENAI_RESPONSE_SYSTEM_FINGERPRINT: Final = "openai.response.system_fingerprint"
+SERVICE_TIER: Final = "otel_llm.service_tier"  # tier that served a call, where the conventions have no name for it
 
 # --- usage: input includes cache reads and writes, output includes reasoning ----------------------------------
 USAGE_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"

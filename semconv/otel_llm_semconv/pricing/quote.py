@@ -116,7 +116,7 @@ def _components(usage: Usage, card: catalog.RateCard) -> dict[str, Decimal]:
 
 
 def _units(usage: Usage, card: catalog.RateCard) -> dict[str, int | None]:
-    """Disjoint unit counts: a part leaves its whole; a part without a rate of its own stays inside (reasoning, audio)."""
+    """Disjoint unit counts: a part leaves its whole, unless it has no rate of its own (reasoning, audio)."""
     own = card.rates.keys()
     reasoning = usage.reasoning_tokens if COMPONENTS["reasoning"] in own else None
     audio_in = usage.audio_input_tokens if COMPONENTS["audio_input"] in own else None

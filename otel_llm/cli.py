@@ -1,0 +1,91 @@
+"""The command `otel-llm`: finds its sub-commands through the entry-point group `otel_llm.commands`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from importlib.metadata import EntryPoint, entry_points, version
+from typing import Final
+
+from .errors import MissingExtraError, OtelLlmError, UsageError
+
+GROUP: Final = "otel_llm.commands"
+#: One line a command, without importing it. A command of somebody else's package has none.
+SUMMARIES: Final[Mapping[str, str]] = {
+    "collector": "receive, store and price telemetry, until Ctrl-C",
+    "cost": "what was spent, by model, user, agent, property ...",
+    "demo": "everything at work on this machine: no key, no network",
+    "latency": "how long calls took, and the time to their first chunk",
+    "run": "run a command with every Python process of it instrumented",
+    "sql": "ask the stored data anything",
+    "trace": "one trace as a tree, with cost and time a subtree",
+}
+_EXTRAS: Final[Mapping[str, str]] = {"demo": "demo"}
+_EXTRA: Final = "collector"
+_OURS: Final = ("otel_llm", "otel_llm_semconv", "otel_llm_collector", "otel_llm_gateway")
+_INTERRUPTED: Final = 130
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one sub-command and answer the process's exit code."""
+    words = sys.argv[1:] if argv is None else argv
+    try:
+        return _dispatch(words)
+    except OtelLlmError as error:
+        print(f"otel-llm: {error}", file=sys.stderr)  # noqa: T201 - what the user has to read
+        return error.exit_code
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # the reader has gone, as in `| head`: nothing more to say, also not when the interpreter flushes
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_help())  # noqa: T201 - help goes to stdout
+        return 0
+    if words[0] in ("-V", "--version"):
+        print(f"otel-llm {version('otel-llm')}")  # noqa: T201 - asked for
+        return 0
+    code = _load(words[0])(words[1:])
+    sys.stdout.flush()
+    return code
+
+
+def _load(name: str) -> Callable[[list[str]], int]:
+    found = _commands().get(name)
+    if found is None:
+        raise UsageError(f"unknown command {name!r}; `otel-llm --help` lists them")
+    try:
+        loaded: Callable[[list[str]], int] = found.load()
+    except ModuleNotFoundError as error:
+        if error.name and error.name.partition(".")[0] in _OURS:
+            raise
+        raise MissingExtraError(f"pip install 'otel-llm[{_EXTRAS.get(name, _EXTRA)}]'") from error
+    return loaded
+
+
+def _commands() -> dict[str, EntryPoint]:
+    return {found.name: found for found in sorted(entry_points(group=GROUP), key=lambda found: found.name)}
+
+
+def _help() -> str:
+    lines = [f"  {name:<12}{SUMMARIES.get(name, '')}".rstrip() for name in _commands()]
+    return "\n".join(
+        [
+            "usage: otel-llm COMMAND [OPTION ...]",
+            "",
+            "OpenTelemetry for LLM applications: every call a span, every span a priced row, every question SQL.",
+            "",
+            *lines,
+            "",
+            "otel-llm COMMAND --help explains a command; otel-llm --version prints the version.",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,226 @@
+"""Spans for what happens around the calls: `@workflow`, `@agent`, `@tool` and `@task`.
+
+Each is a decorator, with or without arguments, of functions, coroutine functions and generators, and a context
+manager: `with otel_llm.agent("triage"):`. Calls inside are its children and carry the nearest agent and workflow.
+An exception is recorded, marks the span as an error and goes on its way.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import AsyncGenerator, Callable, Generator
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any, Final, TypeVar, cast, overload
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.util.types import AttributeValue
+
+from otel_llm_semconv import attributes as a
+
+from .context import current_scope, with_scope
+from .generators import drive, drive_async
+from .tracing import tracer
+
+__all__ = ["agent", "task", "tool", "workflow"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a step is: its operation, the attribute of its name, and whether calls inside carry that name."""
+
+    operation: str
+    name_attribute: str
+    is_carried: bool
+
+
+_WORKFLOW: Final = Kind(a.OPERATION_INVOKE_WORKFLOW, a.WORKFLOW_NAME, is_carried=True)
+_AGENT: Final = Kind(a.OPERATION_INVOKE_AGENT, a.AGENT_NAME, is_carried=True)
+_TOOL: Final = Kind(a.OPERATION_EXECUTE_TOOL, a.TOOL_NAME, is_carried=False)
+_TASK: Final = Kind(a.OPERATION_TASK, a.TASK_NAME, is_carried=False)
+
+
+class Step:
+    """One workflow, agent, tool or task: enter it, or decorate with it."""
+
+    def __init__(self, kind: Kind, name: str | None, attributes: dict[str, AttributeValue] | None = None) -> None:
+        self._kind = kind
+        self._name = name
+        self._attributes = attributes or {}
+        self._runs: list[_Run] = []
+
+    def __enter__(self) -> Span:
+        run = _Run(self._kind, self._name or self._kind.operation, self._attributes)
+        self._runs.append(run)
+        return run.enter()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._take_run().leave(error)
+
+    def _take_run(self) -> _Run:
+        """The run that ends here: one step may be entered by several threads or tasks at once."""
+        here = trace.get_current_span()
+        run = next((run for run in reversed(self._runs) if run.span is here), self._runs[-1])
+        self._runs.remove(run)
+        return run
+
+    async def __aenter__(self) -> Span:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+    def __call__(self, function: F) -> F:
+        name = self._name or function.__name__
+
+        def start() -> Step:
+            return Step(self._kind, name, self._attributes)
+
+        return cast(F, _decorate(function, start, lambda: _Run(self._kind, name, self._attributes)))
+
+
+class _Run:
+    """One run of a step: its span, and the context that its body runs in."""
+
+    def __init__(self, kind: Kind, name: str, attributes: dict[str, AttributeValue]) -> None:
+        scope = current_scope()
+        if kind.is_carried:
+            scope = replace(scope, names={**scope.names, kind.name_attribute: name})
+        outer = with_scope(scope)
+        self.span = tracer().start_span(
+            f"{kind.operation} {name}",
+            context=outer,
+            kind=SpanKind.INTERNAL,
+            attributes={a.OPERATION: kind.operation, kind.name_attribute: name, **attributes},
+        )
+        self.context: Context = trace.set_span_in_context(self.span, outer)
+        self._token: Any = None
+
+    def enter(self) -> Span:
+        self._token = otel_context.attach(self.context)
+        return self.span
+
+    def leave(self, error: BaseException | None) -> None:
+        otel_context.detach(self._token)
+        self.end(error)
+
+    def end(self, error: BaseException | None) -> None:
+        if error is not None and not isinstance(error, GeneratorExit):
+            self.span.record_exception(error)
+            self.span.set_attribute(a.ERROR_TYPE, type(error).__qualname__)
+            self.span.set_status(Status(StatusCode.ERROR, str(error)))
+        self.span.end()
+
+
+def _decorate(function: Callable[..., Any], start: Callable[[], Step], run: Callable[[], _Run]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def plain(*args: Any, **kwargs: Any) -> Any:
+        with start():
+            return function(*args, **kwargs)
+
+    @functools.wraps(function)
+    async def coroutine(*args: Any, **kwargs: Any) -> Any:
+        with start():
+            return await function(*args, **kwargs)
+
+    @functools.wraps(function)
+    def generator(*args: Any, **kwargs: Any) -> Any:
+        return _run_generator(function(*args, **kwargs), run)
+
+    @functools.wraps(function)
+    def async_generator(*args: Any, **kwargs: Any) -> Any:
+        return _run_async_generator(function(*args, **kwargs), run)
+
+    if inspect.iscoroutinefunction(function):
+        return coroutine
+    if inspect.isasyncgenfunction(function):
+        return async_generator
+    return generator if inspect.isgeneratorfunction(function) else plain
+
+
+def _run_generator(inner: Generator[Any, Any, Any], start: Callable[[], _Run]) -> Generator[Any, Any, Any]:
+    """The span lasts from the first step to the end; it is current only while the generator's own code runs."""
+    run = start()
+    error: BaseException | None = None
+    try:
+        return (yield from drive(inner, run.context))
+    except BaseException as raised:
+        error = raised
+        raise
+    finally:
+        run.end(error)
+
+
+async def _run_async_generator(inner: AsyncGenerator[Any, Any], start: Callable[[], _Run]) -> AsyncGenerator[Any, Any]:
+    run = start()
+    error: BaseException | None = None
+    driven = drive_async(inner, run.context)
+    try:
+        sent = None
+        while True:
+            try:
+                item = await driven.asend(sent)
+            except StopAsyncIteration:
+                return
+            sent = yield item
+    except BaseException as raised:
+        error = raised
+        raise
+    finally:
+        await driven.aclose()
+        run.end(error)
+
+
+def _step(kind: Kind, function_or_name: Any, attributes: dict[str, AttributeValue]) -> Any:
+    if callable(function_or_name):
+        return Step(kind, None, attributes)(function_or_name)
+    return Step(kind, function_or_name, attributes)
+
+
+@overload
+def workflow(function: F, /) -> F: ...
+@overload
+def workflow(name: str | None = None) -> Step: ...
+def workflow(name: Any = None) -> Any:
+    """A whole run of several steps: the span `invoke_workflow {name}`. The name defaults to the function's."""
+    return _step(_WORKFLOW, name, {})
+
+
+@overload
+def agent(function: F, /) -> F: ...
+@overload
+def agent(name: str | None = None, *, description: str | None = None) -> Step: ...
+def agent(name: Any = None, *, description: str | None = None) -> Any:
+    """An agent at work: the span `invoke_agent {name}`. The name defaults to the function's."""
+    return _step(_AGENT, name, {a.AGENT_DESCRIPTION: description} if description else {})
+
+
+@overload
+def tool(function: F, /) -> F: ...
+@overload
+def tool(name: str | None = None, *, call_id: str | None = None) -> Step: ...
+def tool(name: Any = None, *, call_id: str | None = None) -> Any:
+    """A tool that a model asked for: the span `execute_tool {name}`; `call_id` is the model's id of the request."""
+    attributes: dict[str, AttributeValue] = {a.TOOL_TYPE: "function"}
+    if call_id:
+        attributes[a.TOOL_CALL_ID] = call_id
+    return _step(_TOOL, name, attributes)
+
+
+@overload
+def task(function: F, /) -> F: ...
+@overload
+def task(name: str | None = None) -> Step: ...
+def task(name: Any = None) -> Any:
+    """Any other step: the span `task {name}`. The name defaults to the function's."""
+    return _step(_TASK, name, {})

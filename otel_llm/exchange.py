@@ -1,0 +1,170 @@
+"""One HTTP attempt of a recognised call, as every transport hook sees it: begin, leave, receive or fail.
+
+`begin` answers None for all other requests. The span is current only between `enter` and `leave`, in one frame.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, MutableMapping
+from contextvars import ContextVar, Token
+from typing import Any, Final, cast
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.context import _SUPPRESS_HTTP_INSTRUMENTATION_KEY, _SUPPRESS_INSTRUMENTATION_KEY, Context
+
+from .driver import Call, Driver
+from .failures import swallow
+from .finisher import finisher
+from .propagation import LEAVING, ensure_guard, strip
+from .providers import PATHS
+from .recognition import Recogniser
+from .stream import Decoder, DocumentRecorder, EventRecorder, Recorder, read_document
+
+EVENT_STREAM: Final = "text/event-stream"
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+class UserCall:
+    """One call of an SDK's method, which may make several HTTP attempts: they share one `Call`."""
+
+    __slots__ = ("call",)
+
+    def __init__(self) -> None:
+        self.call: Call | None = None
+
+    def succeed(self) -> None:
+        """The method returned. A stream that it returned ends the call later."""
+        try:
+            if self.call is not None and not self.call.is_streaming:
+                self.call.finish()
+        except Exception as error:
+            swallow("ending a call", error)
+
+    def fail(self, error: BaseException) -> None:
+        """The method raised: no attempt is left."""
+        try:
+            if self.call is not None:
+                self.call.finish(error, complete=not self.call.is_streaming)
+        except Exception as fault:
+            swallow("ending a call", fault)
+
+
+user_call: Final[ContextVar[UserCall | None]] = ContextVar("otel-llm-user-call", default=None)
+
+
+class Exchange:
+    """An attempt in flight."""
+
+    __slots__ = ("_context", "_ends_call", "call", "sent_ns")
+
+    def __init__(self, call: Call, context: Context, *, ends_call: bool) -> None:
+        self.call = call
+        self._context = context
+        self._ends_call = ends_call
+        self.sent_ns = 0
+
+    @property
+    def is_recording(self) -> bool:
+        """False where nobody collects the span: then nothing has to be read."""
+        return self.call.span.is_recording()
+
+    def enter(self) -> Token[Context]:
+        """Make the span current and the way out private. Pair it with `leave` in the same frame."""
+        self.sent_ns = time.perf_counter_ns()
+        return otel_context.attach(self._context)
+
+    def leave(self, token: Token[Context]) -> None:
+        """Undo `enter`."""
+        otel_context.detach(token)
+
+    def fail(self, error: BaseException) -> None:
+        """No response came."""
+        try:
+            if self._ends_call:
+                self.call.finish(error)
+        except Exception as fault:
+            swallow("a failed attempt", fault)
+
+    def receive(self, status: int, content: bytes) -> None:
+        """The whole response came."""
+        self.call.http_status = status
+        read_document(self.call, content)
+        # a foreign span's owner ends it before the SDK's method returns
+        if self._ends_call or (self.call.is_foreign and status < 400):
+            self.call.finish()
+
+    def record(self, status: int, headers: Mapping[str, str], decoder: Decoder | None) -> Recorder:
+        """The head of a response came: what to feed its body to."""
+        self.call.http_status = status
+        self.call.is_streaming = status < 400
+        kind = EventRecorder if EVENT_STREAM in headers.get("content-type", "") else DocumentRecorder
+        # inside an SDK's method a failed attempt may be tried again: the method's end decides
+        ends_call = self._ends_call or status < 400
+        return kind(self.call, decoder, self.sent_ns, ends_call=ends_call)
+
+
+class Exchanges:
+    """Begins exchanges. `active` is False after `uninstrument()`: hooks that could not be removed pass through."""
+
+    def __init__(self, driver: Driver, recogniser: Recogniser, *, http_spans: bool) -> None:
+        self.active = True
+        self._driver = driver
+        self._recogniser = recogniser
+        self._http_spans = http_spans
+
+    def begin(self, method: str, path: str, host: str, request: Any) -> Exchange | None:
+        """The exchange of a request that calls a model; strips what must not leave. Never raises."""
+        try:
+            if not self.active:
+                return None
+            if path.rsplit("/", 1)[-1] in PATHS and method == "POST":
+                return self._begin(path, host, request)
+            if self._recogniser.provider_of(host) is not None:
+                strip(request.headers)
+        except Exception as error:
+            swallow("begin", error)
+        return None
+
+    def _begin(self, path: str, host: str, request: Any) -> Exchange | None:
+        headers: MutableMapping[str, str] = request.headers
+        target = self._recogniser.recognise(path, host, headers, _content(request))
+        if target is None:
+            if self._recogniser.provider_of(host) is not None:
+                strip(headers)
+            return None
+        strip(headers)
+        if is_suppressed():
+            return None
+        ensure_guard()
+        finisher.start()
+        owner = user_call.get()
+        call = owner.call if owner is not None else None
+        if call is None:
+            call = self._driver.open(target, host, _port(request.url))
+            if owner is not None:
+                owner.call = call
+        call.begin_attempt()
+        return Exchange(call, self._context(call), ends_call=owner is None)
+
+    def _context(self, call: Call) -> Context:
+        values: dict[str, object] = {**otel_context.get_current(), LEAVING: True}
+        if not self._http_spans:
+            values[_SUPPRESS_HTTP_INSTRUMENTATION_KEY] = True
+        return trace.set_span_in_context(call.span, Context(values))
+
+
+def is_suppressed() -> bool:
+    """True where somebody switched instrumentation off, as exporters do around their own requests."""
+    return bool(otel_context.get_value(_SUPPRESS_INSTRUMENTATION_KEY))
+
+
+def _port(url: Any) -> int | None:
+    return cast("int | None", url.port) or _PORTS.get(url.scheme)
+
+
+def _content(request: Any) -> bytes | None:
+    """The request's body where it is in memory; a body that streams is not touched."""
+    content = getattr(request, "_content", None)
+    return content if isinstance(content, bytes) else None

@@ -1,0 +1,51 @@
+"""Our own faults: swallowed and counted in production, raised in our tests, never shown to the app as its own.
+
+Every hook of ours that runs on the app's thread is wrapped in `shielded` or catches and calls `swallow`. Each kind of
+fault is logged once; `counts` says how often it happened.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections import Counter
+from collections.abc import Callable
+from typing import Final, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+RAISE_ENV: Final = "OTEL_LLM_RAISE_ERRORS"
+counts: Final[Counter[str]] = Counter()
+_raises = False
+_logger = logging.getLogger("otel_llm")
+
+
+def raise_faults(on: bool) -> None:
+    """Have faults raised instead of counted: for tests of otel-llm."""
+    global _raises
+    _raises = on
+
+
+def swallow(where: str, error: Exception) -> None:
+    """Count a fault of ours, log its first occurrence, and raise it again where that was asked for."""
+    kind = f"{where}: {type(error).__name__}"
+    counts[kind] += 1
+    if _raises:
+        raise error
+    if counts[kind] == 1:
+        _logger.warning("otel-llm failed inside (%s); the app is not affected, telemetry may be", kind, exc_info=error)
+
+
+def shielded(function: Callable[P, R]) -> Callable[P, R | None]:
+    """The function, answering None where it would have raised into the app."""
+
+    @functools.wraps(function)
+    def guard(*args: P.args, **kwargs: P.kwargs) -> R | None:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            swallow(function.__qualname__, error)
+            return None
+
+    return guard

@@ -1,0 +1,127 @@
+"""The span processor that puts session, user, properties, prompt, agent and workflow on every span started inside.
+
+It works at the start because a span is closed to attributes when it ends. It is attached once to every SDK
+TracerProvider, whoever creates it and whenever, and does nothing after `uninstrument()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.util.types import AttributeValue
+
+from otel_llm_semconv import attributes as a
+
+from .context import current_scope
+from .failures import swallow
+
+KEYS_MAX: Final = 32
+VALUE_CHARS_MAX: Final = 256
+
+#: Taken over from a parent span as they are.
+_SAME: Final = frozenset(
+    {
+        a.SESSION_ID,
+        a.SESSION_NAME,
+        a.SESSION_PATH,
+        a.USER_ID,
+        a.PROMPT_NAME,
+        a.PROMPT_VERSION,
+        a.AGENT_NAME,
+        a.WORKFLOW_NAME,
+    }
+)
+#: Bare names that people use for what has a proper name.
+_PROPER: Final = {
+    "prompt_name": a.PROMPT_NAME,
+    "prompt_version": a.PROMPT_VERSION,
+    "session_id": a.SESSION_ID,
+    "user_id": a.USER_ID,
+}
+
+
+class ContextProcessor(SpanProcessor):
+    """Attributes of the scope and of the parent, set when a span starts. `drain` runs before a flush and at the end."""
+
+    def __init__(self, drain: Callable[[float], None]) -> None:
+        self.active = True
+        self.inherit = True
+        self._drain = drain
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        if not self.active:
+            return
+        try:
+            found = self._find(span, parent_context)
+            if found:
+                span.set_attributes(found)
+        except Exception as error:
+            swallow("on_start", error)
+
+    def _find(self, span: Span, parent_context: Context | None) -> dict[str, AttributeValue]:
+        scope = current_scope(parent_context)
+        own = span.attributes or {}
+        found: dict[str, AttributeValue] = {}
+        if self.inherit:
+            parent = trace.get_current_span(parent_context)
+            if isinstance(parent, ReadableSpan) and parent.is_recording() and parent.attributes:
+                found = inheritable(parent.attributes)
+        found.update(scope.names)
+        found = {key: value for key, value in found.items() if key not in own}
+        found.update(scope.attributes)
+        return found
+
+    def on_end(self, span: ReadableSpan) -> None:
+        pass
+
+    def shutdown(self) -> None:
+        self._drain(0.5)
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        self._drain(timeout_millis / 1000)
+        return True
+
+
+def inheritable(attributes: Mapping[str, Any]) -> dict[str, AttributeValue]:
+    """What a child takes over from its parent: who and what for, properties, and bare names as properties."""
+    found: dict[str, AttributeValue] = {}
+    for key, value in attributes.items():
+        name = _inherited_name(key)
+        if name is None or not isinstance(value, str | bool | int | float) or len(found) >= KEYS_MAX:
+            continue
+        found[name] = value[:VALUE_CHARS_MAX] if isinstance(value, str) else value
+    return found
+
+
+def _inherited_name(key: str) -> str | None:
+    if key in _SAME or key.startswith(a.PROPERTY_PREFIX):
+        return key
+    if "." in key:
+        return None
+    return _PROPER.get(key) or a.PROPERTY_PREFIX + key
+
+
+def attach_to(provider: Any, processor: ContextProcessor) -> bool:
+    """Put the processor first on an SDK provider, once: what it drains must end before others shut down."""
+    chain = getattr(provider, "_active_span_processor", None)
+    processors = getattr(chain, "_span_processors", None)
+    if processors is None or any(isinstance(one, ContextProcessor) and one.active for one in processors):
+        return False
+    provider.add_span_processor(processor)
+    if isinstance(processors, tuple) and chain is not None:
+        with chain._lock:
+            rest = tuple(one for one in chain._span_processors if one is not processor)
+            chain._span_processors = (processor, *rest)
+    return True
+
+
+def detach_from(provider: Any, processor: ContextProcessor) -> None:
+    """Take the processor off a provider; where that is not possible it stays, inert."""
+    chain = getattr(provider, "_active_span_processor", None)
+    if chain is not None and isinstance(getattr(chain, "_span_processors", None), tuple):
+        with chain._lock:
+            chain._span_processors = tuple(one for one in chain._span_processors if one is not processor)

@@ -1,0 +1,167 @@
+"""Switching otel-llm on and off: `init` for a whole set-up in one line, `instrument` beside a set-up of your own."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import os
+from collections.abc import Callable, Collection
+from types import ModuleType
+from typing import Any, Final
+
+from opentelemetry import trace
+from opentelemetry._logs import LoggerProvider
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import TracerProvider
+
+from . import sdk_calls, tracing
+from .content import is_captured
+from .driver import Driver
+from .exchange import Exchanges
+from .failures import raise_faults
+from .finisher import finisher
+from .inheritance import ContextProcessor, attach_to, detach_from
+from .patching import on_undo, patch, undo, when_imported
+from .propagation import ensure_guard, remove_guard
+from .recognition import Recogniser
+from .settings import Settings
+from .stream import close_live
+from .transports import httpx
+
+#: Set for SDKs that trace themselves, so that a call is one span; a value that the user set stays.
+NATIVE_TRACING_OFF: Final = {"ANTHROPIC_OPEN_TELEMETRY": "false"}
+_DRAIN_S_MAX: Final = 0.5
+
+_state: list[Exchanges] = []  # one entry while instrumented
+
+
+def init(**settings: Any) -> None:
+    """Set up OpenTelemetry with an OTLP exporter, unless the app has done so, and instrument.
+
+    Reads the `OTEL_*` variables; keywords are the rows of `otel_llm.settings`, of which `endpoint` and `service_name`
+    count only here. Raises UsageError for a keyword that is no setting.
+    """
+    from .distro import configure
+
+    read = Settings(settings)
+    if _global_provider() is None:
+        configure(read, settings)
+    _instrument(read, None)
+
+
+def instrument(
+    *,
+    tracer_provider: TracerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
+    logger_provider: LoggerProvider | None = None,
+    **settings: Any,
+) -> None:
+    """Make every call of a model a span of the given provider, or of the global one, set now or later.
+
+    Imports no SDK and no HTTP library. A second call does nothing. Meter and logger provider are accepted for
+    instrumentations to come. Raises UsageError for a keyword that is no setting.
+    """
+    _instrument(Settings(settings), tracer_provider)
+
+
+def uninstrument() -> None:
+    """Restore everything that `instrument` or `init` changed. Spans that are open end as if nothing had happened."""
+    for exchanges in _state:
+        exchanges.active = False
+    _state.clear()
+    undo()
+
+
+def _instrument(settings: Settings, provider: TracerProvider | None) -> None:
+    if _state:
+        return
+    raise_faults(settings.raise_errors)
+    on_undo(functools.partial(raise_faults, False))
+    tracing.use(provider)
+    on_undo(functools.partial(tracing.use, None))
+    driver = Driver(
+        tracing.tracer(),
+        capture=is_captured(settings.capture_content),
+        content_bytes_max=settings.content_bytes_max,
+    )
+    exchanges = Exchanges(driver, Recogniser(settings.hosts), http_spans=settings.http_spans)
+    _state.append(exchanges)
+    _silence_native_tracing()
+    _guard_propagation()
+    _add_processor(settings, provider)
+    httpx.instrument(exchanges)
+    sdk_calls.instrument(exchanges)
+    atexit.register(_at_exit)
+    on_undo(lambda: atexit.unregister(_at_exit))
+
+
+def _silence_native_tracing() -> None:
+    for name, value in NATIVE_TRACING_OFF.items():
+        if name not in os.environ:
+            os.environ[name] = value
+            on_undo(functools.partial(os.environ.pop, name, None))
+
+
+def _guard_propagation() -> None:
+    ensure_guard()
+    on_undo(remove_guard)
+
+
+def _add_processor(settings: Settings, provider: TracerProvider | None) -> None:
+    """On the provider in use, on the global one, and on every one that is created from now on."""
+    processor = ContextProcessor(finisher.drain)
+    processor.inherit = settings.inherit_attributes
+    attached: list[Any] = []
+
+    def add(found: Any) -> None:
+        if processor.active and attach_to(found, processor):
+            attached.append(found)
+
+    def remove() -> None:
+        processor.active = False
+        for found in attached:
+            detach_from(found, processor)
+
+    on_undo(remove)
+    for found in (provider, _global_provider()):
+        if found is not None:
+            add(found)
+    when_imported("opentelemetry.sdk.trace", lambda module: _watch_providers(module, add))
+
+
+def _global_provider() -> TracerProvider | None:
+    """The provider that the app has set, or None: asking the API for it would make it load one."""
+    return getattr(trace, "_TRACER_PROVIDER", None)
+
+
+def _watch_providers(module: ModuleType, add: Callable[[Any], None]) -> None:
+    def wrap(original: Callable[..., None]) -> Callable[..., None]:
+        def hooked(self: Any, *args: Any, **kwargs: Any) -> None:
+            original(self, *args, **kwargs)
+            add(self)
+
+        return hooked
+
+    patch(module.TracerProvider, "__init__", wrap)
+
+
+def _at_exit() -> None:
+    """Runs before the providers shut down: streams nobody closed, and calls that wait for prices, end now."""
+    finisher.exit_began()
+    close_live()
+    finisher.drain(_DRAIN_S_MAX)
+
+
+class LLMInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the package is untyped
+    """The entry point of `opentelemetry-instrument`: the same as `instrument()` and `uninstrument()`."""
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Nothing has to be installed: hooks wait for what the app imports."""
+        return ()
+
+    def _instrument(self, **kwargs: Any) -> None:
+        instrument(**kwargs)
+
+    def _uninstrument(self, **kwargs: Any) -> None:
+        uninstrument()

@@ -1,0 +1,74 @@
+"""Nothing about the app's traces leaves to a model provider.
+
+Requests recognised as LLM calls, and all requests to known provider hosts, are stripped of trace headers. What is
+injected below our hook (the HTTP instrumentors do) goes through the global propagator, which is guarded: it injects
+nothing where the context carries our private mark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+from opentelemetry import context as otel_context
+from opentelemetry import propagate
+from opentelemetry.context import Context
+from opentelemetry.propagators.textmap import (
+    CarrierT,
+    Getter,
+    Setter,
+    TextMapPropagator,
+    default_getter,
+    default_setter,
+)
+
+#: Headers of W3C trace context and baggage.
+HEADERS: Final = ("traceparent", "tracestate", "baggage")
+#: Context key that marks a request on its way to a provider.
+LEAVING: Final = otel_context.create_key("otel-llm-leaving")
+
+
+class Guard(TextMapPropagator):
+    """The app's own propagator, silent where the context says that a request leaves for a provider."""
+
+    def __init__(self, inner: TextMapPropagator) -> None:
+        self.inner = inner
+
+    def inject(
+        self, carrier: CarrierT, context: Context | None = None, setter: Setter[CarrierT] = default_setter
+    ) -> None:
+        if not otel_context.get_current().get(LEAVING):
+            self.inner.inject(carrier, context, setter)
+
+    def extract(
+        self, carrier: CarrierT, context: Context | None = None, getter: Getter[CarrierT] = default_getter
+    ) -> Context:
+        return self.inner.extract(carrier, context, getter)
+
+    @property
+    def fields(self) -> set[str]:
+        return self.inner.fields
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+def ensure_guard() -> None:
+    """Put the guard round the global propagator, unless it is there: an app may set its own at any time."""
+    current = propagate.get_global_textmap()
+    if not isinstance(current, Guard):
+        propagate.set_global_textmap(Guard(current))
+
+
+def remove_guard() -> None:
+    """Give the app its propagator back."""
+    current = propagate.get_global_textmap()
+    if isinstance(current, Guard):
+        propagate.set_global_textmap(current.inner)
+
+
+def strip(headers: MutableMapping[str, Any]) -> None:
+    """Take the trace headers off a request."""
+    for name in HEADERS:
+        if name in headers:
+            del headers[name]

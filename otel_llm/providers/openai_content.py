@@ -1,0 +1,116 @@
+"""Content of OpenAI chat completions in the message schema of the GenAI conventions. Used only on request."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from ..wire import Answer, Content, Json, items, mapping, text
+
+#: The provider's reasons in the conventions' words, in messages only: the attribute keeps what the provider said.
+_REASONS: Final = {"tool_calls": "tool_call", "function_call": "tool_call"}
+_ROLES: Final = {"developer": "system", "function": "tool"}
+
+
+def read_content(body: Json, answer: Answer) -> Content:
+    """Messages of a request and of what came back. The system prompt stays a message, as it was sent."""
+    return Content(
+        input_messages=[_read_message(message) for message in items(body.get("messages"))] or None,
+        output_messages=[_output(answer, index) for index in sorted(answer.parts)] or None,
+        tool_definitions=[_read_tool(tool) for tool in items(body.get("tools"))] or None,
+    )
+
+
+def add_message(answer: Answer, index: int, message: Json) -> None:
+    """Keep a choice of a whole response."""
+    answer.parts[index] = _parts(message)
+
+
+def add_delta(answer: Answer, index: int, delta: Json) -> None:
+    """Keep a piece of a streamed choice: texts grow, tool calls grow by their own index."""
+    state = answer.parts.setdefault(index, {"text": [], "reasoning": [], "calls": {}})
+    for key, kind in (("content", "text"), ("refusal", "text"), ("reasoning_content", "reasoning")):
+        if piece := text(delta.get(key)):
+            state[kind].append(piece)
+    for call in items(delta.get("tool_calls")):
+        entry = state["calls"].setdefault(call.get("index", 0), {"id": None, "name": None, "arguments": []})
+        function = mapping(call.get("function"))
+        entry["id"] = text(call.get("id")) or entry["id"]
+        entry["name"] = text(function.get("name")) or entry["name"]
+        entry["arguments"].append(text(function.get("arguments")) or "")
+
+
+def _output(answer: Answer, index: int) -> dict[str, Any]:
+    kept = answer.parts[index]
+    parts = _stream_parts(kept) if isinstance(kept, dict) else kept
+    message: dict[str, Any] = {"role": "assistant", "parts": parts}
+    if reason := answer.finish_reasons.get(index):
+        message["finish_reason"] = _REASONS.get(reason, reason)
+    return message
+
+
+def _stream_parts(state: dict[str, Any]) -> list[dict[str, Any]]:
+    parts: list[dict[str, Any]] = []
+    if state["reasoning"]:
+        parts.append({"type": "reasoning", "content": "".join(state["reasoning"])})
+    if state["text"]:
+        parts.append({"type": "text", "content": "".join(state["text"])})
+    for _, call in sorted(state["calls"].items()):
+        parts.append(_call_part(call["id"], call["name"], "".join(call["arguments"])))
+    return parts
+
+
+def _read_message(message: Json) -> dict[str, Any]:
+    role = str(message.get("role", "user"))
+    if role in ("tool", "function"):
+        response = {"type": "tool_call_response", "id": message.get("tool_call_id"), "response": message.get("content")}
+        return {"role": "tool", "parts": [response]}
+    return {"role": _ROLES.get(role, role), "parts": _parts(message)}
+
+
+def _parts(message: Json) -> list[dict[str, Any]]:
+    parts: list[dict[str, Any]] = []
+    if thought := text(message.get("reasoning_content")):
+        parts.append({"type": "reasoning", "content": thought})
+    content = message.get("content")
+    if isinstance(content, str):
+        parts.append({"type": "text", "content": content})
+    else:
+        parts.extend(_read_part(part) for part in items(content))
+    if refusal := text(message.get("refusal")):
+        parts.append({"type": "text", "content": refusal})
+    for call in items(message.get("tool_calls")):
+        function = mapping(call.get("function"))
+        parts.append(_call_part(call.get("id"), function.get("name"), str(function.get("arguments", ""))))
+    return parts
+
+
+def _read_part(part: Json) -> dict[str, Any]:
+    kind = part.get("type")
+    if kind == "text":
+        return {"type": "text", "content": part.get("text", "")}
+    if kind == "image_url":
+        return _image(str(mapping(part.get("image_url")).get("url", "")))
+    if kind == "input_audio":
+        return {"type": "blob", "modality": "audio", "content": ""}
+    return {"type": "generic", "generic_type": str(kind)}
+
+
+def _image(url: str) -> dict[str, Any]:
+    """A link stays; the bytes of an inline image never enter a span."""
+    if url.startswith("data:"):
+        return {"type": "blob", "modality": "image", "mime_type": url[5:].partition(";")[0], "content": ""}
+    return {"type": "uri", "modality": "image", "uri": url}
+
+
+def _call_part(id: Any, name: Any, arguments: str) -> dict[str, Any]:
+    try:
+        value = json.loads(arguments) if arguments else None
+    except ValueError:
+        value = arguments
+    return {"type": "tool_call", "id": id, "name": name, "arguments": value}
+
+
+def _read_tool(tool: Json) -> dict[str, Any]:
+    function = mapping(tool.get("function"))
+    return {"type": str(tool.get("type", "function")), **{key: function[key] for key in function}}

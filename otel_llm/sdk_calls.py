@@ -1,0 +1,51 @@
+"""The methods inside which an SDK retries: what the app calls once is one span, however many attempts it takes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from .exchange import Exchanges, UserCall, user_call
+from .patching import patch_path
+from .providers import SDK_CALLS
+
+
+def instrument(exchanges: Exchanges) -> None:
+    """Hook each SDK's method as soon as the app has imported the SDK."""
+    for target in SDK_CALLS:
+        patch_path(target, lambda method: _wrap(method, exchanges))
+
+
+def _wrap(method: Callable[..., Any], exchanges: Exchanges) -> Callable[..., Any]:
+    def hooked(*args: Any, **kwargs: Any) -> Any:
+        if not exchanges.active:
+            return method(*args, **kwargs)
+        mine = UserCall()
+        token = user_call.set(mine)
+        try:
+            result = method(*args, **kwargs)
+        except BaseException as error:
+            mine.fail(error)
+            raise
+        finally:
+            user_call.reset(token)
+        mine.succeed()
+        return result
+
+    async def hooked_async(*args: Any, **kwargs: Any) -> Any:
+        if not exchanges.active:
+            return await method(*args, **kwargs)
+        mine = UserCall()
+        token = user_call.set(mine)
+        try:
+            result = await method(*args, **kwargs)
+        except BaseException as error:
+            mine.fail(error)
+            raise
+        finally:
+            user_call.reset(token)
+        mine.succeed()
+        return result
+
+    return hooked_async if inspect.iscoroutinefunction(method) else hooked

@@ -1,0 +1,150 @@
+"""Every setting of ours: one row each. A keyword of `init` and `instrument`, or an environment variable.
+
+A keyword wins over the environment, the environment over the default. The rows are also what the documentation's
+table is checked against.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from otel_llm_semconv import attributes as a
+
+from .errors import UsageError
+from .failures import RAISE_ENV
+
+_TRUE: Final = ("1", "true", "yes", "on")
+_FALSE: Final = ("0", "false", "no", "off")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row: the keyword, its environment variable, the default as it would be written, the reader, the meaning."""
+
+    name: str
+    env: str
+    default: str
+    parse: Callable[[str], Any]
+    doc: str
+
+
+def _flag(value: str) -> bool:
+    word = value.strip().lower()
+    if word not in _TRUE + _FALSE:
+        raise ValueError("not true or false")
+    return word in _TRUE
+
+
+def _positive(value: str) -> int:
+    found = int(value)
+    if found <= 0:
+        raise ValueError("not above zero")
+    return found
+
+
+def _hosts(value: str) -> dict[str, str]:
+    """`host=provider` pairs; a host that starts with a dot stands for all hosts below it."""
+    pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
+    if any(not equals or not host.strip() or not provider.strip() for host, equals, provider in pairs):
+        raise ValueError("not host=provider, separated by commas")
+    return {host.strip().lower(): provider.strip() for host, _, provider in pairs}
+
+
+SETTINGS: Final = (
+    Setting(
+        "capture_content",
+        a.OPT_IN_CONTENT_ENV,
+        "NO_CONTENT",
+        str,
+        "Record prompts and answers: SPAN_ONLY or SPAN_AND_EVENT (of which the span's part is written)",
+    ),
+    Setting(
+        "content_bytes_max",
+        "OTEL_LLM_CONTENT_BYTES_MAX",
+        "65536",
+        _positive,
+        "Bytes of one content attribute; longer content is cut inside its strings and stays valid JSON",
+    ),
+    Setting("data", "OTEL_LLM_DATA", "./otel-llm-data", str, "Data directory of the collector and of every query"),
+    Setting("endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318", str, "Base URL of the collector"),
+    Setting(
+        "exit_ms_max",
+        "OTEL_LLM_EXIT_MS_MAX",
+        "1200",
+        _positive,
+        "Milliseconds that the end of the process may wait for the collector; what is left is dropped and counted",
+    ),
+    Setting(
+        "hosts",
+        "OTEL_LLM_HOSTS",
+        "",
+        _hosts,
+        "Hosts of yours that serve models, as host=provider pairs: llm.example.com=openai,.corp.example=anthropic",
+    ),
+    Setting(
+        "http_spans",
+        "OTEL_LLM_HTTP_SPANS",
+        "false",
+        _flag,
+        "Keep the span that an HTTP instrumentor makes below each call; it repeats the call's time",
+    ),
+    Setting(
+        "inherit_attributes",
+        "OTEL_LLM_INHERIT_ATTRIBUTES",
+        "true",
+        _flag,
+        "Take session, user, prompt and bare-named attributes over from the span around a call",
+    ),
+    Setting(
+        "raise_errors",
+        RAISE_ENV,
+        "false",
+        _flag,
+        "Raise faults of ours instead of counting them: for tests of otel-llm",
+    ),
+    Setting("service_name", "OTEL_SERVICE_NAME", "unknown_service", str, "Name of the app, in `init` only"),
+)
+_BY_NAME: Final = {row.name: row for row in SETTINGS}
+
+
+class Settings:
+    """Values by name, read once: `Settings({"http_spans": True}).http_spans`.
+
+    Raises UsageError for a keyword that is no setting, or a value that cannot be read.
+    """
+
+    capture_content: str
+    content_bytes_max: int
+    data: str
+    endpoint: str
+    exit_ms_max: int
+    hosts: dict[str, str]
+    http_spans: bool
+    inherit_attributes: bool
+    raise_errors: bool
+    service_name: str
+
+    def __init__(self, given: Mapping[str, Any] | None = None) -> None:
+        given = given or {}
+        for name in given:
+            if name not in _BY_NAME:
+                raise UsageError(_unknown(name))
+        for row in SETTINGS:
+            setattr(self, row.name, given[row.name] if row.name in given else _from_environment(row))
+
+
+def _from_environment(row: Setting) -> Any:
+    written = os.environ.get(row.env, "").strip()
+    try:
+        return row.parse(written or row.default)
+    except ValueError as error:
+        raise UsageError(f"{row.env}={written!r}: {error}. It is: {row.doc}") from error
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, _BY_NAME, n=1)
+    return f"unknown setting {name!r}" + (f", did you mean {near[0]!r}?" if near else f": one of {', '.join(_BY_NAME)}")

@@ -1,0 +1,330 @@
+"""All the ways a stream can end, and calls that get no answer: always one span, with what arrived, said as it was."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import gzip
+import json
+from collections.abc import Callable
+from typing import Any
+
+import anthropic
+import httpx
+import httpx2
+import openai
+import pytest
+from app.rawserver import Connection, RawServer
+from app.recording import Recorded
+from opentelemetry.trace import StatusCode
+
+from otel_llm_semconv import attributes as a
+
+HELLO: Any = [{"role": "user", "content": "hello"}]
+EVENTS = "text/event-stream"
+
+
+def chunk(content: str | None = None, *, finish: str | None = None, usage: dict[str, int] | None = None) -> bytes:
+    delta = {"content": content} if content else {}
+    choices = [] if usage else [{"index": 0, "delta": delta, "finish_reason": finish}]
+    body = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o", "choices": choices}
+    return b"data: " + json.dumps({**body, "usage": usage}).encode() + b"\n\n"
+
+
+USAGE = {"prompt_tokens": 50, "completion_tokens": 20, "total_tokens": 70}
+WHOLE = [chunk("one "), chunk("two"), chunk(finish="stop"), chunk(usage=USAGE), b"data: [DONE]\n\n"]
+ERROR = b'data: {"error": {"message": "broke", "type": "server_error"}}\n\n'
+
+
+def event(kind: str, **fields: Any) -> bytes:
+    return f"event: {kind}\ndata: {json.dumps({'type': kind, **fields})}\n\n".encode()
+
+
+START = event(
+    "message_start",
+    message={
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude-haiku-4-5",
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": {"input_tokens": 512, "output_tokens": 2},
+    },
+)
+BLOCK = event("content_block_start", index=0, content_block={"type": "text", "text": ""})
+PIECE = event("content_block_delta", index=0, delta={"type": "text_delta", "text": "hi"})
+DELTA = event("message_delta", delta={"stop_reason": "end_turn"}, usage={"output_tokens": 200})
+STOP = event("message_stop")
+MESSAGE = [START, event("ping"), BLOCK, PIECE, event("content_block_stop", index=0), DELTA, STOP]
+
+
+def stream(*pieces: bytes, then: Callable[[Connection], None] | None = None) -> Callable[[Connection], None]:
+    def reply(connection: Connection) -> None:
+        connection.head(content_type=EVENTS)
+        for piece in pieces:
+            connection.send(piece)
+        if then is not None:
+            then(connection)
+
+    return reply
+
+
+def wait(server: RawServer) -> Callable[[Connection], None]:
+    """Say nothing more until the server stops."""
+
+    def silent(connection: Connection) -> None:
+        server.stopping.wait(20)
+
+    return silent
+
+
+def open_stream(client: openai.OpenAI) -> Any:
+    return client.chat.completions.create(
+        model="gpt-4o", messages=HELLO, stream=True, stream_options={"include_usage": True}
+    )
+
+
+def client_of(server: RawServer, **options: Any) -> openai.OpenAI:
+    return openai.OpenAI(api_key="k", base_url=server.url + "/v1", max_retries=0, **options)
+
+
+def check(recorded: Recorded, *, status: str, error: str | None = None, output: int | None = None) -> dict[str, Any]:
+    span, found = recorded.call(), recorded.attributes()
+    assert found[a.USAGE_STATUS] == status
+    assert found.get(a.ERROR_TYPE) == error
+    assert (span.status.status_code is StatusCode.ERROR) == (error is not None)
+    assert found.get(a.USAGE_OUTPUT_TOKENS) == output
+    return found
+
+
+def test_exhausted(recorded: Recorded) -> None:
+    with RawServer(stream(*WHOLE)) as server, client_of(server) as client:
+        assert len(list(open_stream(client))) == 4
+    found = check(recorded, status="reported", output=20)
+    assert found[a.RESPONSE_FINISH_REASONS] == ("stop",)
+
+
+def test_exhausted_without_an_end_mark(recorded: Recorded) -> None:
+    with RawServer(stream(*WHOLE[:-1])) as server, client_of(server) as client:
+        list(open_stream(client))
+    check(recorded, status="reported", output=20)
+
+
+def test_usage_that_was_not_asked_for_is_missing_and_never_zero(recorded: Recorded) -> None:
+    with RawServer(stream(*WHOLE[:3], WHOLE[4])) as server, client_of(server) as client:
+        list(open_stream(client))
+    found = check(recorded, status="missing")
+    assert (found[a.COST_STATUS], a.COST_AMOUNT in found) == ("missing_usage", False)
+
+
+@pytest.mark.parametrize("how", ["close", "with", "collected"])
+def test_given_up_by_the_app_is_partial_and_no_error(recorded: Recorded, how: str) -> None:
+    server = RawServer()
+    server.replies = [stream(*WHOLE[:2], then=wait(server))]
+    with server, client_of(server) as client:
+        events = open_stream(client)
+        if how == "with":
+            with events:
+                for _ in events:
+                    break
+        else:
+            next(iter(events))
+            if how == "close":
+                events.close()
+            del events
+            gc.collect()
+        check(recorded, status="partial")
+
+
+def test_dropped_before_the_first_byte_was_read(recorded: Recorded) -> None:
+    with RawServer(stream(*WHOLE)) as server, client_of(server) as client:
+        events = open_stream(client)
+        del events
+        gc.collect()
+        check(recorded, status="partial")
+
+
+def test_cut(recorded: Recorded) -> None:
+    server = RawServer(stream(*WHOLE[:2], then=lambda c: c.cut()))
+    with server, client_of(server) as client, pytest.raises((httpx2.ReadError, openai.APIConnectionError)):
+        list(open_stream(client))
+    check(recorded, status="partial", error="ReadError")
+
+
+def test_an_error_event(recorded: Recorded) -> None:
+    with (
+        RawServer(stream(*WHOLE[:2], ERROR)) as server,
+        client_of(server) as client,
+        pytest.raises(openai.APIError, match="broke"),
+    ):
+        list(open_stream(client))
+    check(recorded, status="partial", error="server_error")
+    assert recorded.call().status.description == "broke"
+
+
+def test_a_timeout_between_two_chunks(recorded: Recorded) -> None:
+    server = RawServer()
+    server.replies = [stream(*WHOLE[:2], then=wait(server))]
+    with server, client_of(server, timeout=0.3) as client, pytest.raises((httpx2.ReadTimeout, openai.APITimeoutError)):
+        list(open_stream(client))
+    check(recorded, status="partial", error="ReadTimeout")
+
+
+def test_a_timeout_before_the_answer(recorded: Recorded) -> None:
+    server = RawServer()
+    server.replies = [wait(server)]
+    with server, client_of(server, timeout=0.2) as client, pytest.raises(openai.APITimeoutError):
+        client.chat.completions.create(model="gpt-4o", messages=HELLO)
+    check(recorded, status="missing", error="APITimeoutError")
+
+
+@pytest.mark.parametrize("mid_stream", [False, True])
+def test_a_cancelled_task(recorded: Recorded, mid_stream: bool) -> None:
+    server = RawServer()
+    server.replies = [stream(*WHOLE[:2], then=wait(server)) if mid_stream else wait(server)]
+
+    async def call(started: asyncio.Event) -> None:
+        async with openai.AsyncOpenAI(api_key="k", base_url=server.url + "/v1", max_retries=0) as client:
+            if not mid_stream:
+                started.set()
+            async for _ in await client.chat.completions.create(model="gpt-4o", messages=HELLO, stream=True):
+                started.set()
+
+    async def main() -> None:
+        started = asyncio.Event()
+        task = asyncio.create_task(call(started))
+        await started.wait()
+        while not server.requests:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with server:
+        asyncio.run(main())
+    check(recorded, status="partial" if mid_stream else "missing", error="CancelledError")
+
+
+def test_an_async_stream_that_is_left_early(recorded: Recorded) -> None:
+    server = RawServer()
+    server.replies = [stream(*WHOLE[:2], then=wait(server))]
+
+    async def main() -> None:
+        async with (
+            openai.AsyncOpenAI(api_key="k", base_url=server.url + "/v1") as client,
+            await client.chat.completions.create(model="gpt-4o", messages=HELLO, stream=True) as events,
+        ):
+            async for _ in events:
+                break
+
+    with server:
+        asyncio.run(main())
+    check(recorded, status="partial")
+
+
+def test_an_async_stream_that_is_dropped(recorded: Recorded) -> None:
+    server = RawServer()
+    server.replies = [stream(*WHOLE[:2], then=wait(server))]
+
+    async def main() -> None:
+        async with openai.AsyncOpenAI(api_key="k", base_url=server.url + "/v1") as client:
+            events = await client.chat.completions.create(model="gpt-4o", messages=HELLO, stream=True)
+            await anext(aiter(events))
+            del events
+            for _ in range(100):  # the loop closes the generators inside one another, one a turn
+                gc.collect()
+                await asyncio.sleep(0.01)
+                if recorded.spans():
+                    break
+            check(recorded, status="partial")
+
+    with server:
+        asyncio.run(main())
+
+
+def test_anthropics_cumulative_usage_overwrites(recorded: Recorded) -> None:
+    with (
+        RawServer(stream(*MESSAGE)) as server,
+        anthropic.Anthropic(api_key="k", base_url=server.url) as client,
+        client.messages.stream(model="claude-haiku-4-5", messages=HELLO, max_tokens=9) as events,
+    ):
+        assert "".join(events.text_stream) == "hi"
+    found = check(recorded, status="reported", output=200)
+    assert found[a.USAGE_INPUT_TOKENS] == 512
+
+
+def test_anthropic_left_early_keeps_what_the_start_said(recorded: Recorded) -> None:
+    server = RawServer()
+    server.replies = [stream(*MESSAGE[:4], then=wait(server))]
+    with (
+        server,
+        anthropic.Anthropic(api_key="k", base_url=server.url) as client,
+        client.messages.stream(model="claude-haiku-4-5", messages=HELLO, max_tokens=9) as events,
+    ):
+        next(iter(events.text_stream))
+    found = check(recorded, status="partial", output=2)
+    assert found[a.USAGE_INPUT_TOKENS] == 512
+
+
+def test_an_anthropic_error_event(recorded: Recorded) -> None:
+    broken = event("error", error={"type": "overloaded_error", "message": "busy"})
+    with (
+        RawServer(stream(*MESSAGE[:4], broken)) as server,
+        anthropic.Anthropic(api_key="k", base_url=server.url) as client,
+        pytest.raises(anthropic.APIStatusError),
+        client.messages.stream(model="claude-haiku-4-5", messages=HELLO, max_tokens=9) as events,
+    ):
+        list(events)
+    check(recorded, status="partial", error="overloaded_error", output=2)
+
+
+ENCODINGS: dict[str, Callable[[bytes], bytes]] = {"identity": bytes, "gzip": gzip.compress}
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 64, 100_000])
+@pytest.mark.parametrize("encoding", sorted(ENCODINGS))
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("library", [httpx, httpx2])
+@pytest.mark.parametrize("wire", ["chat", "messages"])
+def test_the_app_reads_the_same_bytes_and_we_the_same_usage_however_they_are_cut(
+    recorded: Recorded, *, library: Any, newline: bytes, encoding: str, size: int, wire: str
+) -> None:
+    body = b"".join(WHOLE if wire == "chat" else MESSAGE).replace(b"\n", newline)
+    raw = ENCODINGS[encoding](body)
+    pieces = [raw[start : start + size] for start in range(0, len(raw), size)]
+
+    def handle(request: Any) -> Any:
+        headers = {"content-type": EVENTS, "content-encoding": encoding}
+        return library.Response(200, headers=headers, stream=_Pieces(pieces))
+
+    class _Pieces(library.SyncByteStream):  # type: ignore[misc,name-defined]  # of either library
+        def __init__(self, pieces: list[bytes]) -> None:
+            self.pieces = pieces
+
+        def __iter__(self) -> Any:
+            return iter(self.pieces)
+
+    url = "http://llm.test/v1/" + ("chat/completions" if wire == "chat" else "messages")
+    request = {"model": "gpt-4o", "messages": HELLO, "stream": True, "max_tokens": 9}
+    with (
+        library.Client(transport=library.MockTransport(handle)) as client,
+        client.stream("POST", url, json=request) as response,
+    ):
+        seen = list(response.iter_raw()) if encoding == "identity" else [response.read()]
+    assert seen == (pieces if encoding == "identity" else [body])
+    check(recorded, status="reported", output=20 if wire == "chat" else 200)
+
+
+def test_the_response_keeps_its_own_ways(recorded: Recorded) -> None:
+    with RawServer(stream(*WHOLE)) as server, httpx2.Client() as client:
+        body = {"model": "gpt-4o", "messages": HELLO, "stream": True}
+        with client.stream("POST", server.url + "/v1/chat/completions", json=body) as response:
+            assert isinstance(response, httpx2.Response)
+            assert isinstance(response.stream, httpx2.SyncByteStream)
+            assert list(response.iter_lines())[-2:] == ["data: [DONE]", ""]
+            assert response.num_bytes_downloaded == len(b"".join(WHOLE))
+        assert response.is_closed
+        assert response.elapsed.total_seconds() > 0

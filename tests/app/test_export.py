@@ -1,0 +1,215 @@
+"""The zero-code way, end to end in processes of their own; and a collector that is down, hangs or refuses."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from app.rawserver import Connection, RawServer
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from otel_llm.export import EXPORT, QUEUE, SHUTDOWN, BoundedSpanProcessor, Drops, drops
+from otel_llm.run import environment
+from otel_llm_collector.demo.standin.server import Standin
+
+BIN = Path(sys.executable).parent
+APP = """
+import openai, sys, time
+client = openai.OpenAI()
+for _ in range(3):
+    print(client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "x"}]).model)
+print(sorted(name for name in ("grpc", "duckdb", "pyarrow", "typer") if name in sys.modules))
+print(time.time(), flush=True)
+"""
+
+
+def take(connection: Connection) -> None:
+    connection.head(200, content_length="0")
+
+
+def refuse(connection: Connection) -> None:
+    connection.head(503, content_length="0")
+
+
+def spans_of(server: RawServer) -> list[tuple[str, str]]:
+    """(service, span name) of all that was exported."""
+    found = []
+    for request in server.requests:
+        for resource in ExportTraceServiceRequest.FromString(request.body).resource_spans:
+            values = {one.key: one.value.string_value for one in resource.resource.attributes}
+            found += [(values["service.name"], span.name) for scope in resource.scope_spans for span in scope.spans]
+    return found
+
+
+def clean(standin: Standin, **more: str) -> dict[str, str]:
+    """The environment without anything of OpenTelemetry's, and both SDKs sent to the stand-in."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("OTEL_")}
+    return {**kept, **standin.env, **more}
+
+
+def run(command: list[str], env: dict[str, str], tmp_path: Path) -> tuple[str, str, float]:
+    """Output, errors, and the seconds between the program's last line and the end of its process."""
+    app = tmp_path / "shop.py"
+    app.write_text(APP)
+    done = subprocess.run([*command, str(app)], env=env, capture_output=True, text=True, timeout=60, check=True)
+    ended = time.time()
+    lines = done.stdout.splitlines()
+    return "\n".join(lines[:-1]), done.stderr, ended - float(lines[-1])
+
+
+EXPECTED = "gpt-4o-2024-08-06\n" * 3 + "[]"
+INSTRUMENT = [str(BIN / "opentelemetry-instrument"), sys.executable]
+RUN = [str(BIN / "otel-llm"), "run", "--", "python"]
+
+
+@pytest.mark.parametrize("exporter", [{}, {"OTEL_TRACES_EXPORTER": "otlp"}])
+def test_opentelemetry_instrument_needs_only_an_endpoint(
+    standin: Standin, tmp_path: Path, exporter: dict[str, str]
+) -> None:
+    with RawServer(take) as collector:
+        env = clean(standin, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_SERVICE_NAME="shop", **exporter)
+        output, errors, _ = run(INSTRUMENT, env, tmp_path)
+        assert (output, errors) == (EXPECTED, "")
+        assert spans_of(collector) == [("shop", "chat gpt-4o")] * 3
+
+
+def test_run_does_the_same_with_defaults(standin: Standin, tmp_path: Path) -> None:
+    with RawServer(take) as collector:
+        env = clean(standin, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, PATH="/usr/bin:/bin")
+        output, errors, _ = run(RUN, env, tmp_path)
+        assert (output, errors) == (EXPECTED, "")
+        assert spans_of(collector) == [("shop", "chat gpt-4o")] * 3
+
+
+def test_init_does_the_same_in_one_line(standin: Standin, tmp_path: Path) -> None:
+    with RawServer(take) as collector:
+        start = f"import otel_llm; otel_llm.init(endpoint={collector.url!r}, service_name='shop')\n"
+        command = [sys.executable, "-c", start + APP]
+        output, errors, _ = run(command, clean(standin), tmp_path)
+        assert (output, errors) == (EXPECTED, "")
+        assert spans_of(collector) == [("shop", "chat gpt-4o")] * 3
+
+
+CHILDREN = """
+import multiprocessing, openai, sys
+def work():
+    openai.OpenAI().chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "x"}])
+if __name__ == "__main__":
+    work()
+    children = [multiprocessing.get_context(sys.argv[1]).Process(target=work) for _ in range(3)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_children_of_multiprocessing_export_too(standin: Standin, tmp_path: Path, method: str) -> None:
+    app = tmp_path / "shop.py"
+    app.write_text(CHILDREN)
+    with RawServer(take) as collector:
+        env = clean(standin, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_SERVICE_NAME="shop")
+        done = subprocess.run(
+            [*INSTRUMENT, str(app), method], env=env, capture_output=True, text=True, timeout=60, check=True
+        )
+        assert done.stderr == ""
+        assert spans_of(collector) == [("shop", "chat gpt-4o")] * 4
+
+
+def hang(server: RawServer) -> Callable[[Connection], None]:
+    def silent(connection: Connection) -> None:
+        server.stopping.wait(30)
+
+    return silent
+
+
+@pytest.mark.parametrize("state", ["down", "hung", "refusing"])
+def test_a_collector_in_trouble_costs_nothing_but_spans(standin: Standin, tmp_path: Path, state: str) -> None:
+    with RawServer(refuse) as collector:
+        if state == "hung":
+            collector.replies = [hang(collector)]
+        url = "http://127.0.0.1:1" if state == "down" else collector.url
+        output, errors, exit_s = run(INSTRUMENT, clean(standin, OTEL_EXPORTER_OTLP_ENDPOINT=url), tmp_path)
+    assert output == EXPECTED
+    assert exit_s < 2
+    (line,) = errors.splitlines()
+    assert line.startswith("otel-llm dropped 3 span(s): the process ended first. Is a collector listening at " + url)
+
+
+def test_the_users_own_variables_win() -> None:
+    given = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://mine:1", "OTEL_RESOURCE_ATTRIBUTES": "service.name=mine"}
+    made = environment(["python", "shop.py"], given)
+    assert made["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://mine:1"
+    assert "OTEL_SERVICE_NAME" not in made
+    assert made["OTEL_PYTHON_DISTRO"] == made["OTEL_PYTHON_CONFIGURATOR"] == "otel_llm"
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["python", "shop.py"], "shop"),
+        (["python3", "-m", "shop.web"], "shop.web"),
+        (["python", "-u", "a/shop.py", "-m"], "shop"),
+        (["uvicorn", "web:app"], "uvicorn"),
+    ],
+)
+def test_a_service_is_named_after_its_command(words: list[str], name: str) -> None:
+    assert environment(words, {})["OTEL_SERVICE_NAME"] == name
+
+
+class Stub(SpanExporter):
+    """Answers as told; `blocked` seconds late."""
+
+    def __init__(self, result: SpanExportResult, blocked: float = 0.0) -> None:
+        self.result = result
+        self.blocked = blocked
+
+    def export(self, spans: object) -> SpanExportResult:
+        time.sleep(self.blocked)
+        return self.result
+
+
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Drops:
+    """Nothing dropped yet, nothing said yet."""
+    drops.counts.clear()
+    monkeypatch.setattr(drops, "_told", False)
+    return drops
+
+
+def test_a_failed_export_is_counted_and_said_once(fresh: Drops, caplog: pytest.LogCaptureFixture) -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(BoundedSpanProcessor(Stub(SpanExportResult.FAILURE)))
+    for _ in range(3):
+        provider.get_tracer("t").start_span("x").end()
+        provider.force_flush()
+    provider.shutdown()
+    assert dict(fresh.counts) == {EXPORT: 3}
+    assert [record.getMessage()[:28] for record in caplog.records] == ["otel-llm dropped 1 span(s): "]
+
+
+def test_a_full_queue_drops_without_waiting(
+    fresh: Drops, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "10")
+    monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "5")
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(BoundedSpanProcessor(Stub(SpanExportResult.SUCCESS, 3), exit_ms_max=100))
+    started = time.monotonic()
+    for _ in range(100):
+        provider.get_tracer("t").start_span("x").end()
+    assert time.monotonic() - started < 0.5
+    assert fresh.counts[QUEUE] >= 80
+    assert provider.force_flush(100) is False
+    provider.shutdown()
+    assert time.monotonic() - started < 1.5
+    assert fresh.counts[QUEUE] + fresh.counts[SHUTDOWN] == 100
+    assert len(caplog.records) == 1
