@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +14,7 @@ import typer
 
 from otel_llm.errors import OtelLlmError, UsageError
 
+from .commandline import run, say
 from .config import DATA_DEFAULT, DATA_ENV, data_dir
 from .render import Format
 
@@ -57,22 +58,22 @@ _Output = Annotated[Path | None, typer.Option(metavar="FILE", help="Write to thi
 
 def sql(argv: list[str]) -> int:
     """`otel-llm sql QUERY`: the rows of one reading SQL statement over the lake."""
-    return _run("sql", _sql, argv)
+    return run("sql", _sql, argv)
 
 
 def cost(argv: list[str]) -> int:
     """`otel-llm cost --by NAMES`: what the calls cost."""
-    return _run("cost", _cost, argv)
+    return run("cost", _cost, argv)
 
 
 def latency(argv: list[str]) -> int:
     """`otel-llm latency --by NAMES`: how long the calls take."""
-    return _run("latency", _latency, argv)
+    return run("latency", _latency, argv)
 
 
 def trace(argv: list[str]) -> int:
     """`otel-llm trace ID`: a trace as a tree."""
-    return _run("trace", _trace, argv)
+    return run("trace", _trace, argv)
 
 
 def _sql(
@@ -165,35 +166,7 @@ def _trace(
         bounds: dict[str, int | None] = {"depth": depth, "limit": limit or None}
         out.write(trace_text(tree, width=_width(), **bounds).encode())
     if hidden := hidden_spans(tree, **bounds):
-        _say(f"{hidden:,} of {tree.sums.spans:,} spans are not shown one by one: --limit 0 shows all, --depth N fewer")
-
-
-def _run(name: str, function: Callable[..., None], argv: list[str]) -> int:
-    """Run a command; its exit code. Errors leave as one line on stderr."""
-    app = typer.Typer(add_completion=False, rich_markup_mode=None)
-    app.command(name)(function)
-    try:
-        code = typer.main.get_command(app).main(args=argv, prog_name=f"otel-llm {name}", standalone_mode=False)
-    except OtelLlmError as error:
-        return _fail(name, str(error), error.exit_code)
-    except typer.TyperException as error:
-        message = error.format_message() if hasattr(error, "format_message") else str(error)
-        return _fail(name, f"{message.rstrip('.')}; see `otel-llm {name} --help`", UsageError.exit_code)
-    except typer.Abort:
-        return 130
-    except BrokenPipeError:  # the reader has seen enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    return int(code or 0)
-
-
-def _fail(name: str, message: str, code: int) -> int:
-    _say(f"otel-llm {name}: {' '.join(message.split())}")
-    return code
-
-
-def _say(message: str) -> None:
-    print(message, file=sys.stderr)  # noqa: T201
+        say(f"{hidden:,} of {tree.sums.spans:,} spans are not shown one by one: --limit 0 without --depth shows all")
 
 
 @contextlib.contextmanager
@@ -214,13 +187,19 @@ def _target(format: Format, output: Path | None, data: Path) -> Iterator[IO[byte
             with output.open("wb") as file:
                 yield file
         except OSError as error:
+            if error.errno is None:
+                raise
             raise OtelLlmError(f"cannot write {output}: {error.strerror}") from error
         return
     if format is Format.PARQUET and sys.stdout.isatty():
         raise UsageError("Parquet is not for a terminal: add --output FILE, or send stdout to a file")
     sys.stdout.flush()
-    yield sys.stdout.buffer
-    sys.stdout.buffer.flush()
+    try:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:  # the reader has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
 
 
 def _print_answer(answer: Table, limit: int | None, format: Format, output: Path | None, data: Path | None) -> None:
@@ -233,11 +212,11 @@ def _print_answer(answer: Table, limit: int | None, format: Format, output: Path
             shown = ROWS_DEFAULT if limit is None else limit or None
             out.write(answer_table(answer, limit=shown, width=_width()).encode())
             if shown is not None and answer.data.num_rows > shown:
-                _say(f"the first {shown:,} of {answer.data.num_rows:,} rows; --limit 0 shows all")
+                say(f"the first {shown:,} of {answer.data.num_rows:,} rows; --limit 0 shows all")
     if not answer.data.num_rows:
-        _say("no calls match")
+        say("no calls match")
     for note in answer.notes:
-        _say(note)
+        say(note)
 
 
 def _print_result(reader: Any, limit: int | None, out: IO[bytes]) -> None:
@@ -251,7 +230,7 @@ def _print_result(reader: Any, limit: int | None, out: IO[bytes]) -> None:
         shown = BLOCKS_DEFAULT
     out.write(result_table(rows.slice(0, shown or None), width=_width()).encode())
     if shown and rows.num_rows > shown:
-        _say(f"the first {shown:,} rows, there are more; --limit 0 shows all, --format csv, json or parquet writes all")
+        say(f"the first {shown:,} rows, there are more; --limit 0 shows all, --format csv, json or parquet writes all")
 
 
 def _write_rows(format: Format, reader: Any, limit: int | None, out: IO[bytes]) -> None:

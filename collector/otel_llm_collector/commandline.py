@@ -1,20 +1,38 @@
-"""How the collector's typer commands run inside `otel-llm`: one line for an error, one exit code for each kind."""
+"""How the collector's commands run inside `otel-llm`: options by typer, one line for an error, one exit code a kind."""
 
 from __future__ import annotations
 
-import click
+import sys
+from collections.abc import Callable
+
 import typer
 
-from otel_llm.errors import UsageError
+from otel_llm.errors import OtelLlmError, UsageError
+
+INTERRUPTED = 130
 
 
-def run_app(app: typer.Typer, name: str, argv: list[str]) -> int:
-    """Run a single-command typer app as `otel-llm NAME`. Raises UsageError for wrong flags; returns the exit code."""
-    command = typer.main.get_command(app)
+def run(name: str, function: Callable[..., None], argv: list[str]) -> int:
+    """Run one command; its exit code. Errors leave as one line on stderr."""
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command(name)(function)
     try:
-        result = command.main(args=argv, prog_name=f"otel-llm {name}", standalone_mode=False)
-    except click.UsageError as error:
-        raise UsageError(f"{error.format_message()} Try 'otel-llm {name} --help'.") from None
-    except click.Abort:
-        return 130
-    return result if isinstance(result, int) else 0
+        code = typer.main.get_command(app).main(args=argv, prog_name=f"otel-llm {name}", standalone_mode=False)
+    except OtelLlmError as error:
+        return _fail(name, str(error), error.exit_code)
+    except typer.TyperException as error:
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        return _fail(name, f"{message.rstrip('.')}; see `otel-llm {name} --help`", UsageError.exit_code)
+    except typer.Abort:
+        return INTERRUPTED
+    return int(code or 0)
+
+
+def say(message: str) -> None:
+    """A line for people: stdout carries data only."""
+    print(message, file=sys.stderr)  # noqa: T201
+
+
+def _fail(name: str, message: str, code: int) -> int:
+    say(f"otel-llm {name}: {' '.join(message.split())}")
+    return code

@@ -35,33 +35,34 @@ _NEVER_SHOWN: Final = frozenset({"unpriced_reasons"})
 _SHOWN_IF_ANY: Final = frozenset(
     {"errors", "cache_read_tokens", "unpriced_calls", "first_chunk_p50_ms", "first_chunk_p95_ms", "first_chunk_p99_ms"}
 )
+#: What a table gives up, in this order, where it would be wider than the terminal.
+_FIRST_TO_GO: Final = ("errors", "share", "cache_read_tokens")
 _KEY_PREFIXES: Final = ("property.", "attribute.")
 _TEXT_WIDTH_MIN: Final = 10
+_TEXT_WIDTH_LIKED: Final = 26  # a model's or a user's name, unbroken
 _GAP: Final = 2
+_GAP_TEXT: Final = " " * _GAP
 _NULL: Final = "-"
 
 
 def answer_table(answer: Table, *, limit: int | None = None, width: int = 80) -> str:
     """An answer of `query.cost` or `query.latency`, with a line of totals under its first `limit` rows."""
-    names, columns = [], []
     data = answer.data.slice(0, limit)
+    columns: dict[str, _Column] = {}
     for name in data.column_names:
         total = (answer.total or {}).get(name)
-        if name in _NEVER_SHOWN or (name in _SHOWN_IF_ANY and not total):
-            continue
-        values = column_values(data[name])
-        names.append(
-            next((name.removeprefix(p) for p in _KEY_PREFIXES if name.startswith(p)), HEADINGS.get(name, name))
-        )
-        columns.append(_Column(data[name].type, _pretty(name, [*values, total])))
-    if answer.total is None or not data.num_rows:
-        columns = [column.without_last() for column in columns]
-        return _grid(names, columns, width)
-    columns[0] = columns[0].with_last("total")
-    for column in columns[1:]:
-        if column.cells[-1] == _NULL and not column.is_number:
-            column.cells[-1] = ""
-    return _grid(names, columns, width, footer=True)
+        if name not in _NEVER_SHOWN and (total or name not in _SHOWN_IF_ANY):
+            columns[name] = _Column(data[name].type, _pretty(name, [*column_values(data[name]), total]))
+    for name, column in columns.items():
+        if name == data.column_names[0] or not column.is_number:
+            column.cells[-1] = "total" if name == data.column_names[0] else ""
+    for name in _FIRST_TO_GO:
+        if _width_min([_heading(name) for name in columns], list(columns.values()), _TEXT_WIDTH_LIKED) > width:
+            columns.pop(name, None)
+    has_total = bool(answer.total) and data.num_rows > 0
+    if not has_total:
+        columns = {name: column.without_last() for name, column in columns.items()}
+    return _grid([_heading(name) for name in columns], list(columns.values()), width, footer=has_total)
 
 
 def result_table(data: pa.Table, *, width: int = 80) -> str:
@@ -71,10 +72,11 @@ def result_table(data: pa.Table, *, width: int = 80) -> str:
 
 
 def fits_grid(data: pa.Table, width: int) -> bool:
-    """Whether the rows can stand side by side in so many cells without breaking a number or a time."""
+    """Whether the cells can stand side by side in such a width without breaking a number, a time or a drawing."""
     names, columns = _exact_columns(data)
-    needed = sum(column.width_min(name) + _GAP for name, column in zip(names, columns, strict=True)) - _GAP
-    return needed <= width or not data.num_rows
+    if any("\n" in cell for column in columns for cell in column.cells):
+        return False
+    return _width_min(names, columns) <= width or not data.num_rows
 
 
 def trace_text(tree: Tree, *, depth: int | None = None, limit: int | None = None, width: int = 80) -> str:
@@ -90,10 +92,9 @@ def trace_text(tree: Tree, *, depth: int | None = None, limit: int | None = None
     }
     widths = {name: max(len(name), *map(len, cells)) for name, cells in columns.items()}
     room = max(width - sum(size + _GAP for size in widths.values()), 2 * _TEXT_WIDTH_MIN)
-    gap = " " * _GAP
-    text = [*_trace_heading(tree), _fit("", room) + "".join(gap + name.rjust(widths[name]) for name in columns)]
+    text = [*_trace_heading(tree), _fit("", room) + "".join(_GAP_TEXT + name.rjust(widths[name]) for name in columns)]
     for position, label in enumerate(labels):
-        numbers = "".join(gap + cells[position].rjust(widths[name]) for name, cells in columns.items())
+        numbers = "".join(_GAP_TEXT + cells[position].rjust(widths[name]) for name, cells in columns.items())
         text.append(_fit(label, room) + numbers)
     return "\n".join(line.rstrip() for line in text) + "\n"
 
@@ -117,17 +118,14 @@ class _Column:
     def without_last(self) -> _Column:
         return _Column(self.type, self.cells[:-1])
 
-    def with_last(self, cell: str) -> _Column:
-        return _Column(self.type, [*self.cells[:-1], cell])
-
-    def width_min(self, heading: str) -> int:
-        """Numbers and times are never broken; text may be, down to a few cells."""
-        natural = max([len(heading), *map(len, self.cells)])
-        return min(natural, _TEXT_WIDTH_MIN) if self.is_breakable else natural
+    def width_min(self, heading: str, text_width: int = _TEXT_WIDTH_MIN) -> int:
+        """Numbers and times are never broken; text may be, down to `text_width` cells."""
+        natural = max([*map(len, heading.splitlines()), *map(len, self.cells)], default=0)
+        return min(natural, max(len(heading), text_width)) if self.is_breakable else natural
 
 
 def _exact_columns(data: pa.Table) -> tuple[list[str], list[_Column]]:
-    columns = [_Column(column.type, _exact(column_values(column))) for column in data.columns]
+    columns = [_Column(column.type, _exact(column_values(column), keep="\n")) for column in data.columns]
     return unique_names(data.column_names), columns
 
 
@@ -144,23 +142,32 @@ def _grid(names: Sequence[str], columns: Sequence[_Column], width: int, *, foote
             footer=Text(column.cells[-1]) if footer else "",
             justify="right" if column.is_number else "left",
             no_wrap=not column.is_breakable,
-            min_width=column.width_min(name.split("\n")[-1]),
+            min_width=column.width_min(name),
             overflow="fold",
-            vertical="bottom" if column.is_number else "top",
         )
     bodies = [column.cells[:-1] if footer else column.cells for column in columns]
     for cells in zip(*bodies, strict=True):
         grid.add_row(*map(Text, cells))
-    needed = sum(column.width_min(name.split("\n")[-1]) + _GAP for name, column in zip(names, columns, strict=True))
     out = io.StringIO()
-    Console(file=out, width=max(width, needed), color_system=None, legacy_windows=False).print(grid)
+    Console(file=out, width=max(width, _width_min(names, columns)), color_system=None, legacy_windows=False).print(grid)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def _width_min(names: Sequence[str], columns: Sequence[_Column], text_width: int = _TEXT_WIDTH_MIN) -> int:
+    """The cells that the columns need side by side."""
+    return sum(column.width_min(name, text_width) + _GAP for name, column in zip(names, columns, strict=True)) - _GAP
+
+
+def _heading(name: str) -> str:
+    key = next((name.removeprefix(prefix) for prefix in _KEY_PREFIXES if name.startswith(prefix)), name)
+    return HEADINGS.get(key, key)
 
 
 def _blocks(names: Sequence[str], columns: Sequence[_Column], rows: int) -> str:
     margin = max(map(len, names))
+    pairs = list(zip(names, columns, strict=True))
     blocks = (
-        "".join(f"{name.rjust(margin)}  {column.cells[row]}\n" for name, column in zip(names, columns, strict=True))
+        "".join(f"{name.rjust(margin)}{_GAP_TEXT}{_own_lines(column.cells[row])}\n" for name, column in pairs)
         for row in range(rows)
     )
     return "\n".join(f"── row {number} ──\n{block}" for number, block in enumerate(blocks, start=1))
@@ -177,13 +184,13 @@ def _pretty(name: str, values: Sequence[Any]) -> list[str]:
     return _exact(values)
 
 
-def _exact(values: Sequence[Any]) -> list[str]:
+def _exact(values: Sequence[Any], keep: str = "") -> list[str]:
     """Cells without loss. Decimals keep as many places as the longest of the column needs, and two at least."""
     places = max((_places(value) for value in values if isinstance(value, Decimal)), default=0)
     return [
         _NULL if value is None
         else f"{value:.{max(places, 2)}f}" if isinstance(value, Decimal)
-        else _printable(plain_text(value))
+        else _printable(plain_text(value), keep)
         for value in values
     ]  # fmt: skip
 
@@ -193,11 +200,16 @@ def _places(value: Decimal) -> int:
     return max(-exponent, 0) if isinstance(exponent, int) else 0
 
 
-def _printable(text: str) -> str:
-    """The text on one line, without what could steer a terminal."""
+def _printable(text: str, keep: str = "") -> str:
+    """The text without what could break lines or steer a terminal, but for the signs to keep."""
     if text.isprintable():
         return text
-    return "".join(sign if unicodedata.category(sign)[0] != "C" else repr(sign)[1:-1] for sign in text)
+    return "".join(sign if sign in keep or unicodedata.category(sign)[0] != "C" else repr(sign)[1:-1] for sign in text)
+
+
+def _own_lines(cell: str) -> str:
+    """Text of several lines begins on a line of its own, so that a drawing stays one."""
+    return f"\n{cell.rstrip()}" if "\n" in cell else cell
 
 
 def _trace_heading(tree: Tree) -> list[str]:

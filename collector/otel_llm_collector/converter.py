@@ -35,7 +35,7 @@ _LOG = logging.getLogger(__name__)
 
 _POLL_S: Final = 0.1
 #: Journal bytes converted in one commit at most: bounds memory and the age of what is in the lake.
-BATCH_BYTES_MAX: Final = 32 * 1024 * 1024
+BATCH_BYTES_MAX: Final = 12 * 1024 * 1024
 ARCHIVE_KEPT_S: Final = 7 * 86_400.0
 
 
@@ -55,7 +55,7 @@ class Converter:
         for table in tables:
             files.remove_unlisted(table, self._collector_id)
         self._compactors = [Compactor(table, self._collector_id) for table in tables]
-        journal.replace_file(data / "views.sql", views_sql(data))
+        self._publish_views()
 
     def convert_some(self) -> bool:
         """Convert the oldest closed segments, a batch of bounded size. False where there are none."""
@@ -79,6 +79,11 @@ class Converter:
     def compact_some(self) -> bool:
         """One step of compaction in each table. False where there was nothing to do."""
         return sum(compactor.step() for compactor in self._compactors) > 0
+
+    def close(self) -> None:
+        """Leave the lake as a stranger should find it."""
+        for compactor in self._compactors:
+            compactor.close()
 
     def clean_archive(self) -> None:
         """Delete archived segments that are older than ARCHIVE_KEPT_S."""
@@ -118,9 +123,16 @@ class Converter:
         if not rows:
             return
         stem = f"{self._collector_id}-{segment:012d}"
+        is_first = not table.live_files()
         written = files.write_rows(table, [row for row in rows if row], stem)
         if not table.append(written, self._collector_id, segment):
             raise OtelLlmError(f"{table.name}: segment {segment} is in the log already; is another converter running?")
+        if is_first:
+            self._publish_views()
+
+    def _publish_views(self) -> None:
+        """Write `views.sql`: it differs once a table has its first file, since DuckDB refuses an empty glob."""
+        journal.replace_file(self._data / "views.sql", views_sql(self._data))
 
     def _release(self, batch: Sequence[journal.Segment]) -> None:
         for segment in batch:
@@ -173,6 +185,7 @@ def run(data: Path, stop: threading.Event) -> None:
         if converter.convert_some():
             continue
         if stopping:
+            converter.close()
             return
         if not converter.compact_some():
             stop.wait(_POLL_S)

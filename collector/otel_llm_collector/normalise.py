@@ -218,7 +218,7 @@ def _price(record: SpanRecord, row: Row) -> None:
 
 def _best_price(record: SpanRecord, row: Row, counts: usage.Usage) -> Price:
     """The price of the model that answered; of the one that was asked for where the answer's name is unknown."""
-    tier = _string(record.attributes, a.OPENAI_RESPONSE_SERVICE_TIER)
+    tier = _string(record.attributes, a.OPENAI_RESPONSE_SERVICE_TIER, a.SERVICE_TIER)
     priced = Price(None, quote.UNKNOWN_MODEL)
     for model in dict.fromkeys((row.get("response_model"), row.get("request_model"))):
         priced = price(

@@ -73,6 +73,8 @@ def plain_text(value: Any) -> str:
             text = value.isoformat()
         case dict() | list():
             text = json.dumps(jsonable(value), ensure_ascii=False)
+        case _ if hasattr(value, "nanoseconds"):  # an INTERVAL, as ISO 8601 has it
+            text = f"P{value.months}M{value.days}DT{Decimal(value.nanoseconds).scaleb(-9).normalize():f}S"
         case _:
             text = str(value)
     return text

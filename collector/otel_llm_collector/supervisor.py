@@ -20,12 +20,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 import typer
 
 from otel_llm.errors import OtelLlmError, UsageError
 
-from .commandline import run_app
+from .commandline import run, say
 from .config import DATA_DEFAULT, DATA_ENV, data_dir
 from .forward import check_url
 
@@ -85,7 +86,7 @@ class Child:
             self._failures = 0
         pause = _RESTART_S[min(self._failures, len(_RESTART_S) - 1)]
         self._failures += 1
-        _say(f"{self.name} ended with {self.process.returncode}; starting it again in {pause} s")
+        say(f"otel-llm collector: {self.name} ended with {self.process.returncode}; starting it again in {pause} s")
         if not stopping.wait(pause):
             self.process = self._start()
 
@@ -118,6 +119,7 @@ class Supervisor:
         said = dict(part.split("=", 1) for part in self._receiver.first_line(_READY_S).split()[1:])
         # with port 0 the system chose; a receiver that is started again must listen where the senders know it
         self.http, self.grpc = said["http"], said["grpc"]
+        self._refuse_loop()
         self._converter = Child("converter", lambda: ["--data", str(data)], _CONVERTER_ENV)
 
     def run(self) -> None:
@@ -134,13 +136,18 @@ class Supervisor:
         """Ask `run` to end; usable as a signal handler."""
         self._stopping.set()
 
+    def _refuse_loop(self) -> None:
+        """A collector that forwards to itself would store the same spans without end."""
+        own = {address.rpartition(":")[2] for address in (self.http, self.grpc)}
+        for url in self._forward:
+            host, port = urlsplit(url).hostname or "", str(urlsplit(url).port)
+            if port in own and (host in _LOOPBACK or host.startswith("127.")):
+                self._receiver.stop(_STOP_S_MIN)
+                raise UsageError(f"--forward {url} is this collector itself; name another receiver")
+
     def _receiver_arguments(self) -> list[str]:
         targets = [part for url in self._forward for part in ("--forward", url)]
         return ["--data", str(self._data), "--http", self.http, "--grpc", self.grpc, *targets]
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"otel-llm collector: {text}\n")
 
 
 def _check_address(address: str, flag: str) -> str:
@@ -154,22 +161,26 @@ def _warn_if_public(*addresses: str) -> None:
     for address in addresses:
         host = address.rpartition(":")[0].strip("[]")
         if host not in _LOOPBACK and not host.startswith("127."):
-            _say(
-                f"{address} can be reached from other machines, without authentication; is that meant?"
-            )
+            say(f"otel-llm collector: {address} can be reached from other machines, without authentication")
 
 
-_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-
-
-@_app.command()
 def _collector(
-    data: Annotated[str | None, typer.Option(help=f"Data directory; else ${DATA_ENV}, else {DATA_DEFAULT}.")] = None,
-    http: Annotated[str, typer.Option(help="Address for OTLP/HTTP; port 0 takes a free one.")] = "127.0.0.1:4318",
-    grpc: Annotated[str, typer.Option(help="Address for OTLP/gRPC; port 0 takes a free one.")] = "127.0.0.1:4317",
+    *,
+    data: Annotated[
+        str | None, typer.Option(metavar="DIR", help=f"Data directory; else ${DATA_ENV}, else {DATA_DEFAULT}.")
+    ] = None,
+    http: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Address for OTLP/HTTP; port 0 takes a free one.")
+    ] = "127.0.0.1:4318",
+    grpc: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Address for OTLP/gRPC; port 0 takes a free one.")
+    ] = "127.0.0.1:4317",
     forward: Annotated[
         list[str] | None,
-        typer.Option(help="Hand everything on to this OTLP receiver: http(s)://HOST:PORT or grpc(s)://. Repeatable."),
+        typer.Option(
+            metavar="URL",
+            help="Hand everything on to this OTLP receiver: http(s)://HOST:PORT or grpc(s)://. Repeatable.",
+        ),
     ] = None,
 ) -> None:
     """Receive OTLP traces and keep them as Parquet tables. Prints one line when it is ready; Ctrl-C stops it."""
@@ -188,4 +199,4 @@ def _collector(
 
 def command(argv: list[str]) -> int:
     """`otel-llm collector`: runs until SIGTERM or Ctrl-C; 0 after an orderly end."""
-    return run_app(_app, "collector", argv)
+    return run("collector", _collector, argv)

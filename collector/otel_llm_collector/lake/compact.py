@@ -18,7 +18,7 @@ from .log import DataFile, LakeTable
 
 _LOG = logging.getLogger(__name__)
 
-FAN_IN: Final = 12
+FAN_IN: Final = 32
 #: Compressed bytes merged in one step at most: bounds the memory of the converter.
 _MERGE_BYTES_MAX: Final = {"spans": 64 * 1024 * 1024, "messages": 24 * 1024 * 1024}
 _LEVEL_BYTES: Final = 256 * 1024
@@ -58,7 +58,7 @@ class Compactor:
 
     def step(self) -> bool:
         """Merge one group of small files, if there is one. False where there was nothing to do."""
-        self._delete_replaced()
+        self._delete_replaced(time.monotonic())
         old = plan(self._table.name, self._table.live_files())
         if not old:
             return False
@@ -69,7 +69,11 @@ class Compactor:
         self._replaced.extend((time.monotonic() + REPLACED_KEPT_S, file) for file in old)
         return True
 
-    def _delete_replaced(self) -> None:
-        while self._replaced and self._replaced[0][0] <= time.monotonic():
+    def close(self) -> None:
+        """Delete what was replaced, grace or not: after an orderly end a plain glob over the files is exact."""
+        self._delete_replaced(until=float("inf"))
+
+    def _delete_replaced(self, until: float) -> None:
+        while self._replaced and self._replaced[0][0] <= until:
             _, file = self._replaced.popleft()
             (self._table.folder / file.path).unlink(missing_ok=True)

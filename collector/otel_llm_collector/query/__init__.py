@@ -1,0 +1,10 @@
+"""Reading the lake: open it, ask it. Nothing here writes, and nothing here needs a collector to be running."""
+
+from __future__ import annotations
+
+from .answers import Selection, Table, cost, latency, selection, trace
+from .opening import connect, views_sql
+from .statements import sql
+from .trace_tree import Tree
+
+__all__ = ["Selection", "Table", "Tree", "connect", "cost", "latency", "selection", "sql", "trace", "views_sql"]

@@ -1,0 +1,165 @@
+"""The questions behind the commands: what calls cost, how long they take, how a trace hangs together."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from otel_llm.errors import OtelLlmError, UsageError
+
+from .dimensions import Dimension, dimensions
+from .opening import call_sums, fill, question
+from .statements import check_reading, readable_errors
+from .timespan import instant
+from .trace_tree import Tree, grow
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """An answer: its rows, what they add up to (all of them, shown or not), and remarks for people."""
+
+    data: pa.Table
+    total: dict[str, Any] | None = None
+    notes: tuple[str, ...] = ()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows as Python values: money as Decimal, maps as dict."""
+        return self.data.to_pylist(maps_as_pydicts="strict")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which calls a question is about: SQL conditions and their parameters."""
+
+    conditions: tuple[str, ...] = ("true",)
+    parameters: dict[str, Any] = field(default_factory=dict)
+    where: str | None = None
+
+
+def selection(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    since: str | None = None,
+    until: str | None = None,
+    where: str | None = None,
+    now: dt.datetime | None = None,
+) -> Selection:
+    """Calls that began at `since` or later and before `until`, and for which the SQL expression `where` holds.
+
+    Raises UsageError for times that cannot be read and for expressions that are none.
+    """
+    conditions = ["true"]
+    parameters: dict[str, Any] = {}
+    for name, text, operator in (("since", since, ">="), ("until", until, "<")):
+        if text is None:
+            continue
+        moment = instant(connection, text, now=now)
+        parameters |= {name: moment, f"{name}_date": moment.date()}
+        # The second condition says the same of the partition: whole days of files are not opened.
+        date_operator = ">=" if name == "since" else "<="
+        conditions.append(f"start_time {operator} ${name} AND date {date_operator} ${name}_date")
+    if where is not None:
+        _check_expression(connection, where)
+        conditions.append(f"(\n{where}\n)")  # its own lines: a comment at its end does not swallow the bracket
+    return Selection(tuple(conditions), parameters, where)
+
+
+def cost(
+    connection: duckdb.DuckDBPyConnection, by: str | Iterable[str] = "model", selection: Selection | None = None
+) -> Table:
+    """What the counted calls cost, a row a combination of `by`, the dearest first (by time where `by` begins so).
+
+    Columns: the dimensions, calls, errors, input_tokens (cache reads included), cache_read_tokens, output_tokens,
+    cost_usd (exact, NULL where nothing has a price), unpriced_calls, unpriced_reasons (cost_status -> calls),
+    share (of the total cost, 0 to 1). Raises UsageError for an unknown dimension or column.
+    """
+    rows, total = _ask(connection, "cost", dimensions(by), selection or Selection())
+    return Table(rows, total, _unpriced_note(total))
+
+
+def latency(
+    connection: duckdb.DuckDBPyConnection, by: str | Iterable[str] = "model", selection: Selection | None = None
+) -> Table:
+    """How long the counted calls take, failed ones included, a row a combination of `by`, the busiest first.
+
+    Columns: the dimensions, calls, errors, p50_ms, p95_ms, p99_ms (whole call), first_chunk_p50_ms, ..._p95_ms,
+    ..._p99_ms (until the first streamed chunk; NULL without streams). Raises UsageError as `cost` does.
+    """
+    rows, total = _ask(connection, "latency", dimensions(by), selection or Selection())
+    return Table(rows, total)
+
+
+def trace(connection: duckdb.DuckDBPyConnection, trace_id: str) -> Tree:
+    """The spans of a trace as a tree with sums for each subtree.
+
+    `trace_id` may be a beginning that only one trace has, or `last` for the trace that began last. Raises UsageError
+    for what is no id or fits several traces, OtelLlmError when there is no such trace.
+    """
+    found = _find_trace(connection, trace_id)
+    with readable_errors():
+        rows = connection.sql(question("trace"), params={"trace_id": found}).to_arrow_table()
+    return grow(found, rows.to_pylist())
+
+
+def _ask(
+    connection: duckdb.DuckDBPyConnection, name: str, by: list[Dimension], chosen: Selection
+) -> tuple[pa.Table, dict[str, Any]]:
+    """Run `queries/<name>.sql`: its rows, and the row over all of them."""
+    columns = [f"_by{position}" for position in range(len(by))]
+    query = fill(
+        question(name),
+        by=", ".join(f"{part.expression} AS {column}" for part, column in zip(by, columns, strict=True)),
+        names=", ".join(columns),
+        first_name=columns[0],
+        output_names=", ".join(f"{column} AS {_quoted(part.name)}" for part, column in zip(by, columns, strict=True)),
+        order=f"{columns[0]}, " if by[0].is_time else "",
+        filter=" AND ".join(chosen.conditions),
+        call_sums=call_sums(),
+    )
+    with readable_errors(chosen.where):
+        answer = connection.sql(query, params=chosen.parameters).to_arrow_table()
+    flagged = answer.num_rows - 1  # the order puts the row over everything last, and it is always there
+    data = answer.drop_columns(["is_total"])
+    return data.slice(0, flagged), data.slice(flagged).to_pylist(maps_as_pydicts="strict")[0]
+
+
+def _unpriced_note(total: dict[str, Any]) -> tuple[str, ...]:
+    if not (count := total["unpriced_calls"]):
+        return ()
+    reasons = sorted((total["unpriced_reasons"] or {}).items(), key=lambda item: (-item[1], item[0]))
+    listed = ", ".join(f"{calls} {status}" for status, calls in reasons)
+    return (f"{count} of {total['calls']} calls have no cost and are not in the sums: {listed}",)
+
+
+def _check_expression(connection: duckdb.DuckDBPyConnection, where: str) -> None:
+    if not where.strip():
+        raise UsageError("--where is empty: give an SQL expression such as \"provider = 'openai'\"")
+    with readable_errors(where):
+        check_reading(connection, f"SELECT 1 FROM llm_calls WHERE (\n{where}\n)")  # noqa: S608 (only parsed)
+
+
+def _find_trace(connection: duckdb.DuckDBPyConnection, trace_id: str) -> str:
+    wanted = trace_id.strip().lower()
+    prefix = "" if wanted == "last" else wanted
+    if wanted != "last" and (not wanted or len(wanted) > 32 or set(wanted) - set("0123456789abcdef")):
+        raise UsageError(f"{trace_id!r} is no trace id: give up to 32 hex digits, or `last`")
+    with readable_errors():
+        rows = connection.execute(question("find_trace"), {"prefix": prefix}).fetchall()
+    found = [row[0] for row in rows]
+    if not found:
+        hint = "`otel-llm sql 'FROM traces'` lists them, `otel-llm trace last` shows the newest"
+        raise OtelLlmError(f"no trace {trace_id}: {hint}")
+    if len(found) > 1 and wanted != "last":
+        more = " ..." if len(found) > 5 else ""
+        raise UsageError(f"several traces begin with {trace_id}: {', '.join(found[:5])}{more}")
+    return str(found[0])
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,171 @@
+"""Opening a data directory: DuckDB in memory over the files that the Delta log lists, and the views on top."""
+
+from __future__ import annotations
+
+import functools
+import re
+import tempfile
+from collections.abc import Collection
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
+
+from otel_llm.errors import NoDataError, OtelLlmError, UsageError
+from otel_llm_semconv.tables import TABLES
+
+if TYPE_CHECKING:
+    import duckdb
+
+#: The views in the order of their definition: each reads only those before it.
+VIEWS: Final = (
+    "spans",
+    "messages",
+    "llm_calls",
+    "traces",
+    "sessions",
+    "users",
+    "models",
+    "prompts",
+    "agents",
+    "cost_daily",
+)
+DATA_VARIABLE: Final = "otel_llm_data"
+_HEADER: Final = """\
+-- The tables and views of this otel-llm lake, for any DuckDB: `.read views.sql`, then `FROM llm_calls`.
+-- Written by otel-llm; it is written again when a table gets its first file.
+-- Is the directory elsewhere now?   SET VARIABLE {data_variable} = '/new/place';
+-- A compaction leaves the files it replaced on disk for ten minutes, and a glob counts their rows twice.
+-- Exact at any time: `otel-llm sql`, or   SET VARIABLE spans_files = [the live files of the Delta log];
+"""
+#: A UNION with no rows: it gives every column of the schema, also those that are younger than all files.
+_SOURCE: Final = """
+    SELECT {columns}
+    FROM ({empty}
+    UNION ALL BY NAME FROM read_parquet({files}, hive_partitioning = true, union_by_name = true))
+"""
+
+
+def connect(data: Path, *, tz: str = "UTC") -> duckdb.DuckDBPyConnection:
+    """Open the lake in `data` as it is now: one consistent version a table, and all views.
+
+    `tz` is the IANA time zone in which timestamps are shown, days begin and times without an offset are read.
+    Raises NoDataError where there is no lake or no span in it yet, UsageError for an unknown time zone.
+    """
+    files = {table: live_files(data, table) for table in TABLES}
+    if not files["spans"]:
+        raise NoDataError(_why_no_data(data))
+    connection = _in_memory(tz)
+    # Creating a view reads the footers of its files: the first is enough, the variable is looked up in each query.
+    for table, paths in files.items():
+        connection.execute(f"SET VARIABLE {table}_files = ?", [paths[:1]])
+    connection.execute(_script(data, filled=[table for table, paths in files.items() if paths]))
+    for table, paths in files.items():
+        connection.execute(f"SET VARIABLE {table}_files = ?", [paths])
+    return connection
+
+
+def views_sql(data: Path) -> str:
+    """The text of `views.sql`: the same views for a DuckDB that has nothing of ours.
+
+    A table that has no file yet is a typed empty relation there, as DuckDB refuses a glob without matches: write the
+    text again when a table gets its first file.
+    """
+    return _script(data, filled=[table for table in TABLES if any((data / table).glob("date=*/*.parquet"))])
+
+
+def live_files(data: Path, table: str) -> list[str]:
+    """Paths of the files that the table's Delta log lists now; none where there is no table."""
+    if not (data / table / "_delta_log").is_dir():
+        return []
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError, TableNotFoundError
+
+    try:
+        uris = DeltaTable(str(data / table)).file_uris()
+    except TableNotFoundError:  # the directory stands, its first commit does not yet
+        return []
+    except DeltaError as error:
+        message = f"cannot read the Delta log in {data / table}: {_first_line(error)}"
+        raise OtelLlmError(message) from error
+    return sorted(glob_escape(unquote(uri.removeprefix("file://"))) for uri in uris)
+
+
+def call_sums() -> str:
+    """The SELECT items that add up counted calls, the same in every view and question."""
+    return _read("views", "_call_sums").rstrip()
+
+
+def question(name: str) -> str:
+    """The text of `queries/<name>.sql`."""
+    return _read("queries", name)
+
+
+def fill(template: str, **parts: str) -> str:
+    """Put SQL texts into the `{name}` places of a template; other braces stay."""
+    return re.sub(r"\{([a-z_]+)\}", lambda match: parts.get(match[1], match[0]), template)
+
+
+def glob_escape(path: str) -> str:
+    """The path as a DuckDB glob that matches only itself."""
+    return re.sub(r"[*?\[]", r"[\g<0>]", path)
+
+
+def literal(text: str) -> str:
+    """The text as an SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _script(data: Path, filled: Collection[str]) -> str:
+    parts = {table: _source(data, table) if table in filled else _empty(table) for table in TABLES}
+    views = [fill(_read("views", view), source=parts.get(view, ""), call_sums=call_sums()) for view in VIEWS]
+    return "\n".join([_HEADER.format(data_variable=DATA_VARIABLE), *views])
+
+
+def _source(data: Path, table: str) -> str:
+    """A relation over the table's files."""
+    columns = ", ".join(column.name for column in TABLES[table])
+    directory = literal(glob_escape(str(data.resolve())))
+    pattern = f"coalesce(getvariable('{DATA_VARIABLE}'), {directory}) || '/{table}/date=*/*.parquet'"
+    files = f"coalesce(getvariable('{table}_files'), [{pattern}])"
+    return fill(_SOURCE, columns=columns, empty=_empty(table), files=files)
+
+
+def _empty(table: str) -> str:
+    columns = ", ".join(f"CAST(NULL AS {column.type}) AS {column.name}" for column in TABLES[table])
+    return f"SELECT {columns} WHERE false"
+
+
+@functools.cache
+def _read(folder: str, name: str) -> str:
+    return (resources.files("otel_llm_collector") / folder / f"{name}.sql").read_text("utf-8")
+
+
+def _in_memory(tz: str) -> duckdb.DuckDBPyConnection:
+    import duckdb
+
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "temp_directory": str(Path(tempfile.gettempdir()) / "otel-llm-duckdb"),  # made only when a query spills
+        "autoinstall_known_extensions": "false",  # a reader opens no connection to anywhere
+    }
+    connection = duckdb.connect(config=config)
+    try:
+        connection.execute(f"SET TimeZone = {literal(tz)}")
+    except duckdb.Error as error:
+        connection.close()
+        message = f"unknown time zone {tz!r}: use an IANA name such as Europe/Berlin ({_first_line(error)})"
+        raise UsageError(message) from error
+    return connection
+
+
+def _why_no_data(data: Path) -> str:
+    cure = "start `otel-llm collector` and send spans to it, run `otel-llm demo`, or name another place with --data"
+    if not data.is_dir():
+        return f"no data directory at {data}: {cure}"
+    if not (data / "spans" / "_delta_log").is_dir():
+        return f"no lake in {data}: {cure}"
+    return f"the lake in {data} holds no spans yet: {cure}"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0]

@@ -1,0 +1,133 @@
+"""Running a statement of the user's: reading ones only, and errors as one line that says what to do."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_llm.errors import OtelLlmError, UsageError
+
+from .opening import VIEWS
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+_ONLY_READING: Final = (
+    "only reading statements run here (SELECT, WITH, FROM, VALUES, PIVOT, DESCRIBE, SHOW, SUMMARIZE, EXPLAIN); "
+    "for others open `views.sql` of the data directory in DuckDB"
+)
+_EXPLAIN: Final = re.compile(r"\s*EXPLAIN\s+(ANALYZE\s+)?(\([^)]*\)\s*)?", re.IGNORECASE)
+_UNKNOWN_TABLE: Final = re.compile(r"Table with name (\S+) does not exist")
+_UNKNOWN_COLUMN: Final = re.compile(r'Referenced column "([^"]+)" (was )?not found')
+
+
+def sql(connection: duckdb.DuckDBPyConnection, query: str) -> pa.RecordBatchReader:
+    """Run one reading statement; its rows come in batches, as they are computed.
+
+    Raises UsageError for what does not parse, names what is not there, or would write; OtelLlmError when it fails.
+    """
+    with readable_errors():
+        check_reading(connection, query)
+        reader: pa.RecordBatchReader = connection.sql(query).to_arrow_reader(50_000)
+        return reader
+
+
+def check_reading(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+    """Raise UsageError unless the text is one statement that only reads.
+
+    A statement's type is not enough: DuckDB 2 runs `WITH x AS (COPY ... TO 'file') FROM x`, which is a SELECT.
+    """
+    import duckdb
+
+    statements = connection.extract_statements(query)
+    if not statements:
+        raise UsageError("the query is empty: try `otel-llm sql 'FROM llm_calls LIMIT 5'`")
+    if len(statements) > 1:
+        raise UsageError(f"expected one SQL statement, got {len(statements)}: send them one at a time")
+    kind = statements[0].type
+    if kind == duckdb.StatementType.EXPLAIN:  # EXPLAIN ANALYZE runs what it explains
+        check_reading(connection, _EXPLAIN.sub("", _without_comments(connection, query), count=1))
+    elif kind == duckdb.StatementType.MULTI:  # a PIVOT that looks up its columns first; it has no syntax tree to ask
+        if re.search(r"\bcopy\b", query, re.IGNORECASE):
+            raise UsageError(_ONLY_READING)
+    elif kind != duckdb.StatementType.SELECT or _writes(connection, query):
+        raise UsageError(_ONLY_READING)
+
+
+@contextmanager
+def readable_errors(where: str | None = None) -> Iterator[None]:
+    """Turn DuckDB's errors into ours: one line with the nearest names. `where` is the user's --where, if any."""
+    import duckdb
+
+    try:
+        yield
+    except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
+        raise UsageError(_explain(str(error), where)) from error
+    except duckdb.InterruptException as error:
+        raise KeyboardInterrupt from error
+    except duckdb.Error as error:
+        raise OtelLlmError(_explain(str(error), where)) from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise OtelLlmError(_explain(str(error), where)) from error  # how Arrow passes on what a later batch met
+
+
+def closest(name: str, names: Iterator[str] | list[str] | tuple[str, ...]) -> str:
+    """' Did you mean "x"?' for the name nearest to a wrong one, or nothing."""
+    near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
+    return f' Did you mean "{near[0]}"?' if near else ""
+
+
+def _without_comments(connection: duckdb.DuckDBPyConnection, query: str) -> str:
+    """The statement from its first word on, as DuckDB sees it."""
+    import duckdb
+
+    start = next((position for position, kind in duckdb.tokenize(query) if kind != duckdb.token_type.comment), 0)
+    return query.encode()[start:].decode()
+
+
+def _writes(connection: duckdb.DuckDBPyConnection, query: str) -> bool:
+    """Whether a SELECT holds a COPY, INSERT, UPDATE or DELETE inside its WITH clause."""
+    rows = connection.execute("SELECT CAST(json_serialize_sql(?) AS VARCHAR)", [query]).fetchall()
+    tree = json.loads(rows[0][0])
+    return bool(tree["error"]) or any(kind.endswith("_QUERY_NODE") for kind in _node_types(tree))
+
+
+def _node_types(tree: Any) -> Iterator[str]:
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            if isinstance(kind := node.get("type"), str):
+                yield kind
+            waiting.extend(node.values())
+        elif isinstance(node, list):
+            waiting.extend(node)
+
+
+def _explain(message: str, where: str | None) -> str:
+    """DuckDB's message on one line: what is wrong, what was near, where it stands."""
+    lines = [line.strip() for line in message.strip().splitlines() if line.strip(" ^")]
+    place = f" (at: {_excerpt(message)})" if lines[-1].startswith("LINE ") and where is None else ""
+    lines = [line for line in lines if not line.startswith("LINE ")]
+    if unknown := _UNKNOWN_TABLE.search(message):
+        name = unknown[1]
+        return f'no table "{name}".{closest(name, VIEWS)} There are: {", ".join(VIEWS)}'
+    text = " ".join(lines) + place
+    if _UNKNOWN_COLUMN.search(message):
+        text += "; `DESCRIBE spans` lists the columns"
+    return f"in --where: {text}" if where is not None else text
+
+
+def _excerpt(message: str) -> str:
+    """The piece of the query that DuckDB's caret points at, and a little of what follows."""
+    lines = message.rstrip().splitlines()
+    caret = next((line for line in reversed(lines) if line.strip() and not line.strip(" ^")), "")
+    source = next((line for line in reversed(lines) if line.startswith("LINE ")), "")
+    return source[caret.find("^") :][:40].strip() if caret else source.split(":", 1)[-1].strip()[:60]

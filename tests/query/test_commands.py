@@ -1,0 +1,296 @@
+"""The commands: what they print, in which format, with which exit code."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+
+from .conftest import Run, SmallLake, span
+
+FOOTNOTE = "1 of 4 calls have no cost and are not in the sums: 1 missing_usage\n"
+
+
+def as_process(command: str, lake: SmallLake, **more: object) -> subprocess.CompletedProcess[bytes]:
+    code = f"import sys; from otel_llm_collector.cli import {command} as c; sys.exit(c(sys.argv[1:]))"
+    argv = [sys.executable, "-c", code, *more.pop("argv", [])]
+    env = os.environ | {"OTEL_LLM_DATA": str(lake.data)}
+    return subprocess.run(argv, env=env, timeout=30, capture_output=True, check=False, **more)
+
+
+def test_cost_as_a_table(clinic: SmallLake, run: Run) -> None:
+    ran = run("cost", "--by", "user,property.department")
+    assert (ran.code, ran.err) == (0, FOOTNOTE)
+    assert ran.out == (
+        "user   department  calls  input  cached  output        cost USD  unpriced\n"
+        "─────────────────────────────────────────────────────────────────────────\n"
+        "ada    triage          2  1,300     200      70  1.250150000001         0\n"
+        "-      billing         1      7       -       1  0.500000000000         0\n"
+        "bob    -               1      -       -       -               -         1\n"
+        "─────────────────────────────────────────────────────────────────────────\n"
+        "total                  4  1,307     200      71  1.750150000001         1\n"
+    )
+
+
+def test_latency_as_a_table(clinic: SmallLake, run: Run) -> None:
+    ran = run("latency", "--by", "provider")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == (
+        "                                                  1st chunk\n"
+        "provider   calls  errors  p50 ms  p95 ms  p99 ms     p50 ms  p95 ms  p99 ms\n"
+        "───────────────────────────────────────────────────────────────────────────\n"
+        "openai         3       1    60.0   906.0   981.2      250.0   250.0   250.0\n"
+        "anthropic      1       0   500.0   500.0   500.0          -       -       -\n"
+        "───────────────────────────────────────────────────────────────────────────\n"
+        "total          4       1   280.0   925.0   985.0      250.0   250.0   250.0\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "by",
+    [
+        "model",
+        "attempts",
+        "user,property.department",
+        "model,user,property.department",
+        "day,service,environment",
+        "trace",
+    ],
+)
+def test_tables_keep_to_80_columns_and_break_no_number(clinic: SmallLake, run: Run, by: str) -> None:
+    ran = run("cost", "--by", by)
+    assert max(map(len, ran.out.splitlines())) <= 80
+    assert "1.750150000001" in ran.out.splitlines()[-1]
+
+
+def test_a_limit_shortens_the_rows_but_not_the_total(clinic: SmallLake, run: Run) -> None:
+    ran = run("cost", "--by", "user", "--limit", "1")
+    assert ran.out.splitlines()[2].startswith("ada")
+    assert len(ran.out.splitlines()) == 5
+    assert "1.750150000001" in ran.out.splitlines()[-1]
+    assert ran.err == "the first 1 of 3 rows; --limit 0 shows all\n" + FOOTNOTE
+
+
+def test_json_has_decimals_as_strings_and_nothing_lost(clinic: SmallLake, run: Run) -> None:
+    first, _ = run("cost", "--by", "day", "--format", "json").json
+    assert first["day"] == "2026-11-02"
+    assert first["cost_usd"] == "1.250150000001"
+    assert first["unpriced_reasons"] == {"missing_usage": 1}
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("1.50::DECIMAL(5,2)", "1.50"),
+        ("sum(2::BIGINT)", 2),
+        ("MAP {'k': 1.0::DECIMAL(18,12)}", {"k": "1.000000000000"}),
+        ("{'a': [DATE '2026-11-02']}", {"a": ["2026-11-02"]}),
+        ("TIMESTAMPTZ '2026-11-02 01:00:00+01'", "2026-11-02T00:00:00+00:00"),
+        ("TIMESTAMP_NS '2026-11-02 00:00:00.123456789'", "2026-11-02T00:00:00.123456"),
+        ("'nan'::DOUBLE", None),
+        ("'x'::BLOB", "eA=="),
+        ("INTERVAL '1 day 1.5 seconds'", "P0M1DT1.5S"),
+        ("NULL", None),
+        ("true", True),
+        ("1e300::DOUBLE", 1e300),
+    ],
+)
+def test_every_type_has_a_json_form(clinic: SmallLake, run: Run, expression: str, value: object) -> None:
+    assert run("sql", f"SELECT {expression} AS v", "--format", "json").json == [{"v": value}]
+
+
+def test_names_given_twice_are_told_apart(clinic: SmallLake, run: Run) -> None:
+    assert run("sql", "SELECT 1 a, 2 a, 3 a", "--format", "json").json == [{"a": 1, "a_2": 2, "a_3": 3}]
+
+
+def test_csv_is_exact(clinic: SmallLake, run: Run) -> None:
+    query = "SELECT name, cost_usd, properties FROM llm_calls ORDER BY span_id"
+    rows = list(csv.DictReader(io.StringIO(run("sql", query, "--format", "csv").out)))
+    assert sum(Decimal(row["cost_usd"] or 0) for row in rows) == Decimal("1.750150000001")
+    assert rows[-1]["properties"] == '{"department": "billing"}'
+
+
+def test_parquet_goes_to_stdout_or_a_file(clinic: SmallLake, run: Run, tmp_path: Path) -> None:
+    target = tmp_path / "calls.parquet"
+    assert run("sql", "FROM llm_calls", "--format", "parquet", "--output", str(target)).out == ""
+    piped = pq.read_table(io.BytesIO(run("sql", "FROM llm_calls", "--format", "parquet").raw))
+    assert pq.read_table(target).equals(piped)
+    assert piped.num_rows == 4
+    assert str(piped.schema.field("cost_usd").type) == "decimal128(18, 12)"
+
+
+def test_nothing_is_written_into_the_data_directory(clinic: SmallLake, run: Run) -> None:
+    ran = run("sql", "SELECT 1", "--output", str(clinic.data / "spans" / "x.csv"))
+    assert ran.code == 2
+    assert "lies inside the data directory" in ran.err
+    ran = run("sql", "SELECT 1", "--output", "/no/such/dir/x.csv")
+    assert (ran.code, ran.err) == (1, "otel-llm sql: cannot write /no/such/dir/x.csv: No such file or directory\n")
+
+
+@pytest.mark.parametrize(
+    ("format", "out"),
+    [("table", "model  calls  input  output  cost USD  share\n" + "─" * 44 + "\n"), ("json", "[]\n")],
+)
+def test_no_rows_are_an_answer(clinic: SmallLake, run: Run, format: str, out: str) -> None:
+    ran = run("cost", "--where", "false", "--format", format)
+    assert (ran.code, ran.err) == (0, "no calls match\n")
+    assert ran.out == out
+
+
+def test_wide_rows_stand_in_blocks(clinic: SmallLake, run: Run) -> None:
+    ran = run("sql", "FROM spans")
+    assert ran.out.startswith("── row 1 ──\n")
+    assert "               cost_usd  0.000150000001\n" in ran.out
+
+
+def test_few_columns_stand_in_a_grid(clinic: SmallLake, run: Run) -> None:
+    ran = run("sql", "SELECT span_id, cost_usd, duration_ms FROM spans ORDER BY span_id LIMIT 2")
+    assert ran.out == (
+        "span_id                 cost_usd  duration_ms\n"
+        "─────────────────────────────────────────────\n"
+        "0000000000000001               -       3000.0\n"
+        "0000000000000002  0.000150000001       1000.0\n"
+    )
+
+
+def test_long_results_are_cut_in_a_table_only(clinic: SmallLake, run: Run) -> None:
+    ran = run("sql", "FROM range(1000)")
+    assert len(ran.out.splitlines()) == 102
+    assert ran.err.startswith("the first 100 rows, there are more")
+    assert len(run("sql", "FROM range(1000)", "--limit", "0").out.splitlines()) == 1002
+    assert len(run("sql", "FROM range(1000)", "--format", "json").json) == 1000
+    assert len(run("sql", "FROM range(1000)", "--format", "json", "--limit", "7").json) == 7
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "DESCRIBE spans",
+        "SHOW TABLES",
+        "SUMMARIZE llm_calls",
+        "EXPLAIN SELECT 1",
+        "/* why */ EXPLAIN ANALYZE FROM spans",
+        "VALUES (1)",
+        "FROM spans LIMIT 1;",
+        "PIVOT llm_calls ON provider USING sum(cost_usd)",
+        "WITH RECURSIVE a AS (SELECT 1 x UNION ALL SELECT x + 1 FROM a WHERE x < 3) FROM a",
+        "SELECT 'COPY x TO y' AS copy -- INSERT",
+    ],
+)
+def test_reading_statements_run(clinic: SmallLake, run: Run, query: str) -> None:
+    ran = run("sql", query)
+    assert ran.code == 0
+    assert ran.out
+
+
+def test_a_plan_keeps_its_lines(clinic: SmallLake, run: Run) -> None:
+    lines = run("sql", "EXPLAIN SELECT 1").out.splitlines()
+    assert len(lines) > 5
+    assert not any(r"\n" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "COPY spans TO '{out}'",
+        "WITH x AS (COPY (SELECT 1) TO '{out}') FROM x",
+        "EXPLAIN ANALYZE COPY (SELECT 1) TO '{out}'",
+        "/* a */ EXPLAIN /* b */ ANALYZE WITH x AS (COPY (SELECT 1) TO '{out}') FROM x",
+        "FROM query('WITH x AS (COPY (SELECT 1) TO ''{out}'') FROM x')",
+        "PIVOT (WITH x AS (COPY (SELECT 1 a) TO '{out}') FROM x) ON a",
+        "ATTACH '{out}'",
+        "EXPORT DATABASE '{out}'",
+        "CREATE TABLE t (x INT)",
+        "DROP VIEW spans",
+        "SET threads = 1",
+        "INSTALL httpfs",
+        "PRAGMA database_list",
+        "SELECT 1; COPY spans TO '{out}'",
+    ],
+)
+def test_writing_statements_are_refused(clinic: SmallLake, run: Run, query: str, tmp_path: Path) -> None:
+    ran = run("sql", query.format(out=tmp_path / "out"))
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "message"),
+    [
+        (("sql", "SELEC 1"), 2, 'syntax error at or near "SELEC" (at: SELEC 1)'),
+        (("sql", "SELECT cost_us FROM llm_calls"), 2, '"cost_usd"'),
+        (("sql", "SELECT cost_us FROM llm_calls"), 2, "`DESCRIBE spans` lists the columns"),
+        (("sql", "FROM lm_calls"), 2, 'no table "lm_calls". Did you mean "llm_calls"? There are: spans,'),
+        (("sql", "SELECT frob(1)"), 2, "frob"),
+        (("sql", ""), 2, "the query is empty"),
+        (("sql",), 2, "Missing argument 'QUERY'; see `otel-llm sql --help`"),
+        (("sql", "SELECT 'x'::INT"), 1, "Could not convert string 'x'"),
+        (("sql", "SELECT if(range = 999999, error('late'), '') FROM range(1000000)", "--format", "csv"), 1, "late"),
+        (("sql", "SELECT 1", "--format", "xml"), 2, "'xml' is not one of"),
+        (("cost", "--nope"), 2, "No such option: --nope"),
+        (("cost", "--by", "modle"), 2, 'Did you mean "model"?'),
+        (("cost", "--since", "whenever"), 2, "cannot read the time 'whenever'"),
+        (("cost", "--tz", "Mars"), 2, "unknown time zone 'Mars'"),
+        (("cost", "--where", "nope"), 2, 'in --where: Binder Error: Referenced column "nope"'),
+        (("latency", "--by", "x"), 2, "cannot group by 'x'"),
+        (("cost", "--data", "/no/such/place"), 3, "no data directory at /no/such/place"),
+        (("trace",), 2, "Missing argument 'ID'"),
+    ],
+)
+def test_errors_are_one_line_that_says_what_to_do(
+    clinic: SmallLake, run: Run, argv: tuple[str, ...], code: int, message: str
+) -> None:
+    ran = run(*argv)
+    assert ran.code == code
+    assert message in ran.err
+    assert ran.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("argv", [("sql", "SELECT 1"), ("cost",), ("latency",), ("trace", "last")])
+def test_an_empty_lake_is_exit_code_3(lake: SmallLake, run: Run, argv: tuple[str, ...]) -> None:
+    ran = run(*argv)
+    assert (ran.code, ran.out) == (3, "")
+    assert "holds no spans yet" in ran.err
+
+
+def test_times_are_shown_in_the_time_zone_asked_for(clinic: SmallLake, run: Run) -> None:
+    query = "SELECT min(start_time) AS t FROM spans"
+    assert run("sql", query, "--format", "json").json == [{"t": "2026-11-02T00:00:00+00:00"}]
+    berlin = run("sql", query, "--format", "json", "--tz", "Europe/Berlin").json
+    assert berlin == [{"t": "2026-11-02T01:00:00+01:00"}]
+
+
+def test_a_query_may_come_from_stdin(clinic: SmallLake) -> None:
+    ran = as_process("sql", clinic, argv=["-", "--format", "csv"], input=b"SELECT count(*) AS n FROM spans")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, b"n\n6\n", b"")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(clinic: SmallLake) -> None:
+    code = "import sys; from otel_llm_collector.cli import sql; sys.exit(sql(sys.argv[1:]))"
+    argv = [sys.executable, "-c", code, "FROM range(3000000)", "--format", "csv", "--data", str(clinic.data)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"range\n"
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+        assert process.wait(30) == 0
+
+
+def test_the_numbers_equal_what_plain_duckdb_says(lake: SmallLake, run: Run) -> None:
+    lake.add([span(number, cost="0.000000000001", request_model=f"m{number % 3}") for number in range(1, 100)])
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            f"SELECT request_model, sum(cost_usd) FROM read_parquet('{lake.data}/spans/date=*/*.parquet') GROUP BY 1"
+        ).fetchall()
+    printed = run("cost", "--format", "json").json
+    assert {row["model"]: Decimal(row["cost_usd"]) for row in printed} == dict(rows)
