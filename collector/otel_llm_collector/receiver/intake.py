@@ -28,7 +28,7 @@ _LOG = logging.getLogger(__name__)
 IN_FLIGHT_BYTES_MAX: Final = 192 * 1024 * 1024
 #: A segment is closed, and so handed to the converter, at this age or size, whichever comes first.
 SEGMENT_AGE_S_MAX: Final = 0.4
-SEGMENT_BYTES_MAX: Final = 32 * 1024 * 1024
+SEGMENT_BYTES_MAX: Final = 8 * 1024 * 1024
 RETRY_AFTER_S: Final = 1
 
 
