@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types layers unit format wheel bench-app clean
+.PHONY: help demo test check lint types layers unit format docs wheel bench-app clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,12 +34,16 @@ format: $(READY) ## Write the code as ruff would
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: $(READY) ## Write the reference pages from the code
+	$(BIN)/python docs/reference.py
+
 wheel: $(READY) ## Build the wheel into dist/
 	rm -rf dist
 	$(BIN)/python -m build --wheel --outdir dist .
 
-bench-app: $(READY) ## What an unreachable, hung or slow collector adds to a call
+bench-app: $(READY) ## What we add to a call (collector healthy, down, hung, slow) and to the start
 	$(BIN)/python benchmarks/app_exporter.py
+	$(BIN)/python benchmarks/app_start.py
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

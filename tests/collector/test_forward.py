@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 from rig import otlp
-from rig.processes import collector, wait_for
+from rig.processes import CollectorProcess, collector, wait_for
 
 
 @pytest.mark.parametrize("scheme", ["http", "grpc"])
@@ -46,3 +47,11 @@ def test_a_restarted_forwarder_goes_on_where_it_was(tmp_path: Path) -> None:
                 assert otlp.post(first.traces_url, body).status == 200
                 assert first.stop() == 0
         wait_for(lambda: len(otlp.rows(second.data, "FROM t")) == 2)
+
+
+def test_a_collector_does_not_forward_to_itself(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(AssertionError, match="this collector itself"):
+        CollectorProcess(tmp_path / "data", "--forward", f"http://localhost:{port}", http=f"127.0.0.1:{port}")

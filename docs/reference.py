@@ -1,0 +1,121 @@
+"""Writes the reference pages from the code that they describe: `make docs`. With --check it only compares.
+
+docs/tables.md     from otel_llm_semconv.tables and the views
+docs/settings.md   from otel_llm.settings
+docs/commands.md   from each command's --help
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import duckdb
+
+from otel_llm.cli import GROUP, SUMMARIES
+from otel_llm.settings import SETTINGS
+from otel_llm_collector.query.opening import views_sql
+from otel_llm_semconv import tables
+
+DOCS = Path(__file__).parent
+VIEWS = DOCS.parent / "collector/otel_llm_collector/views"
+MADE = "<!-- Written by `make docs` from the code; change it there. -->"
+
+TABLES_INTRO = """\
+The collector keeps two tables as Parquet files, `spans/date=YYYY-MM-DD/*.parquet` and `messages/...`, each with a Delta
+log beside it. `otel-llm sql` and `views.sql` in the data directory add the views. Money is `DECIMAL(18,12)` in USD and
+never a float; NULL means "not known", never zero. Plain DuckDB, Spark, Polars or pandas read the files as they are; for
+ten minutes after small files were merged a plain glob can see a row twice, the views and `otel-llm sql` never do.
+"""
+
+SETTINGS_INTRO = """\
+A keyword of `otel_llm.init(...)` or `otel_llm.instrument(...)`, or an environment variable; the keyword wins. All
+other `OTEL_*` variables of the OpenTelemetry SDK work as usual (`OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`,
+`OTEL_TRACES_SAMPLER`, `OTEL_SDK_DISABLED` ...).
+"""
+
+COMMANDS_INTRO = """\
+Every command that reads works with or without a running collector. stdout carries data only; everything else goes to
+stderr. Exit codes: 0 fine (also with no rows), 1 failed, 2 wrong usage (flags, SQL syntax, an unknown column), 3 no
+data there yet.
+"""
+
+
+def tables_page() -> str:
+    parts = ["# Tables and views", MADE, TABLES_INTRO.strip()]
+    for name, columns in tables.TABLES.items():
+        rows = [
+            f"| `{c.name}` | {c.type} | {c.unit or '-'} | {f'`{c.attribute}`' if c.attribute else '-'} | {c.meaning} |"
+            for c in columns
+        ]
+        head = "| column | type | unit | span attribute | meaning |\n|---|---|---|---|---|"
+        parts.append(f"## `{name}`\n\n{head}\n" + "\n".join(rows))
+    return "\n\n".join([*parts, "## Views", *map(_view, _view_names())]) + "\n"
+
+
+def _view_names() -> list[str]:
+    return sorted(path.stem for path in VIEWS.glob("[a-z]*.sql") if path.stem != "messages")
+
+
+def _view(name: str) -> str:
+    comment = []
+    for line in (VIEWS / f"{name}.sql").read_text().splitlines():
+        if not line.startswith("-- "):
+            break
+        comment.append(line.removeprefix("-- "))
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
+        connection.execute(views_sql(Path(folder)))
+        columns = [row[0] for row in connection.execute(f"DESCRIBE {name}").fetchall()]
+    if name in ("spans", "llm_calls"):
+        own = {c.name for c in tables.TABLES["spans"]}
+        columns = ["all columns of the table", *(f"`{column}`" for column in columns if column not in own)]
+    else:
+        columns = [f"`{column}`" for column in columns]
+    return f"### `{name}`\n\n{' '.join(comment)}\n\nColumns: {', '.join(columns)}."
+
+
+def settings_page() -> str:
+    head = "| variable | keyword | default | meaning |\n|---|---|---|---|"
+    rows = [f"| `{row.env}` | `{row.name}` | {row.default or '-'} | {row.doc} |" for row in SETTINGS]
+    return "\n\n".join(["# Settings", MADE, SETTINGS_INTRO.strip(), head + "\n" + "\n".join(rows)]) + "\n"
+
+
+def commands_page() -> str:
+    names = sorted(point.name for point in entry_points(group=GROUP))
+    parts = [f"### `otel-llm {name}`\n\n{SUMMARIES[name]}\n\n```text\n{_help(name)}\n```" for name in names]
+    return "\n\n".join(["# Commands", MADE, COMMANDS_INTRO.strip(), *parts]) + "\n"
+
+
+def _help(name: str) -> str:
+    environment = {**os.environ, "COLUMNS": "80", "TERM": "dumb", "NO_COLOR": "1"}
+    command = [sys.executable, "-m", "otel_llm.cli", name, "--help"]
+    shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    return re.sub(r"[ \t]+$", "", shown, flags=re.MULTILINE).strip()
+
+
+PAGES = {"tables.md": tables_page, "settings.md": settings_page, "commands.md": commands_page}
+
+
+def stale() -> list[str]:
+    """The pages that do not say what the code says."""
+    return [n for n, page in PAGES.items() if not (DOCS / n).exists() or (DOCS / n).read_text() != page()]
+
+
+def main() -> int:
+    names = stale()
+    if "--check" in sys.argv[1:]:
+        print("\n".join(f"docs/{name} is stale: run `make docs`" for name in names))
+        return bool(names)
+    for name in names:
+        (DOCS / name).write_text(PAGES[name]())
+        print(f"wrote docs/{name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
