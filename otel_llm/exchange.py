@@ -70,6 +70,11 @@ class Exchange:
         """False where nobody collects the span: then nothing has to be read."""
         return self.call.span.is_recording()
 
+    def is_event_stream(self, headers: Mapping[str, str]) -> bool:
+        """What the response's type says; where it says neither events nor JSON, what was asked for."""
+        content_type = headers.get("content-type", "").lower()
+        return EVENT_STREAM in content_type or (self.call.request.stream and "json" not in content_type)
+
     def enter(self) -> Token[Context]:
         """Make the span current and the way out private. Pair it with `leave` in the same frame."""
         self.sent_ns = time.perf_counter_ns()
@@ -99,7 +104,7 @@ class Exchange:
         """The head of a response came: what to feed its body to."""
         self.call.http_status = status
         self.call.is_streaming = status < 400
-        kind = EventRecorder if EVENT_STREAM in headers.get("content-type", "") else DocumentRecorder
+        kind = EventRecorder if self.is_event_stream(headers) else DocumentRecorder
         # inside an SDK's method a failed attempt may be tried again: the method's end decides
         ends_call = self._ends_call or status < 400
         return kind(self.call, decoder, self.sent_ns, ends_call=ends_call)

@@ -151,7 +151,7 @@ def _read_envelope(body: Json, answer: Answer) -> None:
     answer.model = text(body.get("model")) or answer.model
     answer.service_tier = text(body.get("service_tier")) or answer.service_tier
     answer.fingerprint = text(body.get("system_fingerprint")) or answer.fingerprint
-    answer.usage.update(mapping(body.get("usage")))
+    answer.usage.update(mapping(body.get("usage")) or mapping(mapping(body.get("x_groq")).get("usage")))
     if error := body.get("error"):
         _read_error(error, answer)
 

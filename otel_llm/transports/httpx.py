@@ -87,7 +87,7 @@ def _receive(exchange: Exchange, response: Any, tee: Callable[[Any, Recorder], A
         if not hasattr(response, "_content"):
             recorder = exchange.record(response.status_code, response.headers, _decoder(response))
             response.stream = tee(response.stream, recorder)
-        elif "text/event-stream" in response.headers.get("content-type", ""):
+        elif exchange.is_event_stream(response.headers):
             recorder = exchange.record(response.status_code, response.headers, None)
             recorder.feed(response.content)
             recorder.exhaust()

@@ -328,3 +328,21 @@ def test_the_response_keeps_its_own_ways(recorded: Recorded) -> None:
             assert response.num_bytes_downloaded == len(b"".join(WHOLE))
         assert response.is_closed
         assert response.elapsed.total_seconds() > 0
+
+
+@pytest.mark.parametrize("content_type", [None, "text/plain", "application/octet-stream"])
+def test_a_stream_that_does_not_say_what_it_is_is_read(recorded: Recorded, content_type: str | None) -> None:
+    body = (
+        b'data: {"model":"gpt-4o","choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":"stop"}]}\n\n'
+        b'data: {"id":"c1","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1}}\n\ndata: [DONE]\n\n'
+    )
+    headers = {} if content_type is None else {"content-type": content_type}
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, headers=headers, content=body))
+    asked = {"model": "gpt-4o", "stream": True, "messages": []}
+    with (
+        httpx2.Client(transport=transport) as client,
+        client.stream("POST", "http://127.0.0.1/v1/chat/completions", json=asked) as response,
+    ):
+        assert response.read() == body
+    found = recorded.attributes()
+    assert (found[a.USAGE_INPUT_TOKENS], found[a.USAGE_OUTPUT_TOKENS], found[a.USAGE_STATUS]) == (3, 1, "reported")
