@@ -7,6 +7,7 @@ each table says up to which segment it holds this collector's data; a segment le
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import signal
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from otel_llm.errors import OtelLlmError
+from otel_llm.failures import swallow
 from otel_llm_semconv import pricing
 
 from . import journal
@@ -94,8 +96,7 @@ class Converter:
     def _read(self, batch: Sequence[journal.Segment]) -> Iterator[Normalised]:
         for segment in batch:
             for payload in _payloads(segment):
-                for record in read_spans(payload):
-                    normalised = normalise(record)
+                for normalised in _rows_of(payload, segment):
                     normalised.row["collector_id"] = self._collector_id
                     normalised.row["segment"] = segment.number
                     yield normalised
@@ -160,12 +161,26 @@ def _payloads(segment: journal.Segment) -> Iterator[bytes]:
             if frame.kind == journal.TRACES:
                 yield frame.payload
     except journal.CorruptFrameError as error:
-        kept = segment.path.parent / "quarantine"
-        kept.mkdir(exist_ok=True)
-        target = kept / segment.path.name
-        if not target.exists():
-            os.link(segment.path, target)
-        _LOG.error("%s; what follows is lost to the tables, the segment is kept in %s", error, kept)
+        _quarantine(segment, str(error))
+
+
+def _rows_of(payload: bytes, segment: journal.Segment) -> Iterator[Normalised]:
+    """The rows of a request. A span that we fail on is skipped: one bad span must not hold up all that follow."""
+    for record in read_spans(payload):
+        try:
+            yield normalise(record)
+        except Exception as error:
+            swallow("normalising a span", error)
+            _quarantine(segment, f"span {record.span.span_id.hex()} cannot be read: {error!r}")
+
+
+def _quarantine(segment: journal.Segment, reason: str) -> None:
+    """Keep a segment of which not everything became rows, for good and under its name."""
+    kept = segment.path.parent / "quarantine"
+    kept.mkdir(exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        os.link(segment.path, kept / segment.path.name)
+    _LOG.error("%s: %s; the rest was converted, the segment is kept in %s", segment.path.name, reason, kept)
 
 
 def _keys_by_day(rows: Iterable[Normalised]) -> dict[date, list[int]]:

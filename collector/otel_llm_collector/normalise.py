@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any, Final
 
 from google.protobuf.json_format import MessageToJson
@@ -30,7 +30,7 @@ _DATE_MIN: Final = date(2015, 1, 1)
 _DATE_MAX: Final = date(2099, 12, 31)
 _PICO: Final = Decimal("1e-12")
 _MONEY: Final = Context(prec=40, rounding=ROUND_HALF_EVEN)
-_MONEY_MAX: Final = Decimal(999_999)
+_MONEY_MAX: Final = 999_999
 _INT32_MAX: Final = 2**31 - 1
 
 _KINDS: Final = {number: name.removeprefix("SPAN_KIND_") for name, number in Span.SpanKind.items()}
@@ -245,14 +245,9 @@ def _emitted_cost(attributes: Mapping[str, AnyValue], row: Row) -> None:
     """What the sender said stays beside our figure, and is the figure where only the provider can know it."""
     amount = _number(attributes[a.COST_AMOUNT]) if a.COST_AMOUNT in attributes else None
     currency = _string(attributes, a.COST_CURRENCY)
-    if amount is None or currency not in (None, "USD"):
+    if amount is None or currency not in (None, "USD") or not 0 <= amount <= _MONEY_MAX:  # NaN is not, either
         return
-    try:
-        emitted = _MONEY.quantize(Decimal(repr(amount)), _PICO)
-    except InvalidOperation:
-        return
-    if not 0 <= emitted <= _MONEY_MAX:
-        return
+    emitted = _MONEY.quantize(Decimal(repr(amount)), _PICO)
     row["emitted_cost_usd"] = emitted
     if row.get("cost_status") == quote.UNKNOWN_MODEL and row.get("emitted_cost_source") == "provider":
         row["cost_usd"], row["cost_status"] = emitted, quote.PROVIDER_DECLARED

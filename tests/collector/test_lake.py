@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from rig import otlp
+from rig.lake import count, store
 
 from otel_llm_collector import journal
 from otel_llm_collector.converter import Converter
@@ -16,18 +17,6 @@ from otel_llm_collector.lake import compact, files
 from otel_llm_collector.lake.log import LakeTable
 from otel_llm_collector.lake.schema import arrow_schema
 from otel_llm_semconv import tables
-
-
-def store(data: Path, *requests: Any) -> None:
-    """Put requests into a closed segment, as the receiver does."""
-    writer = journal.Writer(data)
-    payloads = [request.SerializeToString() for request in requests]
-    writer.append([(journal.frame_header(journal.TRACES, 1, payload), payload) for payload in payloads])
-    writer.rotate()
-
-
-def count(data: Path, table: str = "spans") -> int:
-    return otlp.rows(data, "SELECT count(*) n FROM t", table)[0]["n"]
 
 
 def content(**more: Any) -> dict[str, Any]:

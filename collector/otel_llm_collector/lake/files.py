@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from otel_llm.failures import swallow
+
 from ..journal import sync_folder
 from .log import DataFile, LakeTable
 from .schema import arrow_schema
@@ -37,8 +39,26 @@ def write_rows(table: LakeTable, rows: list[dict[str, Any]], stem: str) -> list[
     by_day: dict[date, list[dict[str, Any]]] = {}
     for row in rows:
         by_day.setdefault(row["date"], []).append(row)
-    schema = arrow_schema(table.name)
-    return [write_file(table, pa.Table.from_pylist(rows, schema), day, stem) for day, rows in sorted(by_day.items())]
+    return [write_file(table, _table(table.name, rows), day, stem) for day, rows in sorted(by_day.items())]
+
+
+def _table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
+    """The rows in the table's schema; one that does not fit is left out, counted and logged, and the others stay."""
+    schema = arrow_schema(name)
+    try:
+        return pa.Table.from_pylist(rows, schema)
+    except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
+        swallow(f"writing rows of {name}", error)
+    return pa.concat_tables(
+        [part for row in rows if (part := _single(row, schema)) is not None] or [schema.empty_table()]
+    )
+
+
+def _single(row: dict[str, Any], schema: pa.Schema) -> pa.Table | None:
+    try:
+        return pa.Table.from_pylist([row], schema)
+    except (pa.ArrowException, OverflowError, TypeError, ValueError):
+        return None
 
 
 def write_file(table: LakeTable, rows: pa.Table, day: date, stem: str) -> DataFile:

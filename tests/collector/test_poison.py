@@ -1,0 +1,102 @@
+"""Whatever a sender puts into a valid span, the converter goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from rig import otlp
+from rig.lake import count, store
+
+from otel_llm.failures import RAISE_ENV
+from otel_llm_collector import converter as converting
+from otel_llm_collector import journal
+from otel_llm_collector.converter import Converter
+from otel_llm_collector.decode import read_spans
+from otel_llm_collector.lake import files
+from otel_llm_collector.normalise import normalise
+from otel_llm_semconv import attributes as a
+from otel_llm_semconv import tables
+
+NAMES = [c.attribute for t in tables.TABLES.values() for c in t if c.attribute]
+NAMES += [a.COST_AMOUNT, a.RESPONSE_TIME_TO_FIRST_CHUNK, a.USAGE_STATUS, a.PROPERTY_PREFIX, a.PROPERTY_PREFIX + "k", ""]
+
+
+def _array(items: list[AnyValue]) -> AnyValue:
+    array = AnyValue()
+    array.array_value.values.extend(items)
+    return array
+
+
+SCALARS = st.one_of(
+    st.text(max_size=8),
+    st.integers(-(1 << 63), (1 << 63) - 1),
+    st.floats(),
+    st.booleans(),
+    st.binary(max_size=4),
+)
+VALUES = st.recursive(
+    SCALARS.map(otlp.any_value),
+    lambda inner: st.lists(inner, max_size=3).map(_array),
+    max_leaves=6,
+)
+U64 = st.one_of(st.integers(0, (1 << 64) - 1), st.sampled_from([0, 1, (1 << 63) - 1, 1 << 63, (1 << 64) - 1]))
+
+
+@st.composite
+def spans(draw: st.DrawFn) -> Span:
+    names = draw(st.lists(st.sampled_from(NAMES) | st.text(max_size=6), max_size=8))
+    return Span(
+        trace_id=draw(st.binary(min_size=16, max_size=16)),
+        span_id=draw(st.binary(min_size=8, max_size=8)),
+        parent_span_id=draw(st.binary(max_size=9)),
+        name=draw(st.text(max_size=8)),
+        kind=draw(st.integers(-(1 << 31), (1 << 31) - 1)),  # type: ignore[arg-type]
+        start_time_unix_nano=draw(U64),
+        end_time_unix_nano=draw(U64),
+        attributes=[KeyValue(key=name, value=draw(VALUES)) for name in names]
+        + [KeyValue(key=a.OPERATION, value=otlp.any_value(draw(st.sampled_from(["chat", "x"]))))],
+    )
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(spans(), min_size=1, max_size=4))
+def test_every_span_becomes_a_row_that_fits_the_table(batch: list[Span]) -> None:
+    records = read_spans(otlp.request(*batch).SerializeToString())
+    rows = [normalise(record).row for record in records]
+    assert files._table("spans", rows).num_rows == len(batch)
+
+
+@pytest.fixture(autouse=True)
+def _raise_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(RAISE_ENV, "true")
+
+
+def test_a_span_that_we_fail_on_holds_up_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(RAISE_ENV)
+    store(tmp_path, otlp.request(*(otlp.span(otlp.chat(), name=name) for name in ("good", "poison", "fine"))))
+
+    def failing(record: Any) -> Any:
+        if record.span.name == "poison":
+            raise ZeroDivisionError
+        return normalise(record)
+
+    monkeypatch.setattr(converting, "normalise", failing)
+    converter = Converter(tmp_path)
+    assert converter.convert_some()
+    assert not converter.convert_some()
+    assert count(tmp_path) == 2
+    assert len(list((tmp_path / "journal" / "quarantine").iterdir())) == 1
+    assert len(journal.closed_segments(journal.archive_dir(tmp_path))) == 1
+
+
+def test_a_row_that_does_not_fit_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(RAISE_ENV)
+    (record,) = read_spans(otlp.request(otlp.span(otlp.chat())).SerializeToString())
+    row = normalise(record).row
+    assert files._table("spans", [row, row | {"input_tokens": 1 << 70}, row]).num_rows == 2
