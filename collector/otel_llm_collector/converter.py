@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import logging
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -27,9 +28,9 @@ from . import journal
 from .decode import read_spans
 from .lake import files
 from .lake.compact import Compactor
-from .lake.log import LakeTable
+from .lake.log import DataFile, LakeTable
 from .lake.seen import SeenRows
-from .normalise import Normalised, normalise
+from .normalise import Normalised, Row, normalise
 from .process import lock, watch_parent
 from .query import views_sql
 
@@ -38,7 +39,60 @@ _LOG = logging.getLogger(__name__)
 _POLL_S: Final = 0.1
 #: Journal bytes converted in one commit at most: bounds memory and the age of what is in the lake.
 BATCH_BYTES_MAX: Final = 12 * 1024 * 1024
+#: Rows in memory at most, for the same reason.
+ROWS_MAX: Final = 15_000
+#: Under load small files are merged after so many batches; otherwise whenever there is nothing to convert.
+_BATCHES_A_MERGE: Final = 20
 ARCHIVE_KEPT_S: Final = 7 * 86_400.0
+_CLEAN_EVERY_S: Final = 3_600.0
+
+
+SetAside = Callable[[int, str], None]  # the number of a segment that did not become rows as a whole, and why
+
+
+class Pending:
+    """Rows of a batch on their way into one table: written as files at once, committed together at the end.
+
+    `stored` is the highest segment that the table's log had when the batch began.
+    """
+
+    def __init__(self, table: LakeTable, collector_id: str, set_aside: SetAside) -> None:
+        self._table = table
+        self._collector_id = collector_id
+        self._set_aside = set_aside
+        self._files: list[DataFile] = []
+        self.stored = table.segment_of(collector_id)
+
+    def write(self, rows: list[Normalised], of: Callable[[Normalised], Row | None]) -> list[Normalised]:
+        """Write the rows of segments that the table lacks. Returns those that were written."""
+        wanted = [row for row in rows if row.row["segment"] > self.stored]
+        return self._write(wanted, of) if wanted else []
+
+    def commit(self, segment: int) -> bool:
+        """Add the files to the log, as everything up to `segment`. True where they are the table's first."""
+        if not self._files:
+            return False
+        is_first = not self._table.has_files
+        if not self._table.append(self._files, self._collector_id, segment):
+            name = self._table.name
+            raise OtelLlmError(f"{name}: segment {segment} is in the log already; is another converter running?")
+        return is_first
+
+    def _write(self, rows: list[Normalised], of: Callable[[Normalised], Row | None]) -> list[Normalised]:
+        """Write; what cannot be written together is halved, and a row that cannot be written alone is left out."""
+        stem = f"{self._collector_id}-{rows[-1].row['segment']:012d}"
+        try:
+            self._files += files.write_rows(self._table, [row for each in rows if (row := of(each))], stem)
+        except OSError:
+            raise  # the disk, not the rows
+        except Exception as error:
+            if len(rows) > 1:
+                half = len(rows) // 2
+                return self._write(rows[:half], of) + self._write(rows[half:], of)
+            swallow(f"writing a row of {self._table.name}", error)
+            self._set_aside(rows[0].row["segment"], f"a row of {self._table.name} cannot be stored: {error!r}")
+            return []
+        return rows
 
 
 class Converter:
@@ -64,17 +118,19 @@ class Converter:
         batch = _batch(journal.closed_segments(self._journal))
         if not batch:
             return False
-        highest = batch[-1].number
-        rows = list(self._read(batch))
-        stored = self._spans.segment_of(self._collector_id)
-        fresh = self._fresh([row for row in rows if row.row["segment"] > stored])
-        replayed = self._replayed([row for row in rows if row.row["segment"] <= stored])
-        self._commit(self._spans, [row.row for row in fresh], highest)
-        for day, keys in _keys_by_day(fresh).items():
+        spans, messages = (Pending(t, self._collector_id, self._quarantine) for t in (self._spans, self._messages))
+        added: dict[date, set[int]] = {}
+        for rows in _portions(self._read(batch)):
+            fresh = self._fresh([row for row in rows if row.row["segment"] > spans.stored], added)
+            replayed = self._replayed([row for row in rows if row.row["segment"] <= spans.stored])
+            for row in spans.write(fresh, lambda row: row.row):
+                added.setdefault(row.day, set()).add(row.key)
+            messages.write([row for row in (*replayed, *fresh) if row.message], lambda row: row.message)
+        for pending in (spans, messages):
+            if pending.commit(batch[-1].number):
+                self._publish_views()
+        for day, keys in added.items():
             self._seen.add(day, keys)
-        held = self._messages.segment_of(self._collector_id)
-        content = [row.message for row in (*replayed, *fresh) if row.message and row.row["segment"] > held]
-        self._commit(self._messages, content, highest)
         self._release(batch)
         return True
 
@@ -95,20 +151,42 @@ class Converter:
 
     def _read(self, batch: Sequence[journal.Segment]) -> Iterator[Normalised]:
         for segment in batch:
-            for payload in _payloads(segment):
-                for normalised in _rows_of(payload, segment):
-                    normalised.row["collector_id"] = self._collector_id
-                    normalised.row["segment"] = segment.number
-                    yield normalised
+            for frame in journal.read_sound_frames(segment.path):
+                if isinstance(frame, journal.CorruptFrameError):
+                    self._quarantine(segment.number, str(frame))
+                elif frame.kind == journal.TRACES:
+                    yield from self._rows_of(frame, segment.number)
 
-    def _fresh(self, rows: list[Normalised]) -> list[Normalised]:
-        """The rows that the lake does not hold yet; of equal ones the first."""
+    def _rows_of(self, frame: journal.Frame, segment: int) -> Iterator[Normalised]:
+        """The rows of a request. A span that we fail on is skipped: one bad span must not hold up all that follow."""
+        for record in read_spans(frame.payload):
+            try:
+                normalised = normalise(record, frame.received_ns)
+            except Exception as error:
+                swallow("normalising a span", error)
+                self._quarantine(segment, f"span {record.span.span_id.hex()} cannot be read: {error!r}")
+                continue
+            normalised.row["collector_id"] = self._collector_id
+            normalised.row["segment"] = segment
+            yield normalised
+
+    def _quarantine(self, segment: int, reason: str) -> None:
+        """Keep a segment of which not everything became rows, for good and under its name."""
+        name = f"{segment:012d}.seg"
+        kept = self._journal / "quarantine"
+        kept.mkdir(exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            os.link(self._journal / name, kept / name)
+        _LOG.error("%s: %s; the rest is converted, the segment is kept in %s", name, reason, kept)
+
+    def _fresh(self, rows: list[Normalised], added: Mapping[date, set[int]]) -> list[Normalised]:
+        """The rows that neither the lake nor this batch holds yet; of equal ones the first."""
         first = {(row.day, row.key): row for row in reversed(rows)}
         held = {
             (day, key)
             for day, keys in _keys_by_day(first.values()).items()
             for key, old in zip(keys, self._seen.holds(day, keys), strict=True)
-            if old
+            if old or key in added.get(day, ())
         }
         return [row for place, row in reversed(first.items()) if place not in held]
 
@@ -119,17 +197,6 @@ class Converter:
         segments = {row.row["segment"] for row in rows}
         taken = files.rows_of_segments(self._spans, self._collector_id, segments)
         return list({row.key: row for row in reversed(rows) if row.key in taken}.values())
-
-    def _commit(self, table: LakeTable, rows: Sequence[dict[str, object] | None], segment: int) -> None:
-        if not rows:
-            return
-        stem = f"{self._collector_id}-{segment:012d}"
-        is_first = not table.live_files()
-        written = files.write_rows(table, [row for row in rows if row], stem)
-        if not table.append(written, self._collector_id, segment):
-            raise OtelLlmError(f"{table.name}: segment {segment} is in the log already; is another converter running?")
-        if is_first:
-            self._publish_views()
 
     def _publish_views(self) -> None:
         """Write `views.sql`: it differs once a table has its first file, since DuckDB refuses an empty glob."""
@@ -154,33 +221,10 @@ def _batch(segments: Sequence[journal.Segment]) -> list[journal.Segment]:
     return chosen
 
 
-def _payloads(segment: journal.Segment) -> Iterator[bytes]:
-    """The stored trace requests of a segment. A damaged one gives what it has before the damage, and says so."""
-    try:
-        for frame in journal.read_frames(segment.path):
-            if frame.kind == journal.TRACES:
-                yield frame.payload
-    except journal.CorruptFrameError as error:
-        _quarantine(segment, str(error))
-
-
-def _rows_of(payload: bytes, segment: journal.Segment) -> Iterator[Normalised]:
-    """The rows of a request. A span that we fail on is skipped: one bad span must not hold up all that follow."""
-    for record in read_spans(payload):
-        try:
-            yield normalise(record)
-        except Exception as error:
-            swallow("normalising a span", error)
-            _quarantine(segment, f"span {record.span.span_id.hex()} cannot be read: {error!r}")
-
-
-def _quarantine(segment: journal.Segment, reason: str) -> None:
-    """Keep a segment of which not everything became rows, for good and under its name."""
-    kept = segment.path.parent / "quarantine"
-    kept.mkdir(exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        os.link(segment.path, kept / segment.path.name)
-    _LOG.error("%s: %s; the rest was converted, the segment is kept in %s", segment.path.name, reason, kept)
+def _portions(rows: Iterator[Normalised]) -> Iterator[list[Normalised]]:
+    """The rows in lists of bounded length: what is in memory at once, however many rows a segment has."""
+    while portion := list(itertools.islice(rows, ROWS_MAX)):
+        yield portion
 
 
 def _keys_by_day(rows: Iterable[Normalised]) -> dict[date, list[int]]:
@@ -194,10 +238,16 @@ def run(data: Path, stop: threading.Event) -> None:
     """Convert until `stop` is set and nothing is left."""
     converter = Converter(data)
     pricing.warm()
-    converter.clean_archive()
+    batches, clean_at = 0, 0.0
     while True:
         stopping = stop.is_set()
+        if time.monotonic() >= clean_at:
+            converter.clean_archive()
+            clean_at = time.monotonic() + _CLEAN_EVERY_S
         if converter.convert_some():
+            batches += 1
+            if batches % _BATCHES_A_MERGE == 0:
+                converter.compact_some()
             continue
         if stopping:
             converter.close()
@@ -222,6 +272,9 @@ def main(argv: list[str]) -> int:
     except OtelLlmError as error:
         _LOG.error("%s", error)
         return error.exit_code
+    except OSError as error:  # the disk: the supervisor tries again, and nothing is lost
+        _LOG.error("%s", error)
+        return 1
     return 0
 
 

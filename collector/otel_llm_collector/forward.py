@@ -108,8 +108,12 @@ SCHEMES: Final[dict[str, Callable[[str], Target]]] = {
 
 def check_url(url: str) -> str:
     """The URL of a forward target, or UsageError with what is wrong."""
-    parts = urlsplit(url)
-    if parts.scheme not in SCHEMES or not parts.netloc:
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, a bracket that does not close
+        is_good = False
+    if not is_good:
         raise UsageError(f"--forward {url!r}: give http://HOST:PORT, https://, grpc:// or grpcs://")
     return url
 
@@ -142,20 +146,26 @@ class Forwarder:
         while True:
             last_round = self._stopping.is_set()
             with contextlib.suppress(_StoppedError):
-                for segment in self._segments_left():
+                while segment := self._next_segment():
                     self._forward_segment(segment)
             if last_round:
                 return
             self._stopping.wait(_POLL_S)
 
-    def _segments_left(self) -> list[journal.Segment]:
-        folders = (journal.archive_dir(self._data), journal.journal_dir(self._data))
-        found = {s.number: s for folder in folders for s in journal.closed_segments(folder)}
-        return [found[number] for number in sorted(found) if number >= self._segment]
+    def _next_segment(self) -> journal.Segment | None:
+        """The closed segment at the cursor, or the next higher one where a number was never filled."""
+        while self._segment < journal.next_number(self._data):
+            open_path = journal.journal_dir(self._data) / f"{self._segment:012d}.open"
+            if open_path.exists():
+                return None
+            if found := journal.find_segment(self._data, self._segment):
+                return found
+            if self._segment == journal.next_number(self._data) - 1:
+                return None  # about to be opened
+            self._segment, self._offset = self._segment + 1, 0
+        return None
 
     def _forward_segment(self, segment: journal.Segment) -> None:
-        if segment.number > self._segment:
-            self._segment, self._offset = segment.number, 0
         for frame in _frames_wherever(self._data, segment, self._offset):
             if frame.kind == journal.TRACES:
                 self._deliver(frame.payload)
@@ -194,8 +204,7 @@ class Forwarder:
     def _first_unseen(self) -> int:
         """A new target gets what is stored from now on: the archive is history."""
         waiting = journal.closed_segments(journal.journal_dir(self._data))
-        archived = journal.closed_segments(journal.archive_dir(self._data))
-        return waiting[0].number if waiting else max((s.number for s in archived), default=0) + 1
+        return waiting[0].number if waiting else journal.next_number(self._data)
 
     def _save_cursor(self) -> None:
         journal.replace_file(self._cursor_path, json.dumps({"segment": self._segment, "offset": self._offset}))
@@ -206,14 +215,16 @@ class _StoppedError(Exception):
 
 
 def _frames_wherever(data: Path, segment: journal.Segment, offset: int) -> Iterator[journal.Frame]:
-    """The frames of a segment that the converter may move to the archive at any moment."""
+    """The sound frames after `offset` of a segment that the converter may move to the archive at any moment."""
     for path in (segment.path, journal.archive_dir(data) / segment.path.name):
         try:
-            yield from journal.read_frames(path, offset)
+            for frame in journal.read_sound_frames(path):
+                if isinstance(frame, journal.CorruptFrameError):
+                    _LOG.warning("%s; forwarding goes on behind it", frame)
+                elif frame.end > offset:
+                    yield frame
         except FileNotFoundError:
             continue
-        except journal.CorruptFrameError as error:
-            _LOG.warning("%s; forwarding goes on with the next segment", error)
         return
 
 

@@ -11,6 +11,7 @@ Standard library only: the receiver imports this.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -76,12 +77,50 @@ def open_segments(folder: Path) -> list[Segment]:
     return _segments(folder, "open")
 
 
+def find_segment(data: Path, number: int) -> Segment | None:
+    """The closed segment of a number, in the journal or the archive. It moves only from the first to the second."""
+    name = f"{number:012d}.seg"
+    for folder in (journal_dir(data), archive_dir(data)):
+        if (folder / name).exists():
+            return Segment(number, folder / name)
+    return None
+
+
+def next_number(data: Path) -> int:
+    """The number that the next segment will have: all lower ones exist, existed or never will."""
+    return int(json.loads(identity_path(data).read_text())["next_segment"])
+
+
 def read_frames(path: Path, offset: int = 0) -> Iterator[Frame]:
     """The frames of a segment from `offset` on. Ends at the end of the file; raises CorruptFrameError elsewhere."""
     with path.open("rb") as file:
         file.seek(offset)
         while head := file.read(_HEADER.size):
             yield _read_frame(path, file.read, head, file.tell() - len(head))
+
+
+def read_sound_frames(path: Path) -> Iterator[Frame | CorruptFrameError]:
+    """Every sound frame of a segment, and an error in the place of each damaged stretch between them."""
+    offset: int | None = 0
+    while offset is not None:
+        try:
+            yield from read_frames(path, offset)
+        except CorruptFrameError as error:
+            yield error
+            offset = _next_sound(path, error.offset + 1)
+        else:
+            return
+
+
+def _next_sound(path: Path, offset: int) -> int | None:
+    """Where the next sound frame begins at or after `offset`; None where there is none."""
+    content = path.read_bytes()
+    while (offset := content.find(_MAGIC, offset)) >= 0:
+        with contextlib.suppress(CorruptFrameError):
+            next(read_frames(path, offset))
+            return offset
+        offset += 1
+    return None
 
 
 def _read_frame(path: Path, read: _Read, head: bytes, offset: int) -> Frame:
@@ -117,6 +156,7 @@ class Writer:
         self.torn_bytes = sum(_recover(segment) for segment in open_segments(self._folder))
         self._file: int | None = None
         self._path = self._folder
+        self._unclosed: list[tuple[Path, bool]] = []  # segments that still have their open name; sound or to be cut
         self.size = 0
 
     @property
@@ -135,14 +175,26 @@ class Writer:
         self.size += written
 
     def rotate(self) -> None:
-        """Close the open segment, if any: from here on the converter may take it."""
-        if self._file is None:
-            return
-        os.close(self._file)
-        self._file = None
-        self._path.rename(self._path.with_suffix(".seg"))
-        sync_folder(self._folder)
-        self.size = 0
+        """Close the open segment, if any: from here on the converter may take it.
+
+        After an OSError the segment waits, and is closed with the next call of `rotate`.
+        """
+        if self._file is not None:
+            self._leave(is_sound=True)
+        while self._unclosed:
+            path, is_sound = self._unclosed[0]
+            if is_sound:
+                _close(path)
+            elif path.exists():
+                _recover(Segment(0, path))
+            self._unclosed.pop(0)
+
+    def _leave(self, *, is_sound: bool) -> None:
+        """Write no more to the open segment."""
+        file, self._file, self.size = self._file, None, 0
+        self._unclosed.append((self._path, is_sound))
+        if file is not None:
+            os.close(file)
 
     def _open(self) -> int:
         number = self._identity.take_segment()
@@ -153,11 +205,14 @@ class Writer:
 
     def _abandon_tail(self, file: int) -> None:
         """After a failed write or fsync nothing after `size` can be trusted: cut it and go on in a new segment."""
-        try:
+        is_sound = False
+        with contextlib.suppress(OSError):
             os.ftruncate(file, self.size)
+            os.fdatasync(file)
+            is_sound = True
+        with contextlib.suppress(OSError):  # the disk is beyond writing; closed later, or at the next start
+            self._leave(is_sound=is_sound)
             self.rotate()
-        except OSError:  # the disk is beyond writing; recovery cuts the tail at the next start
-            self._file = None
 
 
 class _Identity:
@@ -219,13 +274,11 @@ def sync_folder(folder: Path) -> None:
 
 
 def _recover(segment: Segment) -> int:
-    """Close a segment that a crash left open: cut the torn tail. Returns how many bytes were cut (never acked ones)."""
-    sound = 0
-    try:
-        for frame in read_frames(segment.path):
-            sound = frame.end
-    except CorruptFrameError:
-        pass
+    """Close a segment that a crash left open: cut what follows its last sound frame, which was never acknowledged.
+
+    Returns how many bytes were cut. Damage between sound frames stays: the converter reads round it and keeps it.
+    """
+    sound = max((frame.end for frame in read_sound_frames(segment.path) if isinstance(frame, Frame)), default=0)
     torn = segment.path.stat().st_size - sound
     if sound == 0:
         segment.path.unlink()
@@ -233,9 +286,15 @@ def _recover(segment: Segment) -> int:
     with segment.path.open("r+b") as file:
         file.truncate(sound)
         os.fsync(file.fileno())
-    segment.path.rename(segment.path.with_suffix(".seg"))
-    sync_folder(segment.path.parent)
+    _close(segment.path)
     return torn
+
+
+def _close(path: Path) -> None:
+    """Give a segment its closed name, which the converter looks for. May be repeated where it failed half-way."""
+    if path.exists():
+        path.rename(path.with_suffix(".seg"))
+    sync_folder(path.parent)
 
 
 def _segments(folder: Path, *suffixes: str) -> list[Segment]:

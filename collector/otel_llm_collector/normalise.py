@@ -25,9 +25,11 @@ from .decode import SpanRecord, strings_of, text_of
 Row = dict[str, Any]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-#: Days outside of this stand in the partition of the nearer bound: a broken clock makes no thousand partitions.
-_DATE_MIN: Final = date(2015, 1, 1)
-_DATE_MAX: Final = date(2099, 12, 31)
+_US: Final = timedelta(microseconds=1)
+#: A start further than this from the time of receipt is a broken clock: the row is dated by the receipt, and flagged,
+#: so that it is found, is priced at a sane moment, and makes no partition of its own.
+_PAST_MAX: Final = timedelta(days=400)
+_FUTURE_MAX: Final = timedelta(days=1)
 _PICO: Final = Decimal("1e-12")
 _MONEY: Final = Context(prec=40, rounding=ROUND_HALF_EVEN)
 _MONEY_MAX: Final = 999_999
@@ -50,11 +52,11 @@ class Normalised:
     message: Row | None
 
 
-def normalise(record: SpanRecord) -> Normalised:
-    """The rows of one span. Total: whatever a valid span holds becomes a row."""
+def normalise(record: SpanRecord, received_ns: int) -> Normalised:
+    """The rows of one span, received at `received_ns`. Total: whatever a valid span holds becomes a row."""
     key = row_key(record.span.trace_id, record.span.span_id)
     rest = dict(record.attributes)
-    row = _identity(record, row_id(key))
+    row = _identity(record, row_id(key), received_ns)
     message = _take_content(rest, row)
     _promote(rest, row)
     row["properties"] = _properties(rest)
@@ -71,17 +73,17 @@ def normalise(record: SpanRecord) -> Normalised:
     return Normalised(key, row["date"], row, message)
 
 
-def _identity(record: SpanRecord, identity: str) -> Row:
+def _identity(record: SpanRecord, identity: str, received_ns: int) -> Row:
     span = record.span
     start, duration = span.start_time_unix_nano, span.end_time_unix_nano - span.start_time_unix_nano
-    day, in_range = _day(start)
+    began, is_sound = _began(start, received_ns)
     return {
         "row_id": identity,
         "trace_id": span.trace_id.hex(),
         "span_id": span.span_id.hex(),
         "parent_span_id": span.parent_span_id.hex() or None,
-        "date": day,
-        "start_time": _EPOCH + timedelta(microseconds=start // 1000) if in_range else _noon(day),
+        "date": began.date(),
+        "start_time": began,
         "start_time_ns": _signed(start),
         "duration_ns": _signed(duration),
         "name": span.name,
@@ -90,29 +92,26 @@ def _identity(record: SpanRecord, identity: str) -> Row:
         "status_message": span.status.message or None,
         "service_name": _string(record.resource_attributes, a.SERVICE_NAME),
         "environment": _string(record.resource_attributes, a.ENVIRONMENT, a.ENVIRONMENT_OLD),
-        "clock_flag": _clock_flag(start, duration, in_range),
+        "clock_flag": _clock_flag(start, duration, is_sound),
         "resource": record.resource,
         "scope": record.scope,
         "side": record.side,
     }
 
 
-def _day(start_ns: int) -> tuple[date, bool]:
-    days = start_ns // 86_400_000_000_000
-    last = (_DATE_MAX - _EPOCH.date()).days
-    first = (_DATE_MIN - _EPOCH.date()).days
-    clamped = min(max(days, first), last)
-    return _EPOCH.date() + timedelta(days=clamped), clamped == days
+def _began(start_ns: int, received_ns: int) -> tuple[datetime, bool]:
+    """When the operation began, and True; or, where the sender's clock cannot be right, when it was received."""
+    received = _EPOCH + received_ns // 1000 * _US
+    distance_us = (start_ns - received_ns) // 1000
+    if not -_PAST_MAX // _US <= distance_us <= _FUTURE_MAX // _US:
+        return received, False
+    return _EPOCH + start_ns // 1000 * _US, True
 
 
-def _noon(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
-
-
-def _clock_flag(start: int, duration: int, in_range: bool) -> str | None:
+def _clock_flag(start: int, duration: int, is_sound: bool) -> str | None:
     if start == 0:
         return "zero_time"
-    if not in_range:
+    if not is_sound:
         return "out_of_range"
     return "end_before_start" if duration < 0 else None
 
@@ -142,7 +141,7 @@ def _promote(rest: dict[str, AnyValue], row: Row) -> None:
         if value is None:
             continue
         fitting = _FITS[column.type](value)
-        if fitting is not None:
+        if fitting is not None and not (column.unit == "tokens" and fitting < 0):
             row[column.name] = fitting
             del rest[column.attribute or ""]
 
@@ -205,15 +204,23 @@ def _count(record: SpanRecord, row: Row) -> None:
 
 
 def _price(record: SpanRecord, row: Row) -> None:
-    counts = usage.Usage(**{name: usage.count(row.get(name)) for name in usage.FIELDS})
+    counts = _counts(record, row)
     stated = _string(record.attributes, a.USAGE_STATUS)
-    row["usage_status"] = stated or (usage.MISSING if counts.is_empty() else usage.REPORTED)
+    derived = usage.MISSING if counts.is_empty() else usage.REPORTED
+    row["usage_status"] = stated if stated in usage.STATUSES else derived
     priced = _best_price(record, row, counts)
     row["cost_usd"] = priced.amount
     row["cost_status"] = priced.status
     row["price_version"] = priced.version
     for component, amount in priced.components.items():
         row[f"cost_{component}_usd"] = amount
+
+
+def _counts(record: SpanRecord, row: Row) -> usage.Usage:
+    """The row's counts; one that is no count, such as -1, as it was sent, so that the usage shows as inconsistent."""
+    sent = {name: record.attributes.get(attribute) for name, attribute in usage.ATTRIBUTE_OF.items()}
+    odd = {name: number for name, value in sent.items() if value and (number := _long(value)) is not None}
+    return usage.Usage(**{name: row[name] if row.get(name) is not None else odd.get(name) for name in usage.FIELDS})
 
 
 def _best_price(record: SpanRecord, row: Row, counts: usage.Usage) -> Price:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 import sys
 import threading
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from otel_llm.errors import OtelLlmError
+
+_LOG = logging.getLogger(__name__)
 
 #: A killed predecessor's lock is free at once; a stopping one is waited for.
 LOCK_WAIT_S: Final = 12.0
@@ -38,12 +41,16 @@ def lock(path: Path, role: str) -> Iterator[None]:
 
 def _acquire(handle: int, path: Path, role: str) -> None:
     deadline = time.monotonic() + LOCK_WAIT_S
+    told = False
     while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            holder = os.pread(handle, 200, 0).decode(errors="replace") or "another process"
+            if not told:
+                _LOG.warning("waiting for %s to let go of %s", holder, path.parent.parent)
+                told = True
             if time.monotonic() > deadline:
-                holder = os.pread(handle, 200, 0).decode(errors="replace") or "another process"
                 text = f"{path.parent.parent} already has a {role}: {holder}; stop it or use another --data"
                 raise LockedError(text) from None
             time.sleep(0.1)

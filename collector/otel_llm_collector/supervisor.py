@@ -189,7 +189,10 @@ def _collector(
     _check_address(http, "--http")
     _check_address(grpc, "--grpc")
     _warn_if_public(http, grpc)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OtelLlmError(f"cannot keep data in {folder}: {error.strerror}; name another place with --data") from None
     supervisor = Supervisor(folder, http, grpc, targets)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, supervisor.stop)

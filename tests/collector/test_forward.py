@@ -9,6 +9,9 @@ import pytest
 from rig import otlp
 from rig.processes import CollectorProcess, collector, wait_for
 
+from otel_llm.errors import UsageError
+from otel_llm_collector import forward, journal
+
 
 @pytest.mark.parametrize("scheme", ["http", "grpc"])
 def test_the_same_trace_reaches_a_second_receiver(tmp_path: Path, scheme: str) -> None:
@@ -55,3 +58,48 @@ def test_a_collector_does_not_forward_to_itself(tmp_path: Path) -> None:
         port = free.getsockname()[1]
     with pytest.raises(AssertionError, match="this collector itself"):
         CollectorProcess(tmp_path / "data", "--forward", f"http://localhost:{port}", http=f"127.0.0.1:{port}")
+
+
+def test_a_segment_that_moves_while_it_is_looked_for_is_not_passed_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[bytes] = []
+
+    class Target:
+        def __init__(self, _: str) -> None: ...
+
+        def send(self, payload: bytes) -> None:
+            sent.append(payload)
+
+        def close(self) -> None: ...
+
+    monkeypatch.setitem(forward.SCHEMES, "http", Target)
+    journal.Writer(tmp_path)
+    forwarder = forward.Forwarder(tmp_path, "http://127.0.0.1:1")
+    archive = journal.archive_dir(tmp_path)
+    archive.mkdir()
+    exists = Path.exists
+
+    def moving(path: Path) -> bool:
+        """The converter archives a segment right after it was looked for in the journal."""
+        found = exists(path)
+        if path.parent.name == "journal" and path.suffix == ".seg" and found:
+            path.rename(archive / path.name)
+            return False
+        return found
+
+    monkeypatch.setattr(Path, "exists", moving)
+    payloads = [b"1", b"2", b"3"]
+    writer = journal.Writer(tmp_path)
+    for payload in payloads:
+        writer.append([(journal.frame_header(journal.TRACES, 1, payload), payload)])
+        writer.rotate()
+    forwarder.start()
+    wait_for(lambda: sent == payloads)
+    forwarder.stop()
+
+
+@pytest.mark.parametrize("url", ["http://h:99999", "http://[bad", "ftp://h:1", "http://", "h:4318", "http://h:0"])
+def test_a_bad_target_is_one_line(url: str) -> None:
+    with pytest.raises(UsageError, match="give http://HOST:PORT"):
+        forward.check_url(url)

@@ -82,3 +82,53 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytes
     writer.rotate()
     segments = journal.closed_segments(journal.journal_dir(tmp_path))
     assert [payloads(segment.path) for segment in segments] == [[b"first"], [b"second"]]
+
+
+def test_damage_between_sound_frames_loses_only_the_damaged_one(tmp_path: Path) -> None:
+    writer = write(tmp_path, b"one", b"two", b"three")
+    (segment,) = journal.open_segments(journal.journal_dir(tmp_path))
+    content = bytearray(segment.path.read_bytes())
+    content[24 + 3 + 24] ^= 1  # the payload of the second frame
+    segment.path.write_bytes(content + b"torn tail")
+    assert journal.Writer(tmp_path).torn_bytes == len(b"torn tail")
+    (segment,) = journal.closed_segments(journal.journal_dir(tmp_path))
+    assert segment.path.stat().st_size == writer.size
+    found = list(journal.read_sound_frames(segment.path))
+    assert [frame.payload for frame in found if isinstance(frame, journal.Frame)] == [b"one", b"three"]
+    assert [type(frame) for frame in found][1] is journal.CorruptFrameError
+
+
+def test_a_segment_that_cannot_be_closed_is_closed_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = write(tmp_path, b"first")
+
+    def broken(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", broken)
+        with pytest.raises(OSError, match="Input"):
+            writer.rotate()
+    assert writer.size == 0
+    writer.append([(journal.frame_header(journal.TRACES, 1, b"second"), b"second")])
+    writer.rotate()
+    segments = journal.closed_segments(journal.journal_dir(tmp_path))
+    assert [payloads(segment.path) for segment in segments] == [[b"first"], [b"second"]]
+
+
+def test_a_disk_that_fails_twice_keeps_what_was_acknowledged_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = write(tmp_path, b"first")
+
+    def broken(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fdatasync", broken)
+        patched.setattr(os, "ftruncate", broken)
+        with pytest.raises(OSError, match="Input"):
+            writer.append([(journal.frame_header(journal.TRACES, 1, b"refused")[:10], b"")])
+    writer.append([(journal.frame_header(journal.TRACES, 1, b"second"), b"second")])
+    writer.rotate()
+    segments = journal.closed_segments(journal.journal_dir(tmp_path))
+    assert [payloads(segment.path) for segment in segments] == [[b"first"], [b"second"]]

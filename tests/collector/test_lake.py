@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 from rig import otlp
 from rig.lake import count, store
 
 from otel_llm_collector import journal
 from otel_llm_collector.converter import Converter
 from otel_llm_collector.lake import compact, files
-from otel_llm_collector.lake.log import LakeTable
-from otel_llm_collector.lake.schema import arrow_schema
+from otel_llm_collector.lake.log import DataFile, LakeTable
+from otel_llm_collector.lake.schema import arrow_schema, memory_schema
 from otel_llm_semconv import tables
 
 
@@ -75,12 +78,11 @@ def test_the_same_span_is_one_row_within_and_across_segments(tmp_path: Path) -> 
 
 
 def test_compaction_keeps_every_row_once(tmp_path: Path) -> None:
-    start = {date(2026, 1, 1): 1_767_225_600_000_000_000, date(2026, 1, 2): 1_767_312_000_000_000_000}
+    days = [time.time_ns() - days * 86_400_000_000_000 for days in (2, 1)]
     journal.Writer(tmp_path)
     converter = Converter(tmp_path)
     for _ in range(compact.FAN_IN):
-        spans = [otlp.span(content(), start_ns=ns) for ns in start.values() for _ in range(3)]
-        store(tmp_path, otlp.request(*spans))
+        store(tmp_path, otlp.request(*(otlp.span(content(), start_ns=ns) for ns in days for _ in range(3))))
         assert converter.convert_some()
     table = LakeTable(tmp_path, "spans")
     assert len(table.live_files()) == 2 * compact.FAN_IN
@@ -90,10 +92,72 @@ def test_compaction_keeps_every_row_once(tmp_path: Path) -> None:
     assert count(tmp_path) == 2 * len(before), "readers of the replaced files still find them"
     converter.close()
     table.refresh()
-    assert sorted(file.day for file in table.live_files()) == list(start)
+    assert len(table.live_files()) == 2
     assert otlp.rows(tmp_path, "FROM t ORDER BY row_id") == before
     assert len(before) == 6 * compact.FAN_IN
     assert [file.rows for file in table.live_files()] == [3 * compact.FAN_IN] * 2
+
+
+@pytest.mark.parametrize("point", ["before replace", "after replace"])
+def test_a_crash_while_compacting_loses_and_doubles_nothing(
+    tmp_path: Path, point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(compact.FAN_IN):
+        store(tmp_path, otlp.request(otlp.span(content())))
+        Converter(tmp_path).convert_some()
+    replace = LakeTable.replace
+
+    def crashing_replace(*args: Any, **options: Any) -> bool:
+        if point == "after replace":
+            replace(*args, **options)
+        raise CrashError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LakeTable, "replace", crashing_replace)
+        with pytest.raises(CrashError):
+            Converter(tmp_path).compact_some()
+    Converter(tmp_path)
+    assert count(tmp_path) == compact.FAN_IN
+    assert otlp.rows(tmp_path, "SELECT count(DISTINCT row_id) n FROM t") == [{"n": compact.FAN_IN}]
+
+
+def test_a_failed_compaction_is_put_off_and_conversion_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal.Writer(tmp_path)
+    converter = Converter(tmp_path)
+    for _ in range(compact.FAN_IN):
+        store(tmp_path, otlp.request(otlp.span(otlp.chat())))
+        converter.convert_some()
+
+    def failing(*_: Any) -> Any:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(compact, "read_files", failing)
+        assert not converter.compact_some()
+    assert not converter.compact_some(), "it is tried again later, not at once"
+    store(tmp_path, otlp.request(otlp.span(otlp.chat())))
+    assert converter.convert_some()
+    assert count(tmp_path) == compact.FAN_IN + 1
+
+
+@pytest.mark.parametrize(
+    ("files_of", "merged"),
+    [
+        ([(100, 10)] * (compact.FAN_IN - 1), 0),
+        ([(100, 10)] * compact.FAN_IN, compact.FAN_IN),
+        ([(100, 10)] * 1000, compact.FAN_IN),
+        ([(3_000_000, 30_000)] * 4, 3),
+        ([(3_000_000, 75_000)] * 50, 0),
+        ([(40_000_000, 10)] * 3, 0),
+        ([(30_000_000, 10)] * 3, 2),
+    ],
+    ids=["too few", "enough", "bounded", "rows fill it", "large by rows", "large by bytes", "bytes fill it"],
+)
+def test_what_is_merged_next(files_of: list[tuple[int, int]], merged: int) -> None:
+    some = [DataFile(f"{n:04d}", date(2026, 1, 1), size, rows) for n, (size, rows) in enumerate(files_of)]
+    chosen = compact.plan("spans", some)
+    assert len(chosen) == merged
+    assert sum(file.rows for file in chosen) <= compact.ROWS_MAX
 
 
 def test_replace_gives_up_where_a_file_is_no_longer_live(tmp_path: Path) -> None:
@@ -106,6 +170,50 @@ def test_replace_gives_up_where_a_file_is_no_longer_live(tmp_path: Path) -> None
     assert not second.replace(old, [merged[1]])
     second.refresh()
     assert [file.path for file in second.live_files()] == [merged[0].path]
+
+
+def test_replace_gives_up_where_somebody_commits_in_between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old files were live when it looked: only the commit itself can notice."""
+    store(tmp_path, otlp.request(otlp.span(otlp.chat())))
+    Converter(tmp_path).convert_some()
+    first, second = LakeTable(tmp_path, "spans"), LakeTable(tmp_path, "spans")
+    old = first.live_files()
+    merged = [files.write_file(table, files.read_files(table, old), old[0].day, "x") for table in (first, second)]
+    assert first.replace(old, [merged[0]])
+    monkeypatch.setattr(second, "refresh", lambda: None)
+    assert {file.path for file in second.live_files()} == {file.path for file in old}
+    assert not second.replace(old, [merged[1]])
+    assert [file.path for file in LakeTable(tmp_path, "spans").live_files()] == [merged[0].path]
+
+
+def test_the_librarys_own_compaction_still_duplicates_rows_in_a_race(tmp_path: Path) -> None:
+    """Why `replace` exists. When this fails, the library is mended and the note in `log.py` can go."""
+    for _ in range(2):
+        store(tmp_path, otlp.request(otlp.span(otlp.chat())))
+        Converter(tmp_path).convert_some()
+    first, second = (DeltaTable(str(tmp_path / "spans")) for _ in range(2))
+    first.optimize.compact()
+    second.optimize.compact()
+    first.update_incremental()
+    assert sum(action["num_records"] for action in pa.table(first.get_add_actions(flatten=True)).to_pylist()) == 4
+
+
+def test_a_table_of_an_older_version_gets_the_new_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = tables.TABLES["messages"]
+    with monkeypatch.context() as older:
+        older.setitem(tables.TABLES, "messages", columns[:-1])
+        arrow_schema.cache_clear()
+        memory_schema.cache_clear()
+        store(tmp_path, otlp.request(otlp.span(content())))
+        Converter(tmp_path).convert_some()
+    arrow_schema.cache_clear()
+    memory_schema.cache_clear()
+    store(tmp_path, otlp.request(otlp.span(content(**{"gen_ai.tool.definitions": "[]"}))))
+    Converter(tmp_path).convert_some()
+    known = DeltaTable(str(tmp_path / "messages")).schema().fields
+    assert [field.name for field in known] == [column.name for column in columns]
+    found = otlp.rows(tmp_path, "SELECT tool_definitions AS d FROM t ORDER BY d NULLS LAST", "messages")
+    assert found == [{"d": "[]"}, {"d": None}]
 
 
 def test_an_append_of_a_segment_happens_once_whoever_does_it(tmp_path: Path) -> None:
@@ -135,7 +243,6 @@ def test_files_are_as_the_schema_says(tmp_path: Path) -> None:
         (path,) = (tmp_path / name).glob("date=*/*.parquet")
         parquet = pq.ParquetFile(path)
         assert parquet.schema_arrow.names == arrow_schema(name).names
-        assert all(parquet.schema_arrow.field(field.name).type.equals(field.type) for field in arrow_schema(name))
         column = parquet.metadata.row_group(0).column(parquet.schema_arrow.names.index("trace_id"))
         assert column.compression == "ZSTD"
     bloom = bloom_columns(next((tmp_path / "spans").glob("date=*/*.parquet")))
@@ -163,5 +270,5 @@ def test_a_damaged_segment_gives_what_is_sound_and_is_kept(tmp_path: Path) -> No
     converter = Converter(tmp_path)
     assert converter.convert_some()
     assert not converter.convert_some()
-    assert count(tmp_path) == 2
+    assert otlp.rows(tmp_path, "SELECT name FROM t ORDER BY name") == [{"name": "call 0"}, {"name": "call 1"}]
     assert (tmp_path / "journal" / "quarantine" / segment.path.name).exists()

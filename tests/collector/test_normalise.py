@@ -13,10 +13,13 @@ from rig import otlp
 from otel_llm_collector.decode import SpanRecord, read_spans
 from otel_llm_collector.normalise import Normalised, normalise
 
+RECEIVED = 1_760_000_000_000_000_000  # 2025-10-09 08:53:20 UTC
+DAY = 86_400_000_000_000
+
 
 def rows_of(span: Span) -> Normalised:
     (record,) = read_spans(otlp.request(span).SerializeToString())
-    return normalise(record)
+    return normalise(record, RECEIVED)
 
 
 def row_of(attributes: dict[str, Any]) -> dict[str, Any]:
@@ -40,12 +43,19 @@ def test_a_call_becomes_a_priced_row() -> None:
         ({"gen_ai.response.model": "nobody-knows-1", "gen_ai.request.model": "nobody-knows"}, "unknown_model"),
         ({"gen_ai.usage.cache_read.input_tokens": 2000}, "inconsistent_usage"),
         ({"gen_ai.usage.input_tokens": 1 << 62}, "inconsistent_usage"),
-        ({"gen_ai.usage.input_tokens": "many", "gen_ai.usage.output_tokens": -1}, "missing_usage"),
+        ({"gen_ai.usage.input_tokens": -2}, "inconsistent_usage"),
+        ({"gen_ai.usage.input_tokens": "many", "gen_ai.usage.output_tokens": True}, "missing_usage"),
     ],
 )
 def test_what_cannot_be_priced_is_null_with_a_reason(attributes: dict[str, Any], status: str) -> None:
     row = row_of(otlp.chat() | attributes)
     assert (row["cost_usd"], row["cost_status"], row["is_llm_call"]) == (None, status, True)
+
+
+def test_a_negative_count_is_kept_where_no_sum_meets_it() -> None:
+    row = row_of(otlp.chat() | {"gen_ai.usage.input_tokens": -2})
+    assert row.get("input_tokens") is None
+    assert dict(row["attributes"])["gen_ai.usage.input_tokens"] == "-2"
 
 
 def test_the_requested_model_prices_a_call_whose_answer_has_an_unknown_name() -> None:
@@ -92,17 +102,21 @@ def test_session_and_properties() -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "duration", "flag", "day"),
+    ("start", "duration", "flag", "began"),
     [
-        (0, 5, "zero_time", "2015-01-01"),
-        (1_760_000_000_000_000_000, -5, "end_before_start", "2025-10-09"),
-        ((1 << 64) - 1, 0, "out_of_range", "2099-12-31"),
-        (1_760_000_000_000_000_000, 5, None, "2025-10-09"),
+        (0, 5, "zero_time", "2025-10-09T08:53:20+00:00"),
+        ((1 << 64) - 1, 0, "out_of_range", "2025-10-09T08:53:20+00:00"),
+        (RECEIVED - 401 * DAY, 5, "out_of_range", "2025-10-09T08:53:20+00:00"),
+        (RECEIVED + 2 * DAY, 5, "out_of_range", "2025-10-09T08:53:20+00:00"),
+        (RECEIVED - 399 * DAY, 5, None, "2024-09-05T08:53:20+00:00"),
+        (RECEIVED + DAY // 2, 5, None, "2025-10-09T20:53:20+00:00"),
+        (RECEIVED, -5, "end_before_start", "2025-10-09T08:53:20+00:00"),
     ],
 )
-def test_odd_clocks_are_kept_and_flagged(start: int, duration: int, flag: str | None, day: str) -> None:
+def test_odd_clocks_are_kept_and_flagged(start: int, duration: int, flag: str | None, began: str) -> None:
     row = rows_of(otlp.span(start_ns=start, duration_ns=duration)).row
-    assert (row["clock_flag"], str(row["date"])) == (flag, day)
+    assert (row["clock_flag"], row["start_time"].isoformat()) == (flag, began)
+    assert row["date"] == row["start_time"].date()
     assert row["start_time_ns"] % (1 << 64) == start
 
 
@@ -163,4 +177,4 @@ def test_resource_and_scope_come_back_whole() -> None:
     (record,) = list[SpanRecord](read_spans(request.SerializeToString()))
     rebuilt = type(request.resource_spans[0]).FromString(record.resource)
     assert (rebuilt.schema_url, len(rebuilt.scope_spans)) == ("https://example.org/schema", 0)
-    assert normalise(record).row["service_name"] == "svc"
+    assert normalise(record, RECEIVED).row["service_name"] == "svc"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ from otel_llm_collector import converter as converting
 from otel_llm_collector import journal
 from otel_llm_collector.converter import Converter
 from otel_llm_collector.decode import read_spans
-from otel_llm_collector.lake import files
+from otel_llm_collector.lake.schema import memory_schema
 from otel_llm_collector.normalise import normalise
 from otel_llm_semconv import attributes as a
 from otel_llm_semconv import tables
@@ -68,8 +70,8 @@ def spans(draw: st.DrawFn) -> Span:
 @given(st.lists(spans(), min_size=1, max_size=4))
 def test_every_span_becomes_a_row_that_fits_the_table(batch: list[Span]) -> None:
     records = read_spans(otlp.request(*batch).SerializeToString())
-    rows = [normalise(record).row for record in records]
-    assert files._table("spans", rows).num_rows == len(batch)
+    rows = [normalise(record, time.time_ns()).row for record in records]
+    assert pa.Table.from_pylist(rows, memory_schema("spans")).num_rows == len(batch)
 
 
 @pytest.fixture(autouse=True)
@@ -81,10 +83,10 @@ def test_a_span_that_we_fail_on_holds_up_nothing(tmp_path: Path, monkeypatch: py
     monkeypatch.delenv(RAISE_ENV)
     store(tmp_path, otlp.request(*(otlp.span(otlp.chat(), name=name) for name in ("good", "poison", "fine"))))
 
-    def failing(record: Any) -> Any:
+    def failing(record: Any, received_ns: int) -> Any:
         if record.span.name == "poison":
             raise ZeroDivisionError
-        return normalise(record)
+        return normalise(record, received_ns)
 
     monkeypatch.setattr(converting, "normalise", failing)
     converter = Converter(tmp_path)
@@ -95,8 +97,31 @@ def test_a_span_that_we_fail_on_holds_up_nothing(tmp_path: Path, monkeypatch: py
     assert len(journal.closed_segments(journal.archive_dir(tmp_path))) == 1
 
 
-def test_a_row_that_does_not_fit_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_that_does_not_fit_leaves_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(RAISE_ENV)
-    (record,) = read_spans(otlp.request(otlp.span(otlp.chat())).SerializeToString())
-    row = normalise(record).row
-    assert files._table("spans", [row, row | {"input_tokens": 1 << 70}, row]).num_rows == 2
+    request = otlp.request(*(otlp.span(otlp.chat(), name=name) for name in ("good", "poison", "fine")))
+    store(tmp_path, request)
+
+    def misfit(record: Any, received_ns: int) -> Any:
+        normalised = normalise(record, received_ns)
+        if record.span.name == "poison":
+            normalised.row["input_tokens"] = 1 << 70
+        return normalised
+
+    with monkeypatch.context() as patched:
+        patched.setattr(converting, "normalise", misfit)
+        assert Converter(tmp_path).convert_some()
+    assert count(tmp_path) == 2
+    assert len(list((tmp_path / "journal" / "quarantine").iterdir())) == 1
+    store(tmp_path, request)  # once it can be stored, the span that is sent again is
+    assert Converter(tmp_path).convert_some()
+    assert count(tmp_path) == 3
+
+
+def test_a_large_resource_is_stored_once_not_once_a_row(tmp_path: Path) -> None:
+    request = otlp.request(*(otlp.span(otlp.chat()) for _ in range(3000)))
+    request.resource_spans[0].resource.attributes.add(key="big", value=otlp.any_value("x" * 1_000_000))
+    store(tmp_path, request)
+    assert Converter(tmp_path).convert_some()
+    assert count(tmp_path) == 3000
+    assert sum(path.stat().st_size for path in (tmp_path / "spans").glob("date=*/*.parquet")) < 1_000_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ def store(data: Path, *requests: Any) -> None:
     """Put requests into a closed segment, as the receiver does."""
     writer = journal.Writer(data)
     payloads = [request.SerializeToString() for request in requests]
-    writer.append([(journal.frame_header(journal.TRACES, 1, payload), payload) for payload in payloads])
+    writer.append([(journal.frame_header(journal.TRACES, time.time_ns(), payload), payload) for payload in payloads])
     writer.rotate()
 
 

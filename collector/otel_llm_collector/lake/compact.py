@@ -10,8 +10,10 @@ import itertools
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
+
+from otel_llm.failures import swallow
 
 from .files import read_files, write_file
 from .log import DataFile, LakeTable
@@ -19,21 +21,39 @@ from .log import DataFile, LakeTable
 _LOG = logging.getLogger(__name__)
 
 FAN_IN: Final = 32
-#: Compressed bytes merged in one step at most: bounds the memory of the converter.
-_MERGE_BYTES_MAX: Final = {"spans": 64 * 1024 * 1024, "messages": 24 * 1024 * 1024}
+#: What is merged in one step at most: bounds the memory of the converter. A file of half of it is large enough.
+ROWS_MAX: Final = 100_000
+_BYTES_MAX: Final = {"spans": 64 * 1024 * 1024, "messages": 12 * 1024 * 1024}
 _LEVEL_BYTES: Final = 256 * 1024
 _LEVEL_FACTOR: Final = 8
 REPLACED_KEPT_S: Final = 600.0
+_PAUSE_AFTER_FAULT_S: Final = 600.0
 
 
 def plan(name: str, files: Sequence[DataFile]) -> list[DataFile]:
-    """The files to merge next, of one date and one level of size; [] where no date has FAN_IN of them."""
-    ordered = sorted(files, key=lambda file: (file.day, _level(file), file.path))
+    """The files to merge next, of one date and one level of size; [] where merging would gain nothing.
+
+    Worth it are FAN_IN files, or fewer that fill a step's budget.
+    """
+    ordered = sorted(files, key=lambda file: (file.day, _level(file), file.size, file.path))
     for _, group in itertools.groupby(ordered, key=lambda file: (file.day, _level(file))):
-        chosen = _within_budget(name, list(group))
-        if len(chosen) >= FAN_IN:
-            return chosen
+        for window, is_full in _windows(name, group):
+            if len(window) >= FAN_IN or (is_full and len(window) > 1):
+                return window
     return []
+
+
+def _windows(name: str, files: Iterable[DataFile]) -> Iterator[tuple[list[DataFile], bool]]:
+    """The files in runs that fit one step, and whether it was the budget that ended the run."""
+    window: list[DataFile] = []
+    size = rows = 0
+    for file in files:
+        if window and (size + file.size > _BYTES_MAX[name] or rows + file.rows > ROWS_MAX or len(window) == FAN_IN):
+            yield window, True
+            window, size, rows = [], 0, 0
+        window.append(file)
+        size, rows = size + file.size, rows + file.rows
+    yield window, False
 
 
 def _level(file: DataFile) -> int:
@@ -43,11 +63,6 @@ def _level(file: DataFile) -> int:
     return level
 
 
-def _within_budget(name: str, files: list[DataFile]) -> list[DataFile]:
-    sums = itertools.accumulate(file.size for file in files)
-    return [file for file, total in zip(files, sums, strict=True) if total <= _MERGE_BYTES_MAX[name]]
-
-
 class Compactor:
     """Merges small files of one table, a step at a time, and deletes replaced ones after their grace."""
 
@@ -55,12 +70,26 @@ class Compactor:
         self._table = table
         self._stem = f"{collector_id}-merged"
         self._replaced: deque[tuple[float, DataFile]] = deque()
+        self._looked_at = -1  # version of the table in which nothing was left to merge
+        self._paused_until = 0.0
 
     def step(self) -> bool:
         """Merge one group of small files, if there is one. False where there was nothing to do."""
         self._delete_replaced(time.monotonic())
+        if self._looked_at == self._table.version or time.monotonic() < self._paused_until:
+            return False
+        try:
+            return self._merge()
+        except Exception as error:  # the rows stand as they are; only reading them is slower
+            _LOG.exception("merging small files of %s failed", self._table.name)
+            self._paused_until = time.monotonic() + _PAUSE_AFTER_FAULT_S
+            swallow("compaction", error)
+            return False
+
+    def _merge(self) -> bool:
         old = plan(self._table.name, self._table.live_files())
         if not old:
+            self._looked_at = self._table.version
             return False
         new = write_file(self._table, read_files(self._table, old), old[0].day, self._stem)
         if not self._table.replace(old, [new]):

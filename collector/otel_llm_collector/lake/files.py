@@ -16,11 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from otel_llm.failures import swallow
-
 from ..journal import sync_folder
 from .log import DataFile, LakeTable
-from .schema import arrow_schema
+from .schema import REPEATED, arrow_schema, memory_schema
 
 _ROW_GROUP: Final = {"spans": 122_880, "messages": 5_000}
 _Ordering = list[tuple[str, Literal["ascending", "descending"]]]
@@ -39,26 +37,8 @@ def write_rows(table: LakeTable, rows: list[dict[str, Any]], stem: str) -> list[
     by_day: dict[date, list[dict[str, Any]]] = {}
     for row in rows:
         by_day.setdefault(row["date"], []).append(row)
-    return [write_file(table, _table(table.name, rows), day, stem) for day, rows in sorted(by_day.items())]
-
-
-def _table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
-    """The rows in the table's schema; one that does not fit is left out, counted and logged, and the others stay."""
-    schema = arrow_schema(name)
-    try:
-        return pa.Table.from_pylist(rows, schema)
-    except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
-        swallow(f"writing rows of {name}", error)
-    return pa.concat_tables(
-        [part for row in rows if (part := _single(row, schema)) is not None] or [schema.empty_table()]
-    )
-
-
-def _single(row: dict[str, Any], schema: pa.Schema) -> pa.Table | None:
-    try:
-        return pa.Table.from_pylist([row], schema)
-    except (pa.ArrowException, OverflowError, TypeError, ValueError):
-        return None
+    schema = memory_schema(table.name)
+    return [write_file(table, pa.Table.from_pylist(rows, schema), day, stem) for day, rows in sorted(by_day.items())]
 
 
 def write_file(table: LakeTable, rows: pa.Table, day: date, stem: str) -> DataFile:
@@ -89,6 +69,7 @@ def _write_parquet(name: str, rows: pa.Table, path: Path) -> None:
         bloom_filter_options=bloom,
         sorting_columns=pq.SortingColumn.from_ordering(rows.schema, _SORTED_BY[name]),
         store_decimal_as_integer=True,
+        store_schema=False,
     )
 
 
@@ -113,9 +94,10 @@ def _stats(name: str, rows: pa.Table) -> str:
 
 def read_files(table: LakeTable, files: Iterable[DataFile]) -> pa.Table:
     """The rows of some files, in the table's present schema; a column that an older file lacks is NULL."""
-    schema = arrow_schema(table.name)
-    parts = [pq.ParquetFile(table.folder / file.path).read() for file in files]
-    return pa.concat_tables([_to_schema(part, schema) for part in parts])
+    schema = memory_schema(table.name)
+    repeated = [name for name in schema.names if name in REPEATED]
+    parts = [pq.ParquetFile(table.folder / file.path, read_dictionary=repeated).read() for file in files]
+    return pa.concat_tables([_to_schema(part, schema) for part in parts]).unify_dictionaries()
 
 
 def _to_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -62,10 +62,29 @@ class LakeTable:
             configuration=_CONFIGURATION,
         )
         self._delta = DeltaTable(str(self.folder))
+        self._add_new_columns()
+        self._has_files = bool(self._delta.file_uris())
+
+    @property
+    def has_files(self) -> bool:
+        """Whether the table held a file when it was opened, or was given one since."""
+        return self._has_files
 
     def segment_of(self, collector_id: str) -> int:
         """The highest segment of a collector that the table holds, as of the last refresh; 0 for none."""
         return self._delta.transaction_version(collector_id) or 0
+
+    def _add_new_columns(self) -> None:
+        """A table that an older version made gets the columns that came since; its old files show NULL there."""
+        known = {field.name for field in self._delta.schema().fields}
+        if new := [field for field in self._schema.fields if field.name not in known]:
+            self._delta.alter.add_columns(new)
+            self.refresh()
+
+    @property
+    def version(self) -> int:
+        """The table's version as of the last refresh."""
+        return self._delta.version()
 
     def refresh(self) -> None:
         self._delta.update_incremental()
@@ -88,6 +107,7 @@ class LakeTable:
             except CommitFailedError:
                 time.sleep(min(0.01 * 2**attempt, 0.5))
             else:
+                self._has_files = self._has_files or bool(files)
                 return True
         raise CommitStarvedError(f"{self.name}: {_APPEND_TRIES} commits were refused; is another writer stuck?")
 

@@ -23,6 +23,20 @@ ARROW_TYPES: Final[dict[str, pa.DataType]] = {
 }
 
 
+#: Columns whose long values repeat row after row: in memory as dictionaries, or each row would carry a copy.
+REPEATED: Final = frozenset({"resource", "scope"})
+
+
+@functools.cache
+def memory_schema(table: str) -> pa.Schema:
+    """The table's schema as rows are held in memory; the same columns, with REPEATED ones as dictionaries."""
+    fields = [
+        field.with_type(pa.dictionary(pa.int32(), field.type)) if field.name in REPEATED else field
+        for field in arrow_schema(table)
+    ]
+    return pa.schema(fields)
+
+
 @functools.cache
 def arrow_schema(table: str) -> pa.Schema:
     """The Arrow schema of a table, columns in their order there."""

@@ -10,11 +10,14 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
-from .intake import RETRY_AFTER_S, BusyError, Intake, RefusedError, TooLargeError, trace_response
+from otel_llm.errors import OtelLlmError
+
+from .intake import RETRY_AFTER_S, Accepted, BusyError, Intake, RefusedError, TooLargeError, trace_response
 
 _SERVICE: Final = "opentelemetry.proto.collector.trace.v1.TraceService"
-#: Requests that are handled at once; more wait in the kernel, and count against no memory of ours.
-_CONCURRENT_MAX: Final = 256
+#: Requests that are handled at once; above it a client is told to wait. (grpc's own limit answers in a way that OTLP
+#: clients must take for final.)
+_CONCURRENT_MAX: Final = 512
 
 _Context = grpc.aio.ServicerContext[bytes, bytes]
 
@@ -28,10 +31,14 @@ class GrpcDoor:
             ("grpc.max_receive_message_length", body_bytes_max),
             ("grpc.so_reuseport", 0),
         ]
-        self._server = grpc.aio.server(options=limits, maximum_concurrent_rpcs=_CONCURRENT_MAX)
+        self._handled = 0
+        self._server = grpc.aio.server(options=limits)
         handler = grpc.unary_unary_rpc_method_handler(self._export)
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, {"Export": handler}),))
-        self.port = self._server.add_insecure_port(address)
+        try:
+            self.port = self._server.add_insecure_port(address)
+        except RuntimeError:
+            raise OtelLlmError(f"cannot listen on {address}; choose another port with --grpc") from None
 
     async def start(self) -> None:
         await self._server.start()
@@ -40,12 +47,20 @@ class GrpcDoor:
         await self._server.stop(grace_s)
 
     async def _export(self, request: bytes, context: _Context) -> bytes:
+        self._handled += 1
         try:
-            with self._intake.admit(len(request)):
-                accepted = await self._intake.store_traces(request)
+            accepted = await self._store(request)
         except RefusedError as error:
             await _abort(context, error)
+        finally:
+            self._handled -= 1
         return trace_response(accepted).SerializeToString()
+
+    async def _store(self, request: bytes) -> Accepted:
+        if self._handled > _CONCURRENT_MAX:
+            raise BusyError(f"{_CONCURRENT_MAX} requests are being handled already; send this again in a moment")
+        with self._intake.admit(len(request)):
+            return await self._intake.store_traces(request)
 
 
 async def _abort(context: Any, error: RefusedError) -> NoReturn:

@@ -19,6 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans
 
 from .. import journal
 
@@ -30,6 +31,8 @@ IN_FLIGHT_BYTES_MAX: Final = 192 * 1024 * 1024
 SEGMENT_AGE_S_MAX: Final = 0.4
 SEGMENT_BYTES_MAX: Final = 8 * 1024 * 1024
 RETRY_AFTER_S: Final = 1
+#: From this size on a request is weighed before it is parsed, and both happen beside the event loop.
+LARGE_BYTES_MIN: Final = 8 * 1024 * 1024
 
 
 class RefusedError(Exception):
@@ -91,7 +94,10 @@ class Intake:
 
     async def store_traces(self, payload: bytes) -> Accepted:
         """Store one ExportTraceServiceRequest; returns once it is on disk. Raises RefusedError."""
-        sound, accepted = check_traces(payload)
+        if len(payload) < LARGE_BYTES_MIN:
+            sound, accepted = check_traces(payload)
+        else:  # elsewhere, so that the other requests do not wait
+            sound, accepted = await asyncio.to_thread(_check_large, payload)
         if sound:
             await self._append(journal.TRACES, sound)
         return accepted
@@ -130,8 +136,8 @@ class Intake:
     async def _rotate(self) -> None:
         try:
             await asyncio.shield(self._on_disk(self._writer.rotate))
-        except OSError as error:
-            _LOG.error("cannot close a journal segment: %s", error)
+        except Exception as error:
+            _LOG.error("cannot close a journal segment, will try again: %s", error)
             await asyncio.sleep(RETRY_AFTER_S)
 
     async def _write_group(self) -> None:
@@ -140,9 +146,9 @@ class Intake:
             return
         try:
             await self._on_disk(self._writer.append, [(item.header, item.payload) for item in group])
-        except OSError as error:
+        except Exception as error:
             _LOG.error("the journal cannot be written: %s", error)
-            _settle(group, BusyError(f"the journal cannot be written ({error.strerror}); nothing was stored"))
+            _settle(group, BusyError(f"the journal cannot be written ({error}); nothing was stored"))
         else:
             _settle(group, None)
 
@@ -168,20 +174,32 @@ def check_traces(payload: bytes) -> tuple[bytes, Accepted]:
     try:
         request = ExportTraceServiceRequest.FromString(payload)
     except DecodeError:
-        raise BadDataError("the body is not an OTLP ExportTraceServiceRequest; is it cut short?") from None
+        raise BadDataError(
+            "the body is not an OTLP ExportTraceServiceRequest: cut short, nested too deeply, or no UTF-8"
+        ) from None
     total = rejected = 0
     for scope_spans in (scope for resource in request.resource_spans for scope in resource.scope_spans):
-        total += len(scope_spans.spans)
-        broken = [i for i, span in enumerate(scope_spans.spans) if not _has_ids(span.trace_id, span.span_id)]
-        rejected += len(broken)
-        for index in reversed(broken):
-            del scope_spans.spans[index]
+        spans = scope_spans.spans
+        sound = [span for span in spans if _has_ids(span.trace_id, span.span_id)]
+        total += len(spans)
+        if len(sound) < len(spans):
+            rejected += len(spans) - len(sound)
+            kept = ScopeSpans(spans=sound)
+            del spans[:]
+            spans.extend(kept.spans)
     if rejected == 0:
         return (payload if total else b""), Accepted()
     reason = f"{rejected} of {total} spans have no valid trace id and span id"
     if rejected == total:
         raise BadDataError(f"{reason}; if this is logs or metrics, send it to /v1/logs or /v1/metrics")
     return request.SerializeToString(), Accepted(rejected, reason)
+
+
+def _check_large(payload: bytes) -> tuple[bytes, Accepted]:
+    from .weight import check_weight
+
+    check_weight(payload)
+    return check_traces(payload)
 
 
 def trace_response(accepted: Accepted) -> ExportTraceServiceResponse:

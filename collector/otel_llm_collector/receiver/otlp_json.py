@@ -25,8 +25,12 @@ def traces_from_json(body: bytes) -> bytes:
         for record in _records(document):
             _decode_ids(record)
         request = json_format.ParseDict(document, ExportTraceServiceRequest(), ignore_unknown_fields=True)
-    except (ValueError, TypeError, AttributeError, RecursionError, json_format.ParseError) as error:
+    except (json.JSONDecodeError, json_format.ParseError) as error:
         raise BadDataError(f"the body is not an OTLP/JSON trace request: {str(error)[:200]}") from None
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        raise BadDataError(
+            "the body is not an OTLP/JSON trace request: wrong shape, or an id that is not hex"
+        ) from None
     return request.SerializeToString()
 
 

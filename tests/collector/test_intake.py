@@ -1,0 +1,124 @@
+"""The receiver's intake: what is heavy is refused, what fails is said, and nothing hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+from rig import otlp
+
+from otel_llm_collector import journal
+from otel_llm_collector.receiver import intake
+from otel_llm_collector.receiver.intake import BadDataError, BusyError, Intake, TooLargeError, check_traces
+from otel_llm_collector.receiver.weight import check_weight
+
+BODY = otlp.request(otlp.span(otlp.chat())).SerializeToString()
+
+
+def test_a_disk_that_cannot_close_segments_refuses_nobody_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing a segment fails twice; what is acknowledged meanwhile reaches closed segments all the same."""
+    monkeypatch.setattr(intake, "SEGMENT_AGE_S_MAX", 0.02)
+    monkeypatch.setattr(intake, "RETRY_AFTER_S", 0.02)
+    failures = iter([OSError(5, "Input/output error")] * 2)
+    sync = journal.sync_folder
+
+    def flaky(folder: Path) -> None:
+        error = next(failures, None) if any(folder.glob("*.seg")) else None
+        if error:
+            raise error
+        sync(folder)
+
+    async def main() -> int:
+        store = Intake(journal.Writer(tmp_path))
+        monkeypatch.setattr(journal, "sync_folder", flaky)
+        stored = 0
+        for _ in range(20):
+            try:
+                await asyncio.wait_for(store.store_traces(BODY), 5)
+                stored += 1
+            except BusyError:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)
+        await store.close()
+        return stored
+
+    stored = asyncio.run(main())
+    assert stored >= 15
+    segments = journal.closed_segments(journal.journal_dir(tmp_path))
+    assert sum(len(list(journal.read_frames(segment.path))) for segment in segments) >= stored
+    assert not journal.open_segments(journal.journal_dir(tmp_path))
+
+
+def test_any_fault_of_the_writer_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        store = Intake(journal.Writer(tmp_path))
+        with monkeypatch.context() as patched:
+            patched.setattr(journal.Writer, "append", lambda *_: 1 / 0)
+            with pytest.raises(BusyError, match="nothing was stored"):
+                await asyncio.wait_for(store.store_traces(BODY), 5)
+        await asyncio.wait_for(store.store_traces(BODY), 5)
+        await store.close()
+
+    asyncio.run(main())
+
+
+def test_memory_is_given_back(tmp_path: Path) -> None:
+    async def main() -> None:
+        store = Intake(journal.Writer(tmp_path))
+        with pytest.raises(BusyError), store.admit(10), store.admit(intake.IN_FLIGHT_BYTES_MAX):
+            pass
+        with store.admit(intake.IN_FLIGHT_BYTES_MAX):
+            pass
+        await store.close()
+
+    asyncio.run(main())
+
+
+def test_many_bad_spans_among_good_ones_cost_no_time() -> None:
+    good, bad = otlp.span(otlp.chat()), otlp.span(span_id=b"\0" * 8)
+    body = otlp.request(*[good, bad] * 20_000).SerializeToString()
+    began = time.process_time()
+    kept, accepted = check_traces(body)
+    assert accepted.rejected_spans == 20_000
+    assert len(check_traces(kept)[0]) == len(kept)
+    assert time.process_time() - began < 5, "deleting one by one took minutes"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\x0a\xff\xff\xff\x7f" + (b"\x12\xfb\xff\xff\x7f" + b"\x12\x00" * 500),
+        b"\x0a\xc8\x01\x12\xc5\x01\x12\xc2\x01" + b"\x4a\x00" * 97,
+    ],
+    ids=["cut", "attributes"],
+)
+def test_weighing_leaves_what_is_no_protobuf_to_the_parser(body: bytes) -> None:
+    check_weight(body, 1000)
+
+
+def test_a_body_of_tiny_fields_is_too_large() -> None:
+    def field(number: int, content: bytes) -> bytes:
+        size, head = len(content), bytearray([number << 3 | 2])
+        while size > 127:
+            head.append(size & 127 | 128)
+            size >>= 7
+        return bytes(head) + bytes([size]) + content
+
+    def request(span: bytes) -> bytes:
+        return field(1, field(2, field(2, span)))
+
+    spans = field(1, field(2, field(2, b"") * 2000))
+    attributes = request(field(9, b"") * 2000)
+    nested = request(field(9, field(2, field(5, field(1, b"") * 2000))))
+    pairs = request(field(9, field(2, field(6, field(1, b"") * 2000))))
+    for body in (spans, attributes, nested, pairs):
+        with pytest.raises(TooLargeError):
+            check_weight(body, 1000)
+        check_weight(body, 10_000)
+    check_weight(BODY, 200)
+    with pytest.raises(BadDataError):
+        check_traces(spans)
