@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -33,26 +34,48 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return _dispatch(words)
     except OtelLlmError as error:
-        print(f"otel-llm: {error}", file=sys.stderr)  # noqa: T201 - what the user has to read
+        _complain(str(error))
         return error.exit_code
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:
-        # the reader has gone, as in `| head`: nothing more to say, also not when the interpreter flushes
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_stdout()  # the reader has gone, as in `| head`: nothing more to say
         return 0
+    except OSError as error:
+        _complain(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error))
+        _forget_stdout()
+        return OtelLlmError.exit_code
+
+
+def _complain(message: str) -> None:
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            print(f"otel-llm: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201 - for the user to read
+
+
+def _forget_stdout() -> None:
+    """What is still buffered goes nowhere: the interpreter flushes at its end, and would fail again."""
+    if sys.stdout is not None:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _dispatch(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
-        print(_help())  # noqa: T201 - help goes to stdout
-        return 0
+        return _show(_help())
     if words[0] in ("-V", "--version"):
-        print(f"otel-llm {version('otel-llm')}")  # noqa: T201 - asked for
-        return 0
+        return _show(f"otel-llm {version('otel-llm')}")
     code = _load(words[0])(words[1:])
-    sys.stdout.flush()
+    if sys.stdout is not None:  # closed by the caller, as in `>&-`
+        sys.stdout.flush()
     return code
+
+
+def _show(text: str) -> int:
+    if sys.stdout is None:
+        raise OtelLlmError("stdout is closed")
+    print(text, flush=True)  # noqa: T201 - asked for
+    return 0
 
 
 def _load(name: str) -> Callable[[list[str]], int]:

@@ -20,7 +20,8 @@ from opentelemetry.util.types import AttributeValue
 
 from otel_llm_semconv import attributes as a
 
-from .errors import UsageError
+from .entered import Entries
+from .failures import swallow
 
 __all__ = ["Binding", "Scope", "current_scope", "prompt", "properties", "session", "user", "with_scope"]
 
@@ -60,15 +61,15 @@ class Binding:
 
     def __init__(self, attributes: Mapping[str, AttributeValue]) -> None:
         self._attributes = dict(attributes)
-        self._tokens: list[Any] = []
+        self._entries: Entries[None] = Entries()
 
     def __enter__(self) -> None:
-        self._tokens.append(otel_context.attach(self._context()))
+        self._entries.enter(self._context(), None)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        otel_context.detach(self._tokens.pop())
+        self._entries.leave()
 
     def __call__(self, function: F) -> F:
         from .generators import drive, drive_async
@@ -85,11 +86,11 @@ class Binding:
 
         @functools.wraps(function)
         def generator(*args: Any, **kwargs: Any) -> Any:
-            return drive(function(*args, **kwargs), self._context())
+            return drive(function(*args, **kwargs), self._start)
 
         @functools.wraps(function)
         def async_generator(*args: Any, **kwargs: Any) -> Any:
-            return drive_async(function(*args, **kwargs), self._context())
+            return drive_async(function(*args, **kwargs), self._start)
 
         if inspect.iscoroutinefunction(function):
             return cast(F, coroutine)
@@ -97,37 +98,62 @@ class Binding:
             return cast(F, async_generator)
         return cast(F, generator if inspect.isgeneratorfunction(function) else plain)
 
+    def _start(self) -> _Bound:
+        return _Bound(self._context())
+
     def _context(self) -> Context:
         scope = current_scope()
         return with_scope(replace(scope, attributes={**scope.attributes, **self._attributes}))
 
 
+class _Bound:
+    """One run of a generator inside a binding."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    def end(self, error: BaseException | None) -> None:
+        """Nothing is held."""
+
+
 def session(id: str, name: str | None = None, path: str | None = None) -> Binding:
     """Calls inside belong to the session `id`; `name` is for people, `path` its place, such as `/intake/triage`."""
-    found: dict[str, AttributeValue] = {a.SESSION_ID: str(id)}
-    if name is not None:
-        found[a.SESSION_NAME] = str(name)
-    if path is not None:
-        found[a.SESSION_PATH] = str(path)
-    return Binding(found)
+    return Binding(_texts({a.SESSION_ID: id, a.SESSION_NAME: name, a.SESSION_PATH: path}))
 
 
 def user(id: str) -> Binding:
     """Calls inside are made on behalf of the end user `id`."""
-    return Binding({a.USER_ID: str(id)})
+    return Binding(_texts({a.USER_ID: id}))
 
 
-def properties(**kv: str | bool | float) -> Binding:
-    """Calls inside carry these properties, to group and filter by: `properties(department="cardiology")`."""
-    for key, value in kv.items():
-        if not isinstance(value, str | bool | int | float):
-            raise UsageError(f"property {key!r} is a {type(value).__name__}, not text, a number or true/false")
-    return Binding({a.PROPERTY_PREFIX + key: value for key, value in kv.items()})
+def properties(**kv: str | bool | float | None) -> Binding:
+    """Calls inside carry these properties, to group and filter by: `properties(department="cardiology")`.
+
+    No value raises in the running app: None leaves the property out, and what is no text, number or true/false is
+    written as `str()` has it.
+    """
+    found = {a.PROPERTY_PREFIX + key: _plain(value) for key, value in kv.items()}
+    return Binding({name: value for name, value in found.items() if value is not None})
 
 
 def prompt(name: str, version: str | None = None) -> Binding:
     """Calls inside use the prompt template `name` in this version."""
-    found: dict[str, AttributeValue] = {a.PROMPT_NAME: str(name)}
-    if version is not None:
-        found[a.PROMPT_VERSION] = str(version)
-    return Binding(found)
+    return Binding(_texts({a.PROMPT_NAME: name, a.PROMPT_VERSION: version}))
+
+
+def _texts(given: Mapping[str, Any]) -> dict[str, AttributeValue]:
+    """What was given, as text; None is left out, whatever the annotations say."""
+    found = {name: _text(value) for name, value in given.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _plain(value: Any) -> AttributeValue | None:
+    return value if isinstance(value, str | bool | int | float) else _text(value)
+
+
+def _text(value: Any) -> str | None:
+    try:
+        return None if value is None else str(value)
+    except Exception as error:
+        swallow("a value without text", error)
+        return None

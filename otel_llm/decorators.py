@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator
+import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Final, TypeVar, cast, overload
 
-from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import Context
+from opentelemetry.semconv.attributes.exception_attributes import EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
 from otel_llm_semconv import attributes as a
 
 from .context import current_scope, with_scope
+from .encodable import clean, clean_attributes, message_of
+from .entered import Entries
+from .failures import swallow
 from .generators import drive, drive_async
 from .tracing import tracer
 
@@ -53,24 +57,19 @@ class Step:
         self._kind = kind
         self._name = name
         self._attributes = attributes or {}
-        self._runs: list[_Run] = []
+        self._entries: Entries[_Run] = Entries()
 
     def __enter__(self) -> Span:
         run = _Run(self._kind, self._name or self._kind.operation, self._attributes)
-        self._runs.append(run)
-        return run.enter()
+        self._entries.enter(run.context, run)
+        return run.span
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._take_run().leave(error)
-
-    def _take_run(self) -> _Run:
-        """The run that ends here: one step may be entered by several threads or tasks at once."""
-        here = trace.get_current_span()
-        run = next((run for run in reversed(self._runs) if run.span is here), self._runs[-1])
-        self._runs.remove(run)
-        return run
+        run = self._entries.leave()
+        if run is not None:
+            run.end(error)
 
     async def __aenter__(self) -> Span:
         return self.__enter__()
@@ -98,28 +97,29 @@ class _Run:
             scope = replace(scope, names={**scope.names, kind.name_attribute: name})
         outer = with_scope(scope)
         self.span = tracer().start_span(
-            f"{kind.operation} {name}",
+            clean(f"{kind.operation} {name}"),
             context=outer,
             kind=SpanKind.INTERNAL,
-            attributes={a.OPERATION: kind.operation, kind.name_attribute: name, **attributes},
+            attributes=clean_attributes({a.OPERATION: kind.operation, kind.name_attribute: name, **attributes}),
         )
         self.context: Context = trace.set_span_in_context(self.span, outer)
-        self._token: Any = None
-
-    def enter(self) -> Span:
-        self._token = otel_context.attach(self.context)
-        return self.span
-
-    def leave(self, error: BaseException | None) -> None:
-        otel_context.detach(self._token)
-        self.end(error)
 
     def end(self, error: BaseException | None) -> None:
-        if error is not None and not isinstance(error, GeneratorExit):
-            self.span.record_exception(error)
-            self.span.set_attribute(a.ERROR_TYPE, type(error).__qualname__)
-            self.span.set_status(Status(StatusCode.ERROR, str(error)))
-        self.span.end()
+        try:
+            if error is not None and not isinstance(error, GeneratorExit):
+                _record(self.span, error)
+        except Exception as fault:
+            swallow("recording an error", fault)
+        finally:
+            self.span.end()
+
+
+def _record(span: Span, error: BaseException) -> None:
+    message = message_of(error)
+    span.set_attribute(a.ERROR_TYPE, clean(type(error).__qualname__))
+    span.set_status(Status(StatusCode.ERROR, message))
+    stack = "".join(traceback.format_exception(error))
+    span.record_exception(error, clean_attributes({EXCEPTION_MESSAGE: message, EXCEPTION_STACKTRACE: stack}))
 
 
 def _decorate(function: Callable[..., Any], start: Callable[[], Step], run: Callable[[], _Run]) -> Callable[..., Any]:
@@ -135,50 +135,17 @@ def _decorate(function: Callable[..., Any], start: Callable[[], Step], run: Call
 
     @functools.wraps(function)
     def generator(*args: Any, **kwargs: Any) -> Any:
-        return _run_generator(function(*args, **kwargs), run)
+        return drive(function(*args, **kwargs), run)
 
     @functools.wraps(function)
     def async_generator(*args: Any, **kwargs: Any) -> Any:
-        return _run_async_generator(function(*args, **kwargs), run)
+        return drive_async(function(*args, **kwargs), run)
 
     if inspect.iscoroutinefunction(function):
         return coroutine
     if inspect.isasyncgenfunction(function):
         return async_generator
     return generator if inspect.isgeneratorfunction(function) else plain
-
-
-def _run_generator(inner: Generator[Any, Any, Any], start: Callable[[], _Run]) -> Generator[Any, Any, Any]:
-    """The span lasts from the first step to the end; it is current only while the generator's own code runs."""
-    run = start()
-    error: BaseException | None = None
-    try:
-        return (yield from drive(inner, run.context))
-    except BaseException as raised:
-        error = raised
-        raise
-    finally:
-        run.end(error)
-
-
-async def _run_async_generator(inner: AsyncGenerator[Any, Any], start: Callable[[], _Run]) -> AsyncGenerator[Any, Any]:
-    run = start()
-    error: BaseException | None = None
-    driven = drive_async(inner, run.context)
-    try:
-        sent = None
-        while True:
-            try:
-                item = await driven.asend(sent)
-            except StopAsyncIteration:
-                return
-            sent = yield item
-    except BaseException as raised:
-        error = raised
-        raise
-    finally:
-        await driven.aclose()
-        run.end(error)
 
 
 def _step(kind: Kind, function_or_name: Any, attributes: dict[str, AttributeValue]) -> Any:

@@ -7,9 +7,11 @@ once, whoever comes first: the answer, an error, the end of a stream, its abando
 from __future__ import annotations
 
 import os
+import threading
 import time
 from datetime import UTC, datetime
 from typing import Any, Final
+from weakref import WeakSet
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
@@ -20,6 +22,8 @@ from otel_llm_semconv import attributes as a
 from otel_llm_semconv import usage as u
 
 from .content import content_attributes
+from .encodable import clean, clean_attributes, message_of
+from .failures import guarded
 from .finisher import finisher
 from .recognition import Target
 from .wire import Answer, Request
@@ -29,6 +33,9 @@ _LOCAL: Final = "local"
 _MESSAGE_CHARS_MAX: Final = 512
 #: Scopes of SDKs that trace themselves and do not name an operation on every span.
 _NATIVE_SCOPES: Final = frozenset({"com.anthropic.sdk.python"})
+#: Foreign spans that a call has written on.
+_adopted: Final[WeakSet[Span]] = WeakSet()
+_adopting: Final = threading.Lock()
 
 
 class Driver:
@@ -42,7 +49,7 @@ class Driver:
     def open(self, target: Target, host: str, port: int | None) -> Call:
         """The call of a recognised request, with its span started, or the foreign LLM span that is open around it."""
         request = target.reader.read_request(target.body)
-        foreign = _foreign_span()
+        foreign = _adopt_span()
         span = foreign or self._start(target, request, host, port)
         return Call(self, target, request, span, owned=foreign is None)
 
@@ -59,8 +66,8 @@ class Driver:
         if request.stream:
             attributes[a.REQUEST_STREAM] = True
         attributes.update(request.attributes)
-        name = f"{request.operation} {request.model}" if request.model else request.operation
-        return self.tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
+        name = _name(request.operation, request.model)
+        return self.tracer.start_span(name, kind=SpanKind.CLIENT, attributes=clean_attributes(attributes))
 
 
 class Call:
@@ -117,6 +124,11 @@ class Call:
         return not self._owned
 
     @property
+    def is_open(self) -> bool:
+        """False once it has ended."""
+        return bool(self._open)
+
+    @property
     def is_of_this_process(self) -> bool:
         """False in a forked child, where the call is a copy: the parent ends its own."""
         return self._pid == os.getpid()
@@ -130,7 +142,8 @@ class Call:
         """Write usage and cost so far on a foreign span, whose owner may end it before the body is closed."""
         if not self._owned and self._open and self.span.is_recording():
             usage = self._usage()
-            self.span.set_attributes({**_usage_attributes(usage, complete=False), **self._cost_attributes(usage)})
+            cost = guarded(self._cost_attributes, usage) or {}
+            self.span.set_attributes({**_usage_attributes(usage, complete=False), **cost})
 
     def finish(self, error: BaseException | None = None, *, complete: bool = True) -> None:
         """End the call. `complete` is False where the answer was interrupted, which alone is no error."""
@@ -142,8 +155,8 @@ class Call:
             return
         self._end_ns = time.time_ns()
         self._error = error
-        usage = self._usage()
-        self._result = self._result_attributes(usage, complete)
+        usage = guarded(self._usage) or u.Usage()
+        self._result = guarded(self._result_attributes, usage, complete) or {}
         if self._owned and not finisher.prices_ready and not usage.is_empty():
             finisher.submit(lambda: self._complete(usage))
         else:
@@ -153,19 +166,28 @@ class Call:
         return self.target.reader.read_usage(self.answer.usage)
 
     def _complete(self, usage: u.Usage) -> None:
-        span = self.span
-        if span.is_recording():
-            span.set_attributes({**self._result, **self._cost_attributes(usage), **self._content_attributes()})
-            self._set_status(span)
-        if self._owned:
-            span.end(self._end_ns)
+        try:
+            if self.span.is_recording():
+                self._write(usage)
+        finally:
+            if self._owned:
+                self.span.end(self._end_ns)
+
+    def _write(self, usage: u.Usage) -> None:
+        """All that is known, each part for itself: what fails takes nothing else along."""
+        cost = guarded(self._cost_attributes, usage) or {}
+        content = guarded(self._content_attributes) or {}
+        self.span.set_attributes(clean_attributes({**self._result, **cost, **content}))
+        guarded(self._set_status, self.span)
+        if self._owned and self.request.model is None and self.answer.model:
+            self.span.update_name(_name(self.request.operation, self.answer.model))
 
     def _set_status(self, span: Span) -> None:
         error_type = self._error_type()
         if error_type is None or not self._owned:
             return
-        message = self.answer.error_message or (str(self._error) if self._error is not None else "")
-        span.set_status(Status(StatusCode.ERROR, message[:_MESSAGE_CHARS_MAX]))
+        message = self.answer.error_message or (message_of(self._error) if self._error is not None else "")
+        span.set_status(Status(StatusCode.ERROR, clean(message[:_MESSAGE_CHARS_MAX])))
 
     def _error_type(self) -> str | None:
         """The provider's type, else the HTTP status, else the exception's name; None where the call went well."""
@@ -203,11 +225,10 @@ class Call:
         from otel_llm_semconv import pricing
 
         at = datetime.fromtimestamp(self._started_ns / 1e9, UTC)
-        provider, tier = self.target.provider, self.answer.service_tier
-        price = pricing.price(provider, self.answer.model or self.request.model, usage, at, service_tier=tier)
-        if price.amount is None and self.answer.model and self.request.model:
-            price = pricing.price(provider, self.request.model, usage, at, service_tier=tier)
-        return _price_attributes(price)
+        models = (self.answer.model, self.request.model)
+        return _price_attributes(
+            pricing.price_call(self.target.provider, models, usage, at, service_tier=self.answer.service_tier)
+        )
 
     def _content_attributes(self) -> dict[str, AttributeValue]:
         if not self._driver.capture:
@@ -240,8 +261,24 @@ def _price_attributes(price: Any) -> dict[str, AttributeValue]:
     return found
 
 
+def _name(operation: str, model: str | None) -> str:
+    return clean(f"{operation} {model}") if model else operation
+
+
+def _adopt_span() -> Span | None:
+    """The foreign span around this call, for the first call inside it; any later one needs a span of its own."""
+    span = _foreign_span()
+    if span is None:
+        return None
+    with _adopting:
+        if span in _adopted:
+            return None
+        _adopted.add(span)
+    return span
+
+
 def _foreign_span() -> Span | None:
-    """A span of somebody else's that already stands for this call: an SDK's own, or another instrumentation's."""
+    """A span of somebody else's that may stand for this call: an SDK's own, or another instrumentation's."""
     span = trace.get_current_span()
     if not span.is_recording() or not isinstance(span, ReadableSpan):
         return None

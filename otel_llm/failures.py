@@ -1,7 +1,7 @@
 """Our own faults: swallowed and counted in production, raised in our tests, never shown to the app as its own.
 
-Every hook of ours that runs on the app's thread is wrapped in `shielded` or catches and calls `swallow`. Each kind of
-fault is logged once; `counts` says how often it happened.
+Every hook of ours that runs on the app's thread is wrapped in `shielded`, called by `guarded`, or catches and calls
+`swallow`. Each kind of fault is logged once; `counts` says how often it happened.
 """
 
 from __future__ import annotations
@@ -37,15 +37,20 @@ def swallow(where: str, error: Exception) -> None:
         _logger.warning("otel-llm failed inside (%s); the app is not affected, telemetry may be", kind, exc_info=error)
 
 
+def guarded(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | None:
+    """What the function answers, or None where it would have raised into the app."""
+    try:
+        return function(*args, **kwargs)
+    except Exception as error:
+        swallow(getattr(function, "__qualname__", str(type(function))), error)
+        return None
+
+
 def shielded(function: Callable[P, R]) -> Callable[P, R | None]:
     """The function, answering None where it would have raised into the app."""
 
     @functools.wraps(function)
     def guard(*args: P.args, **kwargs: P.kwargs) -> R | None:
-        try:
-            return function(*args, **kwargs)
-        except Exception as error:
-            swallow(function.__qualname__, error)
-            return None
+        return guarded(function, *args, **kwargs)
 
     return guard

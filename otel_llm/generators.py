@@ -1,61 +1,75 @@
-"""Running a generator inside a context, step by step: nothing stays attached while it is suspended at a `yield`."""
+"""Running a generator inside a context, step by step: nothing stays attached while it is suspended at a `yield`.
+
+Everything that is sent or thrown in, `GeneratorExit` of a close included, reaches the generator itself, which decides.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Generator
+from typing import Any, Protocol
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
 
-def drive(inner: Generator[Any, Any, Any], context: Context) -> Generator[Any, Any, Any]:
-    """The generator, each step of it inside the context; values, exceptions and the result pass both ways."""
+class Running(Protocol):
+    """What surrounds a generator from its first step to its end."""
+
+    context: Context
+
+    def end(self, error: BaseException | None) -> None:
+        """The generator has returned, or raised this."""
+
+
+def drive(inner: Generator[Any, Any, Any], start: Callable[[], Running]) -> Generator[Any, Any, Any]:
+    """The generator, each step of it inside the context of what `start` makes at the first step."""
+    running = start()
     step, argument = inner.send, None
+    error: BaseException | None = None
     try:
         while True:
-            token = otel_context.attach(context)
+            token = otel_context.attach(running.context)
             try:
                 item = step(argument)
             except StopIteration as stop:
                 return stop.value
             finally:
                 otel_context.detach(token)
+            argument = None
             try:
                 argument, step = (yield item), inner.send
-            except GeneratorExit:
-                raise
-            except BaseException as error:
-                argument, step = error, inner.throw
+            except BaseException as thrown:
+                argument, step = thrown, inner.throw
+    except BaseException as raised:
+        error = raised
+        raise
     finally:
-        token = otel_context.attach(context)
-        try:
-            inner.close()
-        finally:
-            otel_context.detach(token)
+        running.end(error)
+        del error
 
 
-async def drive_async(inner: AsyncGenerator[Any, Any], context: Context) -> AsyncGenerator[Any, Any]:
+async def drive_async(inner: AsyncGenerator[Any, Any], start: Callable[[], Running]) -> AsyncGenerator[Any, Any]:
     """`drive` for an asynchronous generator."""
+    running = start()
     step, argument = inner.asend, None
+    error: BaseException | None = None
     try:
         while True:
-            token = otel_context.attach(context)
+            token = otel_context.attach(running.context)
             try:
                 item = await step(argument)
             except StopAsyncIteration:
                 return
             finally:
                 otel_context.detach(token)
+            argument = None
             try:
                 argument, step = (yield item), inner.asend
-            except GeneratorExit:
-                raise
-            except BaseException as error:
-                argument, step = error, inner.athrow
+            except BaseException as thrown:
+                argument, step = thrown, inner.athrow
+    except BaseException as raised:
+        error = raised
+        raise
     finally:
-        token = otel_context.attach(context)
-        try:
-            await inner.aclose()
-        finally:
-            otel_context.detach(token)
+        running.end(error)
+        del error

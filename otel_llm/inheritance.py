@@ -17,10 +17,12 @@ from opentelemetry.util.types import AttributeValue
 from otel_llm_semconv import attributes as a
 
 from .context import current_scope
+from .encodable import clean_attributes
 from .failures import swallow
 
 KEYS_MAX: Final = 32
 VALUE_CHARS_MAX: Final = 256
+SHUTDOWN_S_MAX: Final = 0.5
 
 #: Taken over from a parent span as they are.
 _SAME: Final = frozenset(
@@ -45,12 +47,20 @@ _PROPER: Final = {
 
 
 class ContextProcessor(SpanProcessor):
-    """Attributes of the scope and of the parent, set when a span starts. `drain` runs before a flush and at the end."""
+    """Attributes of the scope and of the parent, set when a span starts; one for each provider.
 
-    def __init__(self, drain: Callable[[float], None]) -> None:
+    `end_open` ends what is still open on the provider's chain of processors when it shuts down: exporters behind us
+    still take it. `drain` runs before a flush and at the end.
+    """
+
+    def __init__(
+        self, drain: Callable[[float], None], end_open: Callable[[Any], None], *, inherit: bool = True
+    ) -> None:
         self.active = True
-        self.inherit = True
+        self.chain: Any = None
+        self._inherit = inherit
         self._drain = drain
+        self._end_open = end_open
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         if not self.active:
@@ -58,7 +68,7 @@ class ContextProcessor(SpanProcessor):
         try:
             found = self._find(span, parent_context)
             if found:
-                span.set_attributes(found)
+                span.set_attributes(clean_attributes(found))
         except Exception as error:
             swallow("on_start", error)
 
@@ -66,7 +76,7 @@ class ContextProcessor(SpanProcessor):
         scope = current_scope(parent_context)
         own = span.attributes or {}
         found: dict[str, AttributeValue] = {}
-        if self.inherit:
+        if self._inherit:
             parent = trace.get_current_span(parent_context)
             if isinstance(parent, ReadableSpan) and parent.is_recording() and parent.attributes:
                 found = inheritable(parent.attributes)
@@ -79,7 +89,12 @@ class ContextProcessor(SpanProcessor):
         pass
 
     def shutdown(self) -> None:
-        self._drain(0.5)
+        try:
+            if self.active and self.chain is not None:
+                self._end_open(self.chain)
+            self._drain(SHUTDOWN_S_MAX)
+        except Exception as error:
+            swallow("shutdown", error)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         self._drain(timeout_millis / 1000)
@@ -111,6 +126,7 @@ def attach_to(provider: Any, processor: ContextProcessor) -> bool:
     processors = getattr(chain, "_span_processors", None)
     if processors is None or any(isinstance(one, ContextProcessor) and one.active for one in processors):
         return False
+    processor.chain = chain
     provider.add_span_processor(processor)
     if isinstance(processors, tuple) and chain is not None:
         with chain._lock:

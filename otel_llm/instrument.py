@@ -109,18 +109,19 @@ def _guard_propagation() -> None:
 
 
 def _add_processor(settings: Settings, provider: TracerProvider | None) -> None:
-    """On the provider in use, on the global one, and on every one that is created from now on."""
-    processor = ContextProcessor(finisher.drain)
-    processor.inherit = settings.inherit_attributes
-    attached: list[Any] = []
+    """One each on the provider in use, on the global one, and on every one that is created from now on."""
+    attached: list[tuple[Any, ContextProcessor]] = []
+    adding = [True]
 
     def add(found: Any) -> None:
-        if processor.active and attach_to(found, processor):
-            attached.append(found)
+        processor = ContextProcessor(finisher.drain, close_live, inherit=settings.inherit_attributes)
+        if adding and attach_to(found, processor):
+            attached.append((found, processor))
 
     def remove() -> None:
-        processor.active = False
-        for found in attached:
+        adding.clear()
+        for found, processor in attached:
+            processor.active = False
             detach_from(found, processor)
 
     on_undo(remove)

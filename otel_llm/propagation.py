@@ -1,6 +1,7 @@
 """Nothing about the app's traces leaves to a model provider.
 
-Requests recognised as LLM calls, and all requests to known provider hosts, are stripped of trace headers. What is
+All requests to providers are stripped of trace headers: calls of a model and others (files, models, endpoints that are
+not read yet), by the provider's host or by the mark of an official SDK. What is
 injected below our hook (the HTTP instrumentors do) goes through the global propagator, which is guarded: it injects
 nothing where the context carries our private mark.
 """
@@ -21,6 +22,8 @@ from opentelemetry.propagators.textmap import (
     default_getter,
     default_setter,
 )
+
+from .failures import swallow
 
 #: Headers of W3C trace context and baggage.
 HEADERS: Final = ("traceparent", "tracestate", "baggage")
@@ -72,3 +75,12 @@ def strip(headers: MutableMapping[str, Any]) -> None:
     for name in HEADERS:
         if name in headers:
             del headers[name]
+
+
+def strip_leaving(request: Any) -> None:
+    """Take the trace headers off a request that leaves for a provider. Never raises."""
+    try:
+        if otel_context.get_current().get(LEAVING):
+            strip(request.headers)
+    except Exception as error:
+        swallow("strip", error)

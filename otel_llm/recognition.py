@@ -14,8 +14,10 @@ from typing import Any, Final
 from .providers import HOSTS, MARKERS, PATHS, find_reader
 from .wire import Json, Reader
 
-#: Longer bodies are not parsed: the call is still a span, without what the request says.
-BODY_BYTES_MAX: Final = 32 * 1024 * 1024
+#: Longer bodies are not parsed, which takes 5 ms a MB of the app's thread: the call is still a span, named by the
+#: model that answers, without what only the request says.
+BODY_BYTES_MAX: Final = 1024 * 1024
+_KEYS: Final = (b'"model"', b'"messages"')
 _NOTHING: Final[Json] = {}
 
 
@@ -44,6 +46,10 @@ class Recogniser:
                 found = self._hosts.get("." + host)
         return found
 
+    def is_provider(self, host: str, headers: Mapping[str, str]) -> bool:
+        """True for any request to a provider, call of a model or not: by its host, or by an official SDK's mark."""
+        return self.provider_of(host) is not None or any(_is_marked(headers, wire_format) for wire_format in MARKERS)
+
     def recognise(self, path: str, host: str, headers: Mapping[str, str], content: bytes | None) -> Target | None:
         """The target of a POST request, or None where it is no call of a model."""
         wire_format = PATHS.get(path.rsplit("/", 1)[-1])
@@ -54,7 +60,7 @@ class Recogniser:
             return None
         provider = self.provider_of(host)
         body = _parse(content)
-        if provider is None and not reader.is_request(body) and not _is_marked(headers, wire_format):
+        if provider is None and not _is_marked(headers, wire_format) and not _is_shaped(reader, body, content):
             return None
         return Target(provider or reader.PROVIDER, reader, body)
 
@@ -63,11 +69,17 @@ def _is_marked(headers: Mapping[str, str], wire_format: str) -> bool:
     return all(name in headers and part in headers[name] for name, part in MARKERS[wire_format])
 
 
+def _is_shaped(reader: Reader, body: Json, content: bytes | None) -> bool:
+    if content and len(content) > BODY_BYTES_MAX:
+        return all(key in content for key in _KEYS)
+    return reader.is_request(body)
+
+
 def _parse(content: bytes | None) -> Json:
     if not content or len(content) > BODY_BYTES_MAX:
         return _NOTHING
     try:
         body: Any = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return _NOTHING
     return body if isinstance(body, Mapping) else _NOTHING

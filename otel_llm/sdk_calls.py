@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from .exchange import Exchanges, UserCall, user_call
+from .exchange import Exchanges, UserCall, restore, user_call
 from .patching import patch_path
 from .providers import SDK_CALLS
 
@@ -29,7 +29,7 @@ def _wrap(method: Callable[..., Any], exchanges: Exchanges) -> Callable[..., Any
             mine.fail(error)
             raise
         finally:
-            user_call.reset(token)
+            restore(token)
         mine.succeed()
         return result
 
@@ -44,7 +44,7 @@ def _wrap(method: Callable[..., Any], exchanges: Exchanges) -> Callable[..., Any
             mine.fail(error)
             raise
         finally:
-            user_call.reset(token)
+            restore(token)
         mine.succeed()
         return result
 

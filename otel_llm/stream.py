@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 from .driver import Call
 from .failures import swallow
 from .finisher import finisher
+from .wire import Json
 
 #: Chunks are read together, about so many bytes at a time.
 BATCH_BYTES: Final = 64 * 1024
@@ -71,6 +72,10 @@ class Recorder:
         """The body was dropped unread. Comes from the garbage collector, which may run inside any lock."""
         if not self._done and self._call.is_of_this_process:
             finisher.submit(self.close)
+
+    def reports_to(self, chain: Any) -> bool:
+        """True where the call's span ends in this chain of processors, or does not say where it ends."""
+        return getattr(self._call.span, "_span_processor", chain) is chain
 
     def _read_batch(self) -> None:
         batch, self._chunks, self._bytes = b"".join(self._chunks), [], 0
@@ -150,19 +155,19 @@ class EventRecorder(Recorder):
             self._fold(block)
 
     def _fold(self, block: bytes) -> None:
-        self._saw_last = self._saw_last or self._end_mark in block
-        try:
-            parsed: Any = json.loads(event_data(block))
-        except ValueError:
+        data = event_data(block)
+        event = _parse(data)
+        self._saw_last = self._saw_last or self._reader.is_last(data, event)
+        if not event:
             return  # an end mark, or what is no JSON: the app's parser is the judge of it
-        if not isinstance(parsed, Mapping):
-            return
         self._seen = True
         if b'" :' in block:
             self._parses_all = True  # JSON spaced as no marks expect it
-        answer = self._call.answer
-        self._reader.fold_event(parsed, answer, self._call.captures)
-        if answer.usage:
+        try:
+            self._reader.fold_event(event, self._call.answer, self._call.captures)
+        except Exception as error:
+            swallow("reading an event", error)
+        if self._call.answer.usage:
             self._call.show_progress()
 
     def _is_complete(self, exhausted: bool) -> bool:
@@ -250,15 +255,21 @@ def read_document(call: Call, content: bytes) -> None:
     """Read a whole response body into the call's answer; what is no JSON object says nothing."""
     if not content:
         return
-    try:
-        parsed: Any = json.loads(content)
-    except ValueError:
-        return
-    if isinstance(parsed, Mapping):
+    if parsed := _parse(content):
         call.target.reader.read_response(parsed, call.answer, call.captures)
 
 
-def close_live() -> None:
-    """End the calls whose bodies nobody finished reading: the process ends."""
+def close_live(chain: Any = None) -> None:
+    """End the calls whose bodies nobody finished reading: the process ends, or the provider with these processors."""
     for recorder in list(live):
-        recorder.close()
+        if chain is None or recorder.reports_to(chain):
+            recorder.close()
+
+
+def _parse(data: bytes) -> Json:
+    """A JSON object; an empty one where it is nothing of the kind."""
+    try:
+        parsed: Any = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}
+    return parsed if isinstance(parsed, Mapping) else {}

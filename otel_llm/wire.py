@@ -68,7 +68,7 @@ class Reader(Protocol):
 
     PROVIDER: str  # provider of a host that no table names
     PATH_SUFFIX: str  # how the URL's path ends
-    END_MARK: bytes  # stands in the last event of a stream, and in no other
+    END_MARK: bytes  # stands in the last event of a stream: time to read; `is_last` decides
     MARKS: tuple[bytes, ...]  # one of them stands in every SSE event that is more than a piece of content
 
     def is_request(self, body: Json) -> bool:
@@ -82,6 +82,9 @@ class Reader(Protocol):
 
     def is_update(self, block: bytes) -> bool:
         """True where the event is one that the model generated: the first of them ends the time to first chunk."""
+
+    def is_last(self, data: bytes, event: Json) -> bool:
+        """True where the stream ends with this event: its whole data, and the JSON object in it (empty if none)."""
 
     def fold_event(self, event: Json, answer: Answer, content: bool) -> None:
         """Add one parsed SSE event to the answer."""

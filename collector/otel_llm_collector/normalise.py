@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from typing import Any, Final
 
 from google.protobuf.json_format import MessageToJson
@@ -18,7 +18,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from otel_llm_semconv import attributes as a
 from otel_llm_semconv import tables, usage
 from otel_llm_semconv.identity import row_id, row_key
-from otel_llm_semconv.pricing import Price, price, quote
+from otel_llm_semconv.pricing import Price, money, price_call, quote
 
 from .decode import SpanRecord, strings_of, text_of
 
@@ -31,7 +31,6 @@ _US: Final = timedelta(microseconds=1)
 _PAST_MAX: Final = timedelta(days=400)
 _FUTURE_MAX: Final = timedelta(days=1)
 _PICO: Final = Decimal("1e-12")
-_MONEY: Final = Context(prec=40, rounding=ROUND_HALF_EVEN)
 _MONEY_MAX: Final = 999_999
 _INT32_MAX: Final = 2**31 - 1
 
@@ -225,19 +224,14 @@ def _counts(record: SpanRecord, row: Row) -> usage.Usage:
 
 def _best_price(record: SpanRecord, row: Row, counts: usage.Usage) -> Price:
     """The price of the model that answered; of the one that was asked for where the answer's name is unknown."""
-    tier = _string(record.attributes, a.OPENAI_RESPONSE_SERVICE_TIER, a.SERVICE_TIER)
-    priced = Price(None, quote.UNKNOWN_MODEL)
-    for model in dict.fromkeys((row.get("response_model"), row.get("request_model"))):
-        priced = price(
-            row.get("provider"),
-            model,
-            counts,
-            row["start_time"],
-            service_tier=tier,
-            usage_status=row["usage_status"],
-        )
-        if priced.status != quote.UNKNOWN_MODEL:
-            break
+    priced = price_call(
+        row.get("provider"),
+        (row.get("response_model"), row.get("request_model")),
+        counts,
+        row["start_time"],
+        service_tier=_string(record.attributes, a.OPENAI_RESPONSE_SERVICE_TIER, a.SERVICE_TIER),
+        usage_status=row["usage_status"],
+    )
     return _fit(priced)
 
 
@@ -254,7 +248,7 @@ def _emitted_cost(attributes: Mapping[str, AnyValue], row: Row) -> None:
     currency = _string(attributes, a.COST_CURRENCY)
     if amount is None or currency not in (None, "USD") or not 0 <= amount <= _MONEY_MAX:  # NaN is not, either
         return
-    emitted = _MONEY.quantize(Decimal(repr(amount)), _PICO)
+    emitted = money.CONTEXT.quantize(Decimal(repr(amount)), _PICO)
     row["emitted_cost_usd"] = emitted
     if row.get("cost_status") == quote.UNKNOWN_MODEL and row.get("emitted_cost_source") == "provider":
         row["cost_usd"], row["cost_status"] = emitted, quote.PROVIDER_DECLARED

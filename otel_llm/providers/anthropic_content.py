@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from otel_llm_semconv.usage import count
+
 from ..wire import Answer, Content, Json, items, mapping, text
 
 #: The provider's reasons in the conventions' words, in messages only: the attribute keeps what the provider said.
@@ -36,7 +38,7 @@ def add_blocks(answer: Answer, content: Any) -> None:
 
 def add_event(answer: Answer, event: Json) -> None:
     """Keep a started block, or grow one by its delta."""
-    index = event.get("index", 0)
+    index = count(event.get("index")) or 0
     if event.get("type") == "content_block_start":
         answer.parts[index] = dict(mapping(event.get("content_block")))
         return

@@ -12,7 +12,7 @@ from typing import Final
 from opentelemetry.util.types import AttributeValue
 
 from otel_llm_semconv import attributes as a
-from otel_llm_semconv.usage import Usage, count, inclusive_input
+from otel_llm_semconv.usage import Usage, count, inclusive_input, sum_known
 
 from ..wire import Answer, Content, Json, Request, mapping, number, text
 from . import anthropic_content
@@ -65,6 +65,10 @@ def is_update(block: bytes) -> bool:
     return b"content_block_" in block
 
 
+def is_last(data: bytes, event: Json) -> bool:
+    return event.get("type") == "message_stop"
+
+
 def fold_event(event: Json, answer: Answer, content: bool) -> None:
     kind = event.get("type")
     if kind == "message_start":
@@ -80,13 +84,17 @@ def fold_event(event: Json, answer: Answer, content: bool) -> None:
 
 def read_usage(usage: Json) -> Usage:
     read = count(usage.get("cache_read_input_tokens"))
+    lived = mapping(usage.get("cache_creation"))
+    write_1h = count(lived.get("ephemeral_1h_input_tokens"))
     write = count(usage.get("cache_creation_input_tokens"))
+    if write is None:
+        write = sum_known(count(lived.get("ephemeral_5m_input_tokens")), write_1h)
     return Usage(
         input_tokens=inclusive_input(count(usage.get("input_tokens")), read, write),
         output_tokens=count(usage.get("output_tokens")),
         cache_read_tokens=read,
         cache_write_tokens=write,
-        cache_write_1h_tokens=count(mapping(usage.get("cache_creation")).get("ephemeral_1h_input_tokens")),
+        cache_write_1h_tokens=write_1h,
         reasoning_tokens=count(mapping(usage.get("output_tokens_details")).get("thinking_tokens")),
     )
 

@@ -31,7 +31,7 @@ from . import openai_content
 
 PROVIDER: Final = "openai"
 PATH_SUFFIX: Final = "/chat/completions"
-END_MARK: Final = b"data: [DONE]"
+END_MARK: Final = b"[DONE]"
 #: Content chunks spell the first two keys as null, or not at all.
 MARKS: Final = (b'"finish_reason":"', b'"finish_reason": "', b'"usage":{', b'"usage": {', b'"error"', END_MARK)
 
@@ -107,6 +107,10 @@ def read_response(body: Json, answer: Answer, content: bool) -> None:
 
 def is_update(block: bytes) -> bool:
     return b"data:" in block
+
+
+def is_last(data: bytes, event: Json) -> bool:
+    return data.strip() == END_MARK
 
 
 def fold_event(event: Json, answer: Answer, content: bool) -> None:

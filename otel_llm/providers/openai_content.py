@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from otel_llm_semconv.usage import count
+
 from ..wire import Answer, Content, Json, items, mapping, text
 
 #: The provider's reasons in the conventions' words, in messages only: the attribute keeps what the provider said.
@@ -33,11 +35,20 @@ def add_delta(answer: Answer, index: int, delta: Json) -> None:
         if piece := text(delta.get(key)):
             state[kind].append(piece)
     for call in items(delta.get("tool_calls")):
-        entry = state["calls"].setdefault(call.get("index", 0), {"id": None, "name": None, "arguments": []})
+        entry = state["calls"].setdefault(_call_key(state["calls"], call), {"id": None, "name": None, "arguments": []})
         function = mapping(call.get("function"))
         entry["id"] = text(call.get("id")) or entry["id"]
         entry["name"] = text(function.get("name")) or entry["name"]
         entry["arguments"].append(text(function.get("arguments")) or "")
+
+
+def _call_key(calls: dict[int, Any], call: Json) -> int:
+    """Which tool call a piece belongs to. Without an index, one with an id of its own is a new one."""
+    index = count(call.get("index"))
+    if index is not None:
+        return index
+    last = max(calls, default=-1)
+    return last + 1 if last < 0 or text(call.get("id")) else last
 
 
 def _output(answer: Answer, index: int) -> dict[str, Any]:

@@ -11,12 +11,15 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from types import ModuleType
 from typing import Any, Final
 
-from ..exchange import Exchange, Exchanges
+from ..exchange import Exchange, Exchanges, Passage
 from ..failures import swallow
 from ..patching import patch, when_imported
+from ..propagation import strip_leaving
 from ..stream import Decoder, Recorder
 
 MODULES: Final = ("httpx", "httpx2")
+#: Where a client hands a request to its transport. Private: without it the app's own hooks have the last word.
+_LAST_STEP: Final = "_send_single_request"
 
 
 def instrument(exchanges: Exchanges) -> None:
@@ -29,6 +32,19 @@ def _hook(module: ModuleType, exchanges: Exchanges) -> None:
     tees = _Tees(module)
     patch(module.Client, "send", lambda send: _wrap_sync(send, exchanges, tees))
     patch(module.AsyncClient, "send", lambda send: _wrap_async(send, exchanges, tees))
+    for client in (module.Client, module.AsyncClient):
+        if hasattr(client, _LAST_STEP):
+            patch(client, _LAST_STEP, _wrap_last_step)
+
+
+def _wrap_last_step(step: Callable[..., Any]) -> Callable[..., Any]:
+    """Strip once more, behind the app's own request hooks. (A coroutine function's coroutine is passed on.)"""
+
+    def hooked(client: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        strip_leaving(request)
+        return step(client, request, *args, **kwargs)
+
+    return hooked
 
 
 def _wrap_sync(send: Callable[..., Any], exchanges: Exchanges, tees: _Tees) -> Callable[..., Any]:
@@ -69,7 +85,7 @@ def _wrap_async(send: Callable[..., Any], exchanges: Exchanges, tees: _Tees) -> 
     return hooked
 
 
-def _begin(exchanges: Exchanges, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exchange | None:
+def _begin(exchanges: Exchanges, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Passage | None:
     request = args[0] if args else kwargs.get("request")
     try:
         url = request.url  # type: ignore[union-attr]  # whatever the app passes, its own error is for httpx to raise
@@ -79,9 +95,9 @@ def _begin(exchanges: Exchanges, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     return exchanges.begin(method, path, host, request)
 
 
-def _receive(exchange: Exchange, response: Any, tee: Callable[[Any, Recorder], Any]) -> None:
+def _receive(exchange: Passage, response: Any, tee: Callable[[Any, Recorder], Any]) -> None:
     """Read what came, or have it read as the app reads it. Never raises."""
-    if not exchange.is_recording:
+    if not isinstance(exchange, Exchange) or not exchange.is_recording:
         return
     try:
         if not hasattr(response, "_content"):

@@ -46,7 +46,7 @@ _IDENTITY = (
     _c("span_id", TEXT, "Span id, 16 lower-case hex digits"),
     _c("parent_span_id", TEXT, "Span id of the parent; NULL for a root"),
     _c("date", DATE, "UTC day of start_time; the partition of the table"),
-    _c("start_time", TIME, "When the operation began, to the microsecond"),
+    _c("start_time", TIME, "When the operation began, to the microsecond; when it was received, if clock_flag says so"),
     _c("start_time_ns", LONG, "When the operation began, exactly", unit="ns since 1970 UTC"),
     _c("duration_ns", LONG, "End minus start as sent; negative where the sender's clock ran backwards", unit="ns"),
     _c(
@@ -151,7 +151,11 @@ _COST = (
 )
 
 _RECORD = (
-    _c("clock_flag", TEXT, "Why the times are doubtful: zero_time, end_before_start, out_of_range"),
+    _c(
+        "clock_flag",
+        TEXT,
+        "Why the times are doubtful: zero_time, out_of_range (both dated by receipt), end_before_start",
+    ),
     _c("dialect", TEXT, "Spelling that the span was read as; NULL where it is no GenAI span"),
     _c("is_llm_call", BOOL, "The row is one counted call of a model"),
     _c("not_counted_reason", TEXT, "Why a row that looks like a call is not counted"),

@@ -7,7 +7,7 @@ The rules (DESIGN of the project, GenAI conventions): `input_tokens` includes ca
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from . import attributes as a
@@ -18,6 +18,8 @@ PARTIAL: Final = "partial"
 MISSING: Final = "missing"
 ESTIMATED: Final = "estimated"
 STATUSES: Final = (REPORTED, PARTIAL, MISSING, ESTIMATED)
+#: Counts are kept as signed 64-bit integers, on the wire and in the tables.
+_INT64_END: Final = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,18 @@ class Usage:
         """True when neither an input nor an output count is known: such a call has no cost."""
         return self.input_tokens is None and self.output_tokens is None
 
+    def completed(self) -> Usage:
+        """The same counts with what a part alone implies: tokens that are written for an hour are written."""
+        if self.cache_write_tokens is not None or self.cache_write_1h_tokens is None:
+            return self
+        return replace(self, cache_write_tokens=self.cache_write_1h_tokens)
+
     def is_consistent(self) -> bool:
-        """False where a part exceeds its whole. Providers do report such usage; it cannot be priced."""
-        cached = _sum(self.cache_read_tokens, self.cache_write_tokens)
+        """False where a count is negative or a part exceeds its whole: such usage is reported, but has no price."""
+        cached = sum_known(self.cache_read_tokens, self.completed().cache_write_tokens)
         return (
-            _within(cached, self.input_tokens)
+            all(_is_count(getattr(self, name)) for name in FIELDS)
+            and _within(cached, self.input_tokens)
             and _within(self.audio_input_tokens, self.input_tokens)
             and _within(self.cache_write_1h_tokens, self.cache_write_tokens)
             and _within(self.reasoning_tokens, self.output_tokens)
@@ -64,17 +73,26 @@ FIELDS: Final = tuple(field.name for field in fields(Usage))
 
 
 def count(value: Any) -> int | None:
-    """A token count as a provider or a span reports it, or None where it is not a whole number >= 0."""
+    """A token count as a provider or a span reports it, or None where it is no whole number of 64 bits.
+
+    A negative one is kept: it makes the usage inconsistent, which an absent one would not.
+    """
     if isinstance(value, bool):
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return value if isinstance(value, int) and 0 <= value < 1 << 63 else None
+    return value if isinstance(value, int) and -_INT64_END <= value < _INT64_END else None
 
 
 def inclusive_input(uncached: int | None, cache_read: int | None, cache_write: int | None) -> int | None:
     """The inclusive input count of a format whose own number excludes the cache (Anthropic, Bedrock Converse)."""
-    return None if uncached is None else uncached + (cache_read or 0) + (cache_write or 0)
+    return None if uncached is None else count(uncached + (cache_read or 0) + (cache_write or 0))
+
+
+def sum_known(*counts: int | None) -> int | None:
+    """The sum of the counts that are known; None where none is."""
+    known = [number for number in counts if number is not None]
+    return sum(known) if known else None
 
 
 def to_attributes(usage: Usage) -> dict[str, int]:
@@ -91,9 +109,8 @@ def from_attributes(attributes: Mapping[str, Any]) -> Usage:
     return Usage(**found)
 
 
-def _sum(*counts: int | None) -> int | None:
-    known = [number for number in counts if number is not None]
-    return sum(known) if known else None
+def _is_count(number: int | None) -> bool:
+    return number is None or 0 <= number < _INT64_END
 
 
 def _within(part: int | None, whole: int | None) -> bool:

@@ -7,10 +7,11 @@ import logging
 from typing import Any
 
 import anthropic
+import httpx2
 import pytest
 from app.rawserver import RawServer
 from app.recording import Recorded
-from app.test_endings import MESSAGE, stream
+from app.test_endings import MESSAGE, event, stream
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,3 +89,36 @@ def test_a_streamed_answer_is_put_together(capturing: Recorded) -> None:
     assert json.loads(found[a.OUTPUT_MESSAGES]) == [
         {"role": "assistant", "parts": [{"type": "text", "content": "hi"}], "finish_reason": "stop"}
     ]
+
+
+def test_pieces_of_tool_calls_are_put_together_with_and_without_an_index(capturing: Recorded) -> None:
+    def piece(index: Any, id: str | None, name: str | None, arguments: str) -> bytes:
+        call = {"index": index, "id": id, "function": {"name": name, "arguments": arguments}}
+        body = {"id": "c", "model": "gpt-4o", "choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}
+        return b"data: " + json.dumps(body).encode() + b"\n\n"
+
+    pieces = [
+        piece(None, "t1", "f", '{"x"'),
+        piece(0, None, None, ": 1"),
+        piece(None, None, None, "}"),
+        piece([], "t2", "g", "{}"),
+        piece("1", None, None, ""),
+    ]
+    with RawServer(stream(*pieces, b"data: [DONE]\n\n")) as server, httpx2.Client() as client:
+        client.post(server.url + "/v1/chat/completions", json={"model": "gpt-4o", "messages": [], "stream": True})
+    (message,) = json.loads(capturing.attributes()[a.OUTPUT_MESSAGES])
+    assert [(part["id"], part["name"], part["arguments"]) for part in message["parts"]] == [
+        ("t1", "f", {"x": 1}),
+        ("t2", "g", {}),
+    ]
+
+
+def test_blocks_without_a_proper_index_are_one(capturing: Recorded) -> None:
+    pieces = [
+        event("content_block_delta", index=index, delta={"type": "text_delta", "text": "x"}) for index in (None, 0, [])
+    ]
+    with RawServer(stream(MESSAGE[0], *pieces, *MESSAGE[-2:])) as server, httpx2.Client() as client:
+        client.post(server.url + "/v1/messages", json={"model": "m", "messages": [], "max_tokens": 9, "stream": True})
+    found = capturing.attributes()
+    assert json.loads(found[a.OUTPUT_MESSAGES])[0]["parts"] == [{"type": "text", "content": "xxx"}]
+    assert (found[a.USAGE_OUTPUT_TOKENS], found[a.USAGE_STATUS]) == (200, "reported")

@@ -22,6 +22,7 @@ from otel_llm_semconv import attributes as a
 
 HELLO: Any = [{"role": "user", "content": "hello"}]
 EVENTS = "text/event-stream"
+SAYS_EVENTS = {"content-type": EVENTS}
 
 
 def chunk(content: str | None = None, *, finish: str | None = None, usage: dict[str, int] | None = None) -> bytes:
@@ -346,3 +347,43 @@ def test_a_stream_that_does_not_say_what_it_is_is_read(recorded: Recorded, conte
         assert response.read() == body
     found = recorded.attributes()
     assert (found[a.USAGE_INPUT_TOKENS], found[a.USAGE_OUTPUT_TOKENS], found[a.USAGE_STATUS]) == (3, 1, "reported")
+
+
+@pytest.mark.parametrize(
+    "quoted", ["[DONE]", "data: [DONE]", "\ndata: [DONE]\n", 'usage":{', "message_stop", '"error"']
+)
+@pytest.mark.parametrize("size", [1, 40, 100_000, None])
+def test_what_the_model_writes_is_never_taken_for_an_end(recorded: Recorded, quoted: str, size: int | None) -> None:
+    """However the events are cut; a size of None is one a chunk."""
+    chat = [chunk("one "), chunk(quoted), chunk("two"), *WHOLE[2:]]
+    said = event("content_block_delta", index=0, delta={"type": "text_delta", "text": f"event: {quoted}"})
+    messages = [START, BLOCK, said, PIECE, said, DELTA, STOP]
+    for path, events in (("chat/completions", chat), ("messages", messages)):
+        raw = b"".join(events)
+        pieces = [raw[start : start + size] for start in range(0, len(raw), size)] if size else events
+        content = iter(pieces)
+        transport = httpx2.MockTransport(lambda _, c=content: httpx2.Response(200, headers=SAYS_EVENTS, content=c))
+        asked = {"model": "m", "messages": HELLO, "stream": True, "max_tokens": 9}
+        with (
+            httpx2.Client(transport=transport) as client,
+            client.stream("POST", f"http://llm.test/v1/{path}", json=asked) as response,
+        ):
+            assert response.read() == raw
+    found = [dict(span.attributes or {}) for span in recorded.spans()]
+    assert [(one[a.USAGE_OUTPUT_TOKENS], one[a.USAGE_STATUS]) for one in found] == [(20, "reported"), (200, "reported")]
+
+
+@pytest.mark.parametrize("mark", [b"data: [DONE]", b"data:[DONE]", b"data: [DONE] ", b"event: done\ndata: [DONE]"])
+def test_the_end_mark_is_a_whole_line(recorded: Recorded, mark: bytes) -> None:
+    """The call ends with it, though the body is never read to its end."""
+    server = RawServer()
+    server.replies = [stream(*WHOLE[:4], mark + b"\n\n", then=wait(server))]
+    with server, httpx2.Client() as client:
+        body = {"model": "gpt-4o", "messages": HELLO, "stream": True}
+        with client.stream("POST", server.url + "/v1/chat/completions", json=body) as response:
+            seen = b""
+            for piece in response.iter_bytes():
+                seen += piece
+                if mark + b"\n\n" in seen:
+                    break
+    check(recorded, status="reported", output=20)

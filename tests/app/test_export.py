@@ -144,6 +144,68 @@ def test_a_collector_in_trouble_costs_nothing_but_spans(standin: Standin, tmp_pa
     assert line.startswith("otel-llm dropped 3 span(s): the process ended first. Is a collector listening at " + url)
 
 
+MANY = """
+import anthropic, asyncio, openai
+one = openai.OpenAI(max_retries=0)
+two = anthropic.Anthropic(max_retries=0)
+ask = {"model": "gpt-4o", "messages": [{"role": "user", "content": "x"}]}
+
+def refused():
+    return one.chat.completions.create(**ask, extra_headers={"x-standin-fault": "401"})
+
+def streamed():
+    return "".join(part.choices[0].delta.content or "" for part in one.chat.completions.create(**ask, stream=True))
+
+def message():
+    return two.messages.create(model="claude-haiku-4-5", max_tokens=9, messages=ask["messages"]).content[0].text
+
+def cut():
+    return list(one.chat.completions.create(**ask, stream=True, extra_headers={"x-standin-fault": "cut"}))
+
+async def asynchronous():
+    async with openai.AsyncOpenAI() as client:
+        return (await client.chat.completions.create(**ask)).choices[0].message.content
+
+def plain():
+    return one.chat.completions.create(**ask).choices[0].message.content
+
+for n in range(5):
+    for work in (plain, streamed, message, refused, cut, lambda: asyncio.run(asynchronous())):
+        try:
+            print("result", repr(work()))
+        except Exception as error:
+            print("raised", type(error).__name__, error)
+"""
+
+
+def slow(server: RawServer) -> Callable[[Connection], None]:
+    def late(connection: Connection) -> None:
+        server.stopping.wait(2)
+        take(connection)
+
+    return late
+
+
+def test_thirty_calls_come_out_the_same_whatever_state_the_collector_is_in(standin: Standin, tmp_path: Path) -> None:
+    app = tmp_path / "shop.py"
+    app.write_text(MANY)
+    with RawServer(take) as healthy, RawServer(refuse) as refusing, RawServer() as hung, RawServer() as late:
+        hung.replies, late.replies = [hang(hung)], [slow(late)]
+        urls = [healthy.url, refusing.url, hung.url, late.url, "http://127.0.0.1:1"]
+        environments = [clean(standin, OTEL_EXPORTER_OTLP_ENDPOINT=url, OTEL_BSP_SCHEDULE_DELAY="50") for url in urls]
+        command = [*INSTRUMENT, str(app)]
+        running = [
+            subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            for env in environments
+        ]
+        outputs = [one.communicate(timeout=60)[0].splitlines() for one in running]
+    assert [one.returncode for one in running] == [0] * len(urls)
+    kinds = [line.split()[0] for line in outputs[0]]
+    assert (kinds.count("result"), kinds.count("raised")) == (20, 10)
+    assert outputs == [outputs[0]] * len(urls)
+    assert len(spans_of(healthy)) == 30
+
+
 def test_the_users_own_variables_win() -> None:
     given = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://mine:1", "OTEL_RESOURCE_ATTRIBUTES": "service.name=mine"}
     made = environment(["python", "shop.py"], given)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +22,7 @@ from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 import otel_llm
+from otel_llm import driver
 from otel_llm.propagation import HEADERS
 from otel_llm_collector.demo.standin.server import Standin
 from otel_llm_semconv import attributes as a
@@ -64,6 +67,65 @@ def test_no_trace_header_reaches_a_provider(instrumented: Recorded, standin: Sta
     assert len(standin.calls) == 5
     for call in standin.calls:
         assert not {name.lower() for name in dict(call.headers)} & set(HEADERS)
+
+
+def test_no_trace_header_goes_along_with_any_other_request_to_a_provider(instrumented: Recorded) -> None:
+    seen: list[httpx2.Headers] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        seen.append(request.headers)
+        return httpx2.Response(404, json={})
+
+    transport = httpx2.MockTransport(answer)
+    HTTPX2ClientInstrumentor().uninstrument()
+    HTTPX2ClientInstrumentor().instrument(tracer_provider=instrumented.provider)
+    http = httpx2.Client(transport=transport)
+    with instrumented.tracer.start_as_current_span("work"), http:
+        local = openai.OpenAI(api_key="k", base_url="http://127.0.0.1:1/v1", http_client=http, max_retries=0)
+        other = anthropic.Anthropic(api_key="k", base_url="http://127.0.0.1:1", http_client=http, max_retries=0)
+        asked: list[Any] = [
+            lambda: local.embeddings.create(model="m", input="x"),
+            local.models.list,
+            lambda: local.responses.create(model="m", input="x"),
+            lambda: local.moderations.create(input="x"),
+            lambda: other.messages.count_tokens(model="m", messages=HELLO),
+            lambda: http.get("https://api.openai.com/v1/files", headers={"traceparent": "mine"}),
+        ]
+        for ask in asked:
+            with contextlib.suppress(openai.NotFoundError, anthropic.NotFoundError):
+                ask()
+        http.get("http://127.0.0.1:1/v1/mine", headers={"traceparent": "mine"})
+    assert len(seen) == len(asked) + 1
+    for headers in seen[:-1]:
+        assert not set(headers) & set(HEADERS)
+    assert headers is not seen[-1]
+    assert "traceparent" in seen[-1], "requests to the user's own services keep theirs"
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_request_hook_of_the_app_sends_none_either(recorded: Recorded, standin: Standin, is_async: bool) -> None:
+    def mark(request: httpx2.Request) -> None:
+        request.headers["traceparent"] = "mine"
+
+    async def mark_later(request: httpx2.Request) -> None:
+        mark(request)
+
+    async def asynchronous() -> None:
+        async with openai.AsyncOpenAI(
+            api_key="k",
+            base_url=standin.openai_url,
+            http_client=httpx2.AsyncClient(event_hooks={"request": [mark_later]}),
+        ) as client:
+            await client.chat.completions.create(model="gpt-4o", messages=HELLO)
+
+    if is_async:
+        asyncio.run(asynchronous())
+    else:
+        http = httpx2.Client(event_hooks={"request": [mark]})
+        with openai.OpenAI(api_key="k", base_url=standin.openai_url, http_client=http) as client:
+            client.chat.completions.create(model="gpt-4o", messages=HELLO)
+    (call,) = standin.calls
+    assert not {name.lower() for name in dict(call.headers)} & set(HEADERS)
 
 
 def test_a_call_is_one_span_and_http_spans_are_optional(
@@ -139,3 +201,22 @@ def test_a_propagator_that_the_app_sets_later_is_guarded_too(recorded: Recorded,
 def test_session_and_user_do_not_travel_as_baggage(recorded: Recorded, standin: Standin) -> None:
     with otel_llm.session("s"), otel_llm.user("u"):
         assert baggage.get_all() == {}
+
+
+def test_only_the_first_call_writes_on_a_span_of_somebody_elses(recorded: Recorded, standin: Standin) -> None:
+    gc.collect()
+    adopted_before = len(driver._adopted)
+    body = {"model": "gpt-4o", "messages": HELLO}
+    named = {a.OPERATION: "chat"}
+    with recorded.tracer.start_as_current_span("mine", attributes=named) as mine, httpx2.Client() as client:
+        for _ in range(3):
+            client.post(standin.openai_url + "/chat/completions", json=body)
+        context = mine.get_span_context()
+    spans = recorded.spans()
+    assert [span.name for span in spans] == ["chat gpt-4o", "chat gpt-4o", "mine"]
+    ids = {(span.attributes or {})[a.RESPONSE_ID] for span in spans}
+    assert ids == {call.id for call in standin.calls}
+    assert {span.parent.span_id for span in spans if span.parent} == {context.span_id}
+    del mine
+    gc.collect()
+    assert len(driver._adopted) == adopted_before

@@ -76,6 +76,18 @@ def test_a_reader_survives_anything(name: str, body: dict[str, Any]) -> None:
     assert reader.response_attributes(answer) == {}
 
 
+@pytest.mark.parametrize(
+    ("lived", "write"), [({"5m": 24, "1h": 40}, 64), ({"1h": 40}, 40), ({"5m": 24}, 24), ({}, None)]
+)
+def test_cache_writes_said_by_their_life_alone_are_writes_all_the_same(
+    lived: dict[str, int], write: int | None
+) -> None:
+    creation = {f"ephemeral_{life}_input_tokens": count for life, count in lived.items()}
+    usage = find_reader("anthropic_messages").read_usage({"input_tokens": 100, "cache_creation": creation})
+    assert (usage.cache_write_tokens, usage.cache_write_1h_tokens) == (write, lived.get("1h"))
+    assert usage.input_tokens == 100 + (write or 0)
+
+
 def test_the_registry_and_its_files_agree() -> None:
     home = Path(str(otel_llm.providers.__file__)).parent
     readers = {

@@ -1,10 +1,11 @@
 """What a call costs: exact decimal money from token counts, or None with the reason.
 
-`price()` is the one entry point; prices come from genai-prices behind `catalog.py`, and the arithmetic is in
-`quote.py`. Nothing of genai-prices is imported before the first `price()` or `warm()`.
+`price_call()` is the entry point, `price()` the same for one model. Prices come from genai-prices behind `catalog.py`,
+the rules are in `quote.py`, the arithmetic in `money.py`. Nothing of genai-prices is imported before the first price
+or `warm()`.
 """
 
 from .catalog import version, warm
-from .quote import COMPONENTS, STATUSES, Price, price
+from .quote import COMPONENTS, STATUSES, Price, price, price_call
 
-__all__ = ["COMPONENTS", "STATUSES", "Price", "price", "version", "warm"]
+__all__ = ["COMPONENTS", "STATUSES", "Price", "price", "price_call", "version", "warm"]

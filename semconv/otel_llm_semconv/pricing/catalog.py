@@ -11,9 +11,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from importlib.metadata import version as _installed
 from typing import TYPE_CHECKING, Any, Final
+
+from . import money
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo
@@ -111,7 +113,9 @@ def _find_model(provider: str, model: str) -> ModelInfo | None:
 
     name = provider.lower()
     try:
-        _, found = get_snapshot().find_provider_model(_PREFIX.sub("", model), None, PROVIDER_IDS.get(name, name), None)
+        with localcontext(money.CONTEXT):
+            snapshot = get_snapshot()
+        _, found = snapshot.find_provider_model(_PREFIX.sub("", model), None, PROVIDER_IDS.get(name, name), None)
     except LookupError:
         return None
     return found
@@ -132,7 +136,8 @@ def _has_time_of_day(model: ModelInfo) -> bool:
 
 def _read_card(model: ModelInfo, at: datetime, tier: str) -> RateCard:
     tier_known = not tier or any(v.when == {"service_tier": tier} for v in model.price_variants or ())
-    prices = model.get_prices(at.astimezone(UTC), {"service_tier": tier} if tier else None)
+    with localcontext(money.CONTEXT):
+        prices = model.get_prices(at.astimezone(UTC), {"service_tier": tier} if tier else None)
     rates = {key: _read_rate(value, _DIVISORS[key]) for key, value in vars(prices).items() if _is_rate(key, value)}
     return RateCard(rates, tier_known)
 
@@ -143,5 +148,6 @@ def _is_rate(key: str, value: Any) -> bool:
 
 def _read_rate(value: Any, divisor: int) -> Rate:
     if isinstance(value, Decimal):
-        return Rate(value / divisor)
-    return Rate(value.base / divisor, tuple((tier.start, tier.price / divisor) for tier in value.tiers))
+        return Rate(money.per_unit(value, divisor))
+    tiers = tuple((tier.start, money.per_unit(tier.price, divisor)) for tier in value.tiers)
+    return Rate(money.per_unit(value.base, divisor), tiers)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from typing import Final
 
 from ..usage import ESTIMATED, Usage
-from . import catalog
+from . import catalog, money
 
 #: Why a figure is what it is. The first four carry money, the others leave it NULL.
 EXACT: Final = "exact"
@@ -54,8 +54,6 @@ _FALLBACK: Final[Mapping[str, str]] = {
     "audio_input": "input",
     "audio_output": "output",
 }
-_PICO: Final = Decimal("1e-12")
-_CONTEXT: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +66,24 @@ class Price:
     components: Mapping[str, Decimal] = field(default_factory=dict)
 
 
+def price_call(
+    provider: str | None,
+    models: Iterable[str | None],
+    usage: Usage,
+    at: datetime,
+    *,
+    service_tier: str | None = None,
+    usage_status: str | None = None,
+) -> Price:
+    """The price of one call by the first of its models that is known: the one that answered, then the one asked for."""
+    found = Price(None, UNKNOWN_MODEL)
+    for model in dict.fromkeys((*models, None)):
+        found = price(provider, model, usage, at, service_tier=service_tier, usage_status=usage_status)
+        if found.status != UNKNOWN_MODEL:
+            break
+    return found
+
+
 def price(
     provider: str | None,
     model: str | None,
@@ -77,7 +93,7 @@ def price(
     service_tier: str | None = None,
     usage_status: str | None = None,
 ) -> Price:
-    """The price of one call made at `at` (an aware datetime). Never raises for unknown or odd input.
+    """The price of one call of `model` made at `at` (an aware datetime). Never raises for unknown or odd input.
 
     Components are rounded half-even to 12 decimal places of a USD; the amount is their exact sum.
     """
@@ -88,9 +104,10 @@ def price(
     card = catalog.rate_card(provider, model, at, service_tier) if provider and model else None
     if card is None or not card.rates:
         return Price(None, UNKNOWN_MODEL)
+    usage = usage.completed()
     components = _components(usage, card)
     status = _status(usage, card, usage_status)
-    return Price(sum(components.values(), Decimal(0)), status, catalog.version(), components)
+    return Price(money.total(components.values()), status, catalog.version(), components)
 
 
 def _status(usage: Usage, card: catalog.RateCard, usage_status: str | None) -> str:
@@ -110,8 +127,7 @@ def _components(usage: Usage, card: catalog.RateCard) -> dict[str, Decimal]:
     for component, units in _units(usage, card).items():
         rate = _rate_of(component, card)
         if rate is not None and units is not None:
-            exact = _CONTEXT.multiply(rate.at(whole_input), Decimal(units))
-            priced[component] = _CONTEXT.quantize(exact, _PICO)
+            priced[component] = money.cost(rate.at(whole_input), units)
     return priced
 
 

@@ -1,0 +1,48 @@
+"""Values that OTLP can encode: one that it cannot would fail the whole batch that it is exported in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from opentelemetry.util.types import AttributeValue
+
+_INT64_END: Final = 1 << 63
+_SAFE: Final = frozenset({bool, float})
+
+
+def clean(text: str) -> str:
+    """The text, halves of surrogate pairs joined or, where one stands alone, replaced."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def clean_attributes(attributes: Mapping[str, AttributeValue]) -> dict[str, AttributeValue]:
+    """The attributes, clean; a number that has no place in 64 bits becomes text."""
+    return {
+        name if name.isascii() else clean(name): value if type(value) in _SAFE else _clean_value(value)
+        for name, value in attributes.items()
+    }
+
+
+def message_of(error: BaseException) -> str:
+    """What an error says, clean; nothing where it cannot say it."""
+    try:
+        return clean(str(error))
+    except Exception:
+        return ""
+
+
+def _clean_value(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, int) and not -_INT64_END <= value < _INT64_END:
+        return str(value)
+    if isinstance(value, list | tuple):
+        return tuple(_clean_value(item) for item in value)
+    return value
