@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ import typer
 
 from otel_llm.errors import OtelLlmError, UsageError
 
-from .commandline import run, say
+from .commandline import run, say, stdout_bytes
 from .config import DATA_DEFAULT, DATA_ENV, data_dir
 from .render import Format
 
@@ -52,6 +51,15 @@ _Limit = Annotated[
     int | None,
     typer.Option(min=0, metavar="N", help=f"Rows at most, 0 for all. Default: {ROWS_DEFAULT} in a table, else all."),
 ]
+_SqlLimit = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        metavar="N",
+        help=f"Rows at most, 0 for all. Default: {ROWS_DEFAULT} in a table, {BLOCKS_DEFAULT} where rows are too wide "
+        "for one and each stands as a block, else all.",
+    ),
+]
 _Format = Annotated[Format, typer.Option(help="How the answer is written.")]
 _Output = Annotated[Path | None, typer.Option(metavar="FILE", help="Write to this file instead of stdout.")]
 
@@ -81,7 +89,7 @@ def _sql(
     *,
     data: _Data = None,
     tz: _Tz = "UTC",
-    limit: _Limit = None,
+    limit: _SqlLimit = None,
     format: _Format = Format.TABLE,
     output: _Output = None,
 ) -> None:
@@ -191,19 +199,14 @@ def _target(format: Format, output: Path | None, data: Path) -> Iterator[IO[byte
                 raise
             raise OtelLlmError(f"cannot write {output}: {error.strerror}") from error
         return
-    if format is Format.PARQUET and sys.stdout.isatty():
+    if format is Format.PARQUET and sys.stdout is not None and sys.stdout.isatty():
         raise UsageError("Parquet is not for a terminal: add --output FILE, or send stdout to a file")
-    sys.stdout.flush()
-    try:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:  # the reader has seen enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(0) from None
+    with stdout_bytes() as out:
+        yield out
 
 
 def _print_answer(answer: Table, limit: int | None, format: Format, output: Path | None, data: Path | None) -> None:
-    from .console import answer_table
+    from .console import answer_table, printable
 
     with _target(format, output, data_dir(data)) as out:
         if format is not Format.TABLE:
@@ -216,7 +219,7 @@ def _print_answer(answer: Table, limit: int | None, format: Format, output: Path
     if not answer.data.num_rows:
         say("no calls match")
     for note in answer.notes:
-        say(note)
+        say(printable(note))
 
 
 def _print_result(reader: Any, limit: int | None, out: IO[bytes]) -> None:

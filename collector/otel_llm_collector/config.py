@@ -3,13 +3,44 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote
+
+from otel_llm.errors import UsageError
 
 DATA_ENV: Final = "OTEL_LLM_DATA"
 DATA_DEFAULT: Final = "./otel-llm-data"
+_CONTROL_OR_UNDECODABLE: Final = frozenset({"Cc", "Cs"})
 
 
 def data_dir(option: str | os.PathLike[str] | None = None) -> Path:
-    """The data directory: the `--data` option, else `OTEL_LLM_DATA`, else `./otel-llm-data`. Need not exist."""
-    return Path(option or os.environ.get(DATA_ENV) or DATA_DEFAULT)
+    """The data directory: the `--data` option, else `OTEL_LLM_DATA`, else `./otel-llm-data`. Need not exist.
+
+    Raises UsageError for a place that cannot hold a lake.
+    """
+    return check_data_dir(Path(option or os.environ.get(DATA_ENV) or DATA_DEFAULT))
+
+
+def check_data_dir(path: Path) -> Path:
+    """The path, if Delta tables can lie there: their log names places as URLs, and not every path comes back as it was.
+
+    Raises UsageError for a path (links followed) with a %-escape, a backslash, a control sign or undecodable bytes.
+    """
+    for place in (os.path.abspath(path), os.path.realpath(path)):
+        if odd := _not_kept_by_urls(place):
+            shown = repr(os.fspath(path)).encode("ascii", "backslashreplace").decode()
+            raise UsageError(f"the data directory {shown} cannot be used, its path holds {odd}: name another place")
+    return path
+
+
+def _not_kept_by_urls(place: str) -> str | None:
+    """What of the path a URL would change, in words; None where nothing."""
+    if any(unicodedata.category(sign) in _CONTROL_OR_UNDECODABLE for sign in place):
+        return "control signs or bytes that are no text"
+    if os.sep != "\\" and "\\" in place:
+        return "a backslash"
+    if unquote(place) != place:
+        return "what reads as a URL escape, such as %20"
+    return None

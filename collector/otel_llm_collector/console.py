@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from .grid import GAP, Column, cells_of, fit, grid, shortened, width_min
 from .query.trace_tree import Line, Tree, outline
 from .render import column_values, plain_text, unique_names
 
@@ -36,54 +37,53 @@ _SHOWN_IF_ANY: Final = frozenset(
     {"errors", "cache_read_tokens", "unpriced_calls", "first_chunk_p50_ms", "first_chunk_p95_ms", "first_chunk_p99_ms"}
 )
 #: What a table gives up, in this order, where it would be wider than the terminal.
-_FIRST_TO_GO: Final = ("errors", "share", "cache_read_tokens")
+_FIRST_TO_GO: Final = ("errors", "share", "cache_read_tokens", "first_chunk_p99_ms", "p99_ms")
 _KEY_PREFIXES: Final = ("property.", "attribute.")
-_TEXT_WIDTH_MIN: Final = 10
 _TEXT_WIDTH_LIKED: Final = 26  # a model's or a user's name, unbroken
-_GAP: Final = 2
-_GAP_TEXT: Final = " " * _GAP
+_NAME_WIDTH_MIN: Final = 8  # of a span's name in a tree
+_LABEL_WIDTH_MIN: Final = 20
 _NULL: Final = "-"
 
 
 def answer_table(answer: Table, *, limit: int | None = None, width: int = 80) -> str:
     """An answer of `query.cost` or `query.latency`, with a line of totals under its first `limit` rows."""
     data = answer.data.slice(0, limit)
-    columns: dict[str, _Column] = {}
+    columns: dict[str, Column] = {}
     for name in data.column_names:
         total = (answer.total or {}).get(name)
         if name not in _NEVER_SHOWN and (total or name not in _SHOWN_IF_ANY):
-            columns[name] = _Column(data[name].type, _pretty(name, [*column_values(data[name]), total]))
+            columns[name] = Column.of(data[name].type, _pretty(name, [*column_values(data[name]), total]))
     for name, column in columns.items():
         if name == data.column_names[0] or not column.is_number:
             column.cells[-1] = "total" if name == data.column_names[0] else ""
     for name in _FIRST_TO_GO:
-        if _width_min([_heading(name) for name in columns], list(columns.values()), _TEXT_WIDTH_LIKED) > width:
+        if width_min([(_heading(name), column) for name, column in columns.items()], _TEXT_WIDTH_LIKED) > width:
             columns.pop(name, None)
     has_total = bool(answer.total) and data.num_rows > 0
     if not has_total:
         columns = {name: column.without_last() for name, column in columns.items()}
-    return _grid([_heading(name) for name in columns], list(columns.values()), width, footer=has_total)
+    return grid([(_heading(name), column) for name, column in columns.items()], width, footer=has_total)
 
 
 def result_table(data: pa.Table, *, width: int = 80) -> str:
     """Any rows: a grid where they fit, else one block a row."""
-    names, columns = _exact_columns(data)
-    return _grid(names, columns, width) if fits_grid(data, width) else _blocks(names, columns, data.num_rows)
+    columns = _exact_columns(data)
+    return grid(list(columns.items()), width) if fits_grid(data, width) else _blocks(columns, data.num_rows)
 
 
 def fits_grid(data: pa.Table, width: int) -> bool:
     """Whether the cells can stand side by side in such a width without breaking a number, a time or a drawing."""
-    names, columns = _exact_columns(data)
-    if any("\n" in cell for column in columns for cell in column.cells):
+    columns = _exact_columns(data)
+    if any("\n" in cell for column in columns.values() for cell in column.cells):
         return False
-    return _width_min(names, columns) <= width or not data.num_rows
+    return width_min(list(columns.items())) <= width or not data.num_rows
 
 
 def trace_text(tree: Tree, *, depth: int | None = None, limit: int | None = None, width: int = 80) -> str:
     """A trace as an indented tree; beside each span what its whole subtree cost, took and used."""
     lines = outline(tree, depth=depth, limit=limit)
     sums = [line.sums for line in lines] + ([tree.sums] if len(tree.roots) > 1 else [])
-    labels = [_label(line) for line in lines] + (["total"] if len(tree.roots) > 1 else [])
+    labels = [_label(line) for line in lines] + ([_Label("", "total", "")] if len(tree.roots) > 1 else [])
     columns = {
         "cost USD": _exact([part.cost_usd for part in sums]),
         "time": [_duration(part.duration_ns) for part in sums],
@@ -91,11 +91,13 @@ def trace_text(tree: Tree, *, depth: int | None = None, limit: int | None = None
         "output": [_count(part.output_tokens) for part in sums],
     }
     widths = {name: max(len(name), *map(len, cells)) for name, cells in columns.items()}
-    room = max(width - sum(size + _GAP for size in widths.values()), 2 * _TEXT_WIDTH_MIN)
-    text = [*_trace_heading(tree), _fit("", room) + "".join(_GAP_TEXT + name.rjust(widths[name]) for name in columns)]
-    for position, label in enumerate(labels):
-        numbers = "".join(_GAP_TEXT + cells[position].rjust(widths[name]) for name, cells in columns.items())
-        text.append(_fit(label, room) + numbers)
+    room = max(width - sum(size + len(GAP) for size in widths.values()), _LABEL_WIDTH_MIN)
+    shown = [label.within(room) for label in labels]
+    room = max(room, *map(cells_of, shown))
+    text = [*_trace_heading(tree), " " * room + "".join(GAP + name.rjust(widths[name]) for name in columns)]
+    for position, label_text in enumerate(shown):
+        numbers = "".join(GAP + cells[position].rjust(widths[name]) for name, cells in columns.items())
+        text.append(fit(label_text, room) + numbers)
     return "\n".join(line.rstrip() for line in text) + "\n"
 
 
@@ -104,58 +106,12 @@ def hidden_spans(tree: Tree, *, depth: int | None = None, limit: int | None = No
     return sum(line.sums.spans for line in outline(tree, depth=depth, limit=limit) if line.node is None)
 
 
-class _Column:
-    """The cells of a column, and whether they are numbers."""
-
-    def __init__(self, type: pa.DataType, cells: list[str]) -> None:
-        import pyarrow.types as kinds
-
-        self.type = type
-        self.is_number = kinds.is_integer(type) or kinds.is_floating(type) or kinds.is_decimal(type)
-        self.is_breakable = kinds.is_string(type) or kinds.is_binary(type) or kinds.is_nested(type)
-        self.cells = cells
-
-    def without_last(self) -> _Column:
-        return _Column(self.type, self.cells[:-1])
-
-    def width_min(self, heading: str, text_width: int = _TEXT_WIDTH_MIN) -> int:
-        """Numbers and times are never broken; text may be, down to `text_width` cells."""
-        natural = max([*map(len, heading.splitlines()), *map(len, self.cells)], default=0)
-        return min(natural, max(len(heading), text_width)) if self.is_breakable else natural
-
-
-def _exact_columns(data: pa.Table) -> tuple[list[str], list[_Column]]:
-    columns = [_Column(column.type, _exact(column_values(column), keep="\n")) for column in data.columns]
-    return unique_names(data.column_names), columns
-
-
-def _grid(names: Sequence[str], columns: Sequence[_Column], width: int, *, footer: bool = False) -> str:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table as Grid
-    from rich.text import Text
-
-    grid = Grid(box=box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, _GAP - 1, 0, 0), show_footer=footer)
-    for name, column in zip(names, columns, strict=True):
-        grid.add_column(
-            Text(name),
-            footer=Text(column.cells[-1]) if footer else "",
-            justify="right" if column.is_number else "left",
-            no_wrap=not column.is_breakable,
-            min_width=column.width_min(name),
-            overflow="fold",
-        )
-    bodies = [column.cells[:-1] if footer else column.cells for column in columns]
-    for cells in zip(*bodies, strict=True):
-        grid.add_row(*map(Text, cells))
-    out = io.StringIO()
-    Console(file=out, width=max(width, _width_min(names, columns)), color_system=None, legacy_windows=False).print(grid)
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
-
-
-def _width_min(names: Sequence[str], columns: Sequence[_Column], text_width: int = _TEXT_WIDTH_MIN) -> int:
-    """The cells that the columns need side by side."""
-    return sum(column.width_min(name, text_width) + _GAP for name, column in zip(names, columns, strict=True)) - _GAP
+def _exact_columns(data: pa.Table) -> dict[str, Column]:
+    names = unique_names(data.column_names)
+    return {
+        name: Column.of(column.type, _exact(column_values(column), keep="\n"))
+        for name, column in zip(names, data.columns, strict=True)
+    }
 
 
 def _heading(name: str) -> str:
@@ -163,11 +119,12 @@ def _heading(name: str) -> str:
     return HEADINGS.get(key, key)
 
 
-def _blocks(names: Sequence[str], columns: Sequence[_Column], rows: int) -> str:
-    margin = max(map(len, names))
-    pairs = list(zip(names, columns, strict=True))
+def _blocks(columns: Mapping[str, Column], rows: int) -> str:
+    margin = max(map(cells_of, columns))
     blocks = (
-        "".join(f"{name.rjust(margin)}{_GAP_TEXT}{_own_lines(column.cells[row])}\n" for name, column in pairs)
+        "".join(
+            f"{fit(name, margin, right=True)}{GAP}{_own_lines(column.cells[row])}\n" for name, column in columns.items()
+        )
         for row in range(rows)
     )
     return "\n".join(f"── row {number} ──\n{block}" for number, block in enumerate(blocks, start=1))
@@ -190,7 +147,7 @@ def _exact(values: Sequence[Any], keep: str = "") -> list[str]:
     return [
         _NULL if value is None
         else f"{value:.{max(places, 2)}f}" if isinstance(value, Decimal)
-        else _printable(plain_text(value), keep)
+        else printable(plain_text(value), keep)
         for value in values
     ]  # fmt: skip
 
@@ -200,7 +157,7 @@ def _places(value: Decimal) -> int:
     return max(-exponent, 0) if isinstance(exponent, int) else 0
 
 
-def _printable(text: str, keep: str = "") -> str:
+def printable(text: str, keep: str = "") -> str:
     """The text without what could break lines or steer a terminal, but for the signs to keep."""
     if text.isprintable():
         return text
@@ -216,29 +173,35 @@ def _trace_heading(tree: Tree) -> list[str]:
     start = tree.first("start_time")
     began = "" if start is None else f" · {start:%Y-%m-%d %H:%M:%S %Z}"
     who = [("workflow", "workflow_name"), ("session", "session_id"), ("user", "user_id")]
-    known = [f"{label} {_printable(str(value))}" for label, name in who if (value := tree.first(name)) is not None]
+    known = [f"{label} {printable(str(value))}" for label, name in who if (value := tree.first(name)) is not None]
     counts = f"{tree.sums.spans:,} spans · {tree.sums.calls:,} calls" + (
         f" · {tree.sums.errors:,} errors" if tree.sums.errors else ""
     )
     return [f"trace {tree.trace_id}", counts + began, *([" · ".join(known)] if known else []), ""]
 
 
-def _label(line: Line) -> str:
+@dataclass(frozen=True, slots=True)
+class _Label:
+    """What stands left of a span's numbers. Only its name may be shortened."""
+
+    place: str
+    name: str
+    remarks: str
+
+    def within(self, width: int) -> str:
+        room = max(width - cells_of(self.place) - cells_of(self.remarks), _NAME_WIDTH_MIN)
+        return self.place + shortened(self.name, room) + self.remarks
+
+
+def _label(line: Line) -> _Label:
     connector = "" if line.depth == 0 else "└─ " if line.is_last else "├─ "
     depth = f"{line.depth}… " if line.depth * 3 > len(line.guides) + len(connector) else ""
     if line.node is None:
-        return f"{depth}{line.guides}{connector}… {line.sums.spans:,} more spans"
+        return _Label(f"{depth}{line.guides}{connector}", "", f"… {line.sums.spans:,} more spans")
     row = line.node.row
     failed = f" ✗ {row['error_type'] or 'failed'}" if row["status"] == "ERROR" else ""
     mark = f" [{line.node.mark}]" if line.node.mark else ""
-    return f"{depth}{line.guides}{connector}{_printable(row['name'] or _NULL)}{_printable(failed)}{mark}"
-
-
-def _fit(text: str, width: int) -> str:
-    """The text in exactly so many cells of a terminal."""
-    from rich.cells import cell_len, set_cell_size
-
-    return set_cell_size(text, width) if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"
+    return _Label(f"{depth}{line.guides}{connector}", printable(row["name"] or _NULL), printable(failed) + mark)
 
 
 def _count(value: int | None) -> str:

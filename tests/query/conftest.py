@@ -222,3 +222,26 @@ def _add_second_day(lake: SmallLake) -> None:
             span(6, None, 3, at=86_400 + 61, name="rollup", operation="chat", cost_usd=Decimal("0.5")),
         ]
     )
+
+
+@pytest.fixture
+def extremes(lake: SmallLake) -> SmallLake:
+    """Two calls below an agent with the largest counts, and times and durations at the ends of what fits a column."""
+    end = 2**63
+    big: dict[str, Any] = {
+        "input_tokens": end - 1,
+        "output_tokens": end - 1,
+        "cache_read_tokens": end - 1,
+        "user_id": "ada",
+        "session_id": "s",
+        "prompt_name": "p",
+        "agent_name": "a",
+    }
+    lake.add(
+        [
+            span(1, operation="invoke_agent", agent_name="a", session_id="s"),
+            span(2, 1, cost="1", **big, start_time_ns=end - 1, duration_ns=end - 1, clock_flag="out_of_range"),
+            span(3, 1, cost="2", **big, start_time_ns=-end, duration_ns=-end, time_to_first_chunk_ns=end - 1),
+        ]
+    )
+    return lake

@@ -59,7 +59,9 @@ def test_cost_counts_calls_only_and_puts_the_dearest_first(clinic: SmallLake) ->
     ]
     assert answer.total is not None
     assert answer.total["cost_usd"] == Decimal("1.750150000001")
-    assert answer.notes == ("1 of 4 calls have no cost and are not in the sums: 1 missing_usage",)
+    assert answer.notes == (
+        "1 of 4 calls has no cost and is not in the sums: 1 failed or reported no usage (missing_usage)",
+    )
 
 
 def test_sums_are_exact_to_the_last_digit(lake: SmallLake) -> None:
@@ -172,7 +174,9 @@ def test_unreadable_times_are_wrong_usage(clinic: SmallLake, text: str) -> None:
     [
         ("provider = 'openai'", 3),
         ("status = 'ERROR' OR cost_usd > 1", 2),
-        ("properties['department'] = 'triage' -- only there", 2),
+        ("user_id IS DISTINCT FROM '--' AND name <> ';'", 4),
+        ("len(list_filter(map_keys(properties), lambda key: key LIKE 'dep%')) = 1", 3),
+        ("start_time AT TIME ZONE 'Europe/Berlin' < TIMESTAMP '2026-11-03' AND NOT cost_usd BETWEEN 1 AND 2", 1),
         ("model IN (SELECT request_model FROM spans WHERE user_id = 'bob')", 3),
         ("user_id = '{filter}'", 0),
     ],
@@ -188,7 +192,24 @@ def test_where_is_any_sql_expression(clinic: SmallLake, where: str, calls: int) 
     [
         ("nope > 1", 'Referenced column "nope" not found'),
         ("cost_usd >", "syntax error"),
-        ("true); COPY spans TO 'x'; SELECT (1", "one SQL statement"),
+        ("true); COPY spans TO 'x'; SELECT (1", "without a semicolon"),
+        ("1=1) or (1=1", "syntax error"),
+        ("true) UNION (SELECT 1", "syntax error"),
+        ("true UNION SELECT 1", "expected one SQL expression"),
+        ("true GROUP BY 1", "expected one SQL expression"),
+        ("true LIMIT 1", "expected one SQL expression"),
+        ("true QUALIFY true", "expected one SQL expression"),
+        ("user_id = $since", "expected one SQL expression"),
+        ("user_id = ?", "expected one SQL expression"),
+        ("true;", "without a semicolon"),
+        ("true -- or not", "leave the comment out"),
+        ("cost_usd > 1 /* or */", "leave the comment out"),
+        ("user_id = 'abc", "unterminated"),
+        ('"user_id = 1', "unterminated"),
+        ("'abc'", "this is VARCHAR, not a condition"),
+        ("1", "this is INTEGER, not a condition"),
+        ("sum(cost_usd) > 1", "WHERE clause cannot contain aggregates"),
+        ("exists(WITH x AS (COPY spans TO 'x') FROM x)", "only reading statements"),
         ("frobnicate(1)", "frobnicate"),
         ("", "--where is empty"),
     ],

@@ -5,18 +5,26 @@ from __future__ import annotations
 import csv
 import io
 import os
+import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from deltalake.exceptions import DeltaError
+
+from otel_llm.errors import UsageError
+from otel_llm_collector import cli, commandline, supervisor
+from otel_llm_collector.config import check_data_dir
 
 from .conftest import Run, SmallLake, span
 
-FOOTNOTE = "1 of 4 calls have no cost and are not in the sums: 1 missing_usage\n"
+FOOTNOTE = "1 of 4 calls has no cost and is not in the sums: 1 failed or reported no usage (missing_usage)\n"
 
 
 def as_process(command: str, lake: SmallLake, **more: object) -> subprocess.CompletedProcess[bytes]:
@@ -294,3 +302,125 @@ def test_the_numbers_equal_what_plain_duckdb_says(lake: SmallLake, run: Run) -> 
         ).fetchall()
     printed = run("cost", "--format", "json").json
     assert {row["model"]: Decimal(row["cost_usd"]) for row in printed} == dict(rows)
+
+
+def as_shell(line: str, lake: SmallLake) -> subprocess.CompletedProcess[str]:
+    """A command line as a user types it, `otel-llm` being ours."""
+    script = line.replace("otel-llm", shlex.join([sys.executable, "-m", "otel_llm.cli"]))
+    env = os.environ | {"OTEL_LLM_DATA": str(lake.data)}
+    return subprocess.run(["bash", "-c", script], env=env, timeout=30, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "err"),
+    [
+        ("otel-llm cost >/dev/full", 1, "otel-llm cost: cannot write the answer: No space left on device\n"),
+        ("otel-llm trace last >/dev/full", 1, "otel-llm trace: cannot write the answer: No space left on device\n"),
+        (
+            "otel-llm sql 'FROM range(1000000)' --format parquet >/dev/full",
+            1,
+            "otel-llm sql: cannot write the answer: No space left on device\n",
+        ),
+        ("otel-llm cost --help >/dev/full", 1, "otel-llm cost: No space left on device\n"),
+        ("otel-llm --help >/dev/full", 1, "otel-llm: No space left on device\n"),
+        ("otel-llm cost >&-", 1, "otel-llm cost: cannot write the answer: stdout is closed\n"),
+        ("otel-llm --version >&-", 1, "otel-llm: stdout is closed\n"),
+        ("otel-llm cost --by nope 2>&-", 2, ""),
+        ("otel-llm cost --by nope 2>/dev/full", 2, ""),
+        ("set -o pipefail; otel-llm sql 'FROM range(1000000)' --format csv | head -1", 0, ""),
+    ],
+)
+def test_an_answer_that_cannot_be_written_is_one_line(clinic: SmallLake, line: str, code: int, err: str) -> None:
+    ran = as_shell(line, clinic)
+    assert (ran.returncode, ran.stderr) == (code, err)
+    assert len(ran.stdout.splitlines()) <= 1
+
+
+@pytest.mark.parametrize("position", [0, -1])
+@pytest.mark.parametrize("argv", [("sql", "FROM spans"), ("cost",), ("latency",), ("trace", "last")])
+def test_a_file_that_is_gone_is_named_with_a_cure(
+    clinic: SmallLake, run: Run, argv: tuple[str, ...], position: int
+) -> None:
+    gone = clinic.data / "spans" / clinic.files[position]
+    gone.unlink()
+    ran = run(*argv)
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert f"a file of the lake is missing: {gone};" in ran.err
+    cure = ran.err[ran.err.index("python -c") :].replace("python", sys.executable, 1)
+    subprocess.run(cure, shell=True, check=True, timeout=30, stdout=subprocess.DEVNULL)
+    assert run(*argv).code == 0
+
+
+def test_a_damaged_file_is_one_line(clinic: SmallLake, run: Run) -> None:
+    for path in clinic.files:
+        (clinic.data / "spans" / path).write_bytes(b"not Parquet")
+    for argv in (("sql", "FROM spans"), ("cost",), ("trace", "last")):
+        ran = run(*argv)
+        assert (ran.code, ran.err.count("\n")) == (1, 1)
+        assert "part-0.parquet" in ran.err
+
+
+@pytest.mark.parametrize(
+    "error",
+    [duckdb.IOException("a\nb"), DeltaError("a\nb"), PermissionError(13, "a b", "file"), pa.ArrowInvalid("a b")],
+)
+def test_errors_of_what_lies_below_are_one_line(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    def command() -> None:
+        raise error
+
+    assert commandline.run("x", command, []) == 1
+    assert capsys.readouterr().err in ("otel-llm x: a b\n", "otel-llm x: file: a b\n")
+
+
+def test_our_own_mistakes_keep_their_traceback() -> None:
+    def command() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        commandline.run("x", command, [])
+
+
+@pytest.mark.parametrize("name", ["a%20b", "50%25", "a\nb", "a\tb", "a\\b", "\x7f", "\udcff"])
+@pytest.mark.parametrize("command", [cli.cost, cli.sql, supervisor.command], ids=["cost", "sql", "collector"])
+def test_a_place_that_delta_cannot_name_is_wrong_usage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: Callable[[list[str]], int], name: str
+) -> None:
+    argv = ["SELECT 1"] if command is cli.sql else []
+    assert command([*argv, "--data", str(tmp_path / name)]) == 2
+    err = capsys.readouterr().err
+    assert "cannot be used, its path holds" in err
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_to_such_a_place_is_wrong_usage_too(tmp_path: Path) -> None:
+    (tmp_path / "a%20b").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "a%20b")
+    with pytest.raises(UsageError, match="URL escape"):
+        check_data_dir(tmp_path / "link")
+    assert check_data_dir(tmp_path / "100% sure") == tmp_path / "100% sure"
+
+
+def test_where_cannot_lift_since(clinic: SmallLake, run: Run) -> None:
+    ran = run("cost", "--since", "2027-01-01", "--where", "1=1) or (1=1")
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    ran = run("cost", "--since", "2027-01-01", "--where", "1=1 or 1=1", "--format", "json")
+    assert (ran.code, ran.json) == (0, [])
+
+
+def test_the_demo_names_the_command_as_it_can_be_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from otel_llm_collector.demo import report
+
+    folder = tmp_path / ".venv" / "bin"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(sys, "executable", str(folder / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert report.program() == f"{folder}/python -m otel_llm.cli"
+    (folder / "otel-llm").write_text("#!/bin/sh")
+    (folder / "otel-llm").chmod(0o755)
+    assert report.program() == ".venv/bin/otel-llm"
+    monkeypatch.chdir("/")
+    assert report.program() == str(folder / "otel-llm").removeprefix("/")
+    monkeypatch.setenv("PATH", str(folder))
+    assert report.program() == "otel-llm"

@@ -18,7 +18,9 @@ from .conftest import Run, SmallLake, span
 def plant(*spans: dict[str, Any]) -> Tree:
     columns = ("input_tokens", "output_tokens", "cost_usd", "session_id", "user_id", "workflow_name", "error_type")
     rows = [dict.fromkeys(columns) | row for row in spans]
-    return grow("1", sorted(rows, key=lambda row: (row["start_time_ns"], row["span_id"])))
+    return grow(
+        "1", sorted([row | {"is_sound": True} for row in rows], key=lambda row: (row["start_time_ns"], row["span_id"]))
+    )
 
 
 def test_three_thousand_spans_sum_exactly_below_each(lake: SmallLake) -> None:

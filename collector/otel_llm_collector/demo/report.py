@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import shutil
+import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,8 +49,21 @@ def show(run: Run) -> None:
     _end(run, place)
 
 
+def program() -> str:
+    """How the user can type `otel-llm`: by name where the shell finds the one of this environment, else by its path."""
+    script = Path(sys.executable).with_name("otel-llm")
+    found = shutil.which("otel-llm")
+    if found is not None and script.exists() and os.path.samefile(found, script):
+        return "otel-llm"
+    if not script.exists():
+        return f"{shlex.quote(sys.executable)} -m otel_llm.cli"
+    if script.is_relative_to(Path.cwd()) and script.parent != Path.cwd():
+        script = script.relative_to(Path.cwd())
+    return shlex.quote(str(script))
+
+
 def _ask(title: str, command: Callable[[list[str]], int], words: Sequence[str]) -> None:
-    _console.print(f"\n[bold]{title}[/bold]\n[cyan]$ otel-llm {escape(shlex.join(words))}[/cyan]")
+    _console.print(f"\n[bold]{title}[/bold]\n[cyan]$ {escape(program())} {escape(shlex.join(words))}[/cyan]")
     if code := command(list(words[1:])):
         raise OtelLlmError(f"`otel-llm {shlex.join(words)}` ended with exit code {code}")
 
@@ -72,13 +88,14 @@ def _data_option(data: Path) -> list[str]:
 
 
 def _end(run: Run, place: list[str]) -> None:
+    ours = escape(program())
     first = "" if run.first_row_s is None else f"first priced row readable after {run.first_row_s:.1f} s, "
     _console.print(f"\n[bold]Done:[/bold] {first}all of it after {run.total_s:.1f} s. Nothing is left running.")
     _console.print("\n[bold]The data[/bold] is plain Parquet, yours to keep and to query with anything:")
     _console.print(f"  {escape(str(run.data))}/spans/date=*/*.parquet")
     _console.print("\n[bold]Try next[/bold]")
     for words in _NEXT:
-        _console.print(f"  otel-llm {escape(shlex.join([*words, *place]))}")
+        _console.print(f"  {ours} {escape(shlex.join([*words, *place]))}")
     _console.print("\n[bold]Your own application[/bold]")
-    _console.print(f"  otel-llm {escape(shlex.join(['collector', *place]))} &")
-    _console.print("  otel-llm run -- python your_app.py")
+    _console.print(f"  {ours} {escape(shlex.join(['collector', *place]))} &")
+    _console.print(f"  {ours} run -- python your_app.py")

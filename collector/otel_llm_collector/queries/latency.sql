@@ -8,7 +8,7 @@ WITH grouped AS (
         count(*) FILTER (WHERE status = 'ERROR') AS errors,
         quantile_cont(duration_ms, [0.5, 0.95, 0.99]) FILTER (WHERE duration_ns >= 0) AS total,
         quantile_cont(time_to_first_chunk_ms, [0.5, 0.95, 0.99]) FILTER (WHERE time_to_first_chunk_ns >= 0) AS chunk
-    FROM (SELECT *, {by} FROM llm_calls WHERE {filter})
+    FROM (SELECT *, {by} FROM (SELECT * FROM llm_calls WHERE {where}) WHERE {filter})
     GROUP BY GROUPING SETS (({names}), ())
 )
 SELECT

@@ -11,6 +11,7 @@ SELECT
     start_time,
     start_time_ns,
     duration_ns,
+    coalesce(clock_flag, '') NOT IN ('zero_time', 'out_of_range') AS is_sound,
     coalesce(is_llm_call, false) AS is_llm_call,
     input_tokens,
     output_tokens,
@@ -21,4 +22,4 @@ SELECT
     workflow_name
 FROM spans
 WHERE trace_id = $trace_id
-ORDER BY start_time_ns, span_id;
+ORDER BY start_time, start_time_ns, span_id;

@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from otel_llm.errors import OtelLlmError, UsageError
 
 from .dimensions import Dimension, dimensions
+from .notes import cost_notes
 from .opening import call_sums, fill, question
-from .statements import check_reading, readable_errors
+from .statements import condition, readable_errors
 from .timespan import instant
 from .trace_tree import Tree, grow
 
@@ -35,11 +36,11 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which calls a question is about: SQL conditions and their parameters."""
+    """Which calls a question is about: SQL conditions and their parameters; `where` comes from `condition`."""
 
     conditions: tuple[str, ...] = ("true",)
     parameters: dict[str, Any] = field(default_factory=dict)
-    where: str | None = None
+    where: str = "true"
 
 
 def selection(
@@ -64,10 +65,7 @@ def selection(
         # The second condition says the same of the partition: whole days of files are not opened.
         date_operator = ">=" if name == "since" else "<="
         conditions.append(f"start_time {operator} ${name} AND date {date_operator} ${name}_date")
-    if where is not None:
-        _check_expression(connection, where)
-        conditions.append(f"(\n{where}\n)")  # its own lines: a comment at its end does not swallow the bracket
-    return Selection(tuple(conditions), parameters, where)
+    return Selection(tuple(conditions), parameters, "true" if where is None else condition(connection, where))
 
 
 def cost(
@@ -80,7 +78,7 @@ def cost(
     share (of the total cost, 0 to 1). Raises UsageError for an unknown dimension or column.
     """
     rows, total = _ask(connection, "cost", dimensions(by), selection or Selection())
-    return Table(rows, total, _unpriced_note(total))
+    return Table(rows, _shown(total), cost_notes(total))
 
 
 def latency(
@@ -92,7 +90,7 @@ def latency(
     ..._p99_ms (until the first streamed chunk; NULL without streams). Raises UsageError as `cost` does.
     """
     rows, total = _ask(connection, "latency", dimensions(by), selection or Selection())
-    return Table(rows, total)
+    return Table(rows, _shown(total))
 
 
 def trace(connection: duckdb.DuckDBPyConnection, trace_id: str) -> Tree:
@@ -105,6 +103,14 @@ def trace(connection: duckdb.DuckDBPyConnection, trace_id: str) -> Tree:
     with readable_errors():
         rows = connection.sql(question("trace"), params={"trace_id": found}).to_arrow_table()
     return grow(found, rows.to_pylist())
+
+
+#: Columns that a query gives for the notes under its answer; they are no part of it.
+_FOR_NOTES: Final = ("is_total", "unknown_models", "inexact_reasons")
+
+
+def _shown(total: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in total.items() if name not in _FOR_NOTES}
 
 
 def _ask(
@@ -120,28 +126,14 @@ def _ask(
         output_names=", ".join(f"{column} AS {_quoted(part.name)}" for part, column in zip(by, columns, strict=True)),
         order=f"{columns[0]}, " if by[0].is_time else "",
         filter=" AND ".join(chosen.conditions),
+        where=chosen.where,
         call_sums=call_sums(),
     )
-    with readable_errors(chosen.where):
+    with readable_errors(None if chosen.where == "true" else chosen.where):
         answer = connection.sql(query, params=chosen.parameters).to_arrow_table()
     flagged = answer.num_rows - 1  # the order puts the row over everything last, and it is always there
-    data = answer.drop_columns(["is_total"])
-    return data.slice(0, flagged), data.slice(flagged).to_pylist(maps_as_pydicts="strict")[0]
-
-
-def _unpriced_note(total: dict[str, Any]) -> tuple[str, ...]:
-    if not (count := total["unpriced_calls"]):
-        return ()
-    reasons = sorted((total["unpriced_reasons"] or {}).items(), key=lambda item: (-item[1], item[0]))
-    listed = ", ".join(f"{calls} {status}" for status, calls in reasons)
-    return (f"{count} of {total['calls']} calls have no cost and are not in the sums: {listed}",)
-
-
-def _check_expression(connection: duckdb.DuckDBPyConnection, where: str) -> None:
-    if not where.strip():
-        raise UsageError("--where is empty: give an SQL expression such as \"provider = 'openai'\"")
-    with readable_errors(where):
-        check_reading(connection, f"SELECT 1 FROM llm_calls WHERE (\n{where}\n)")  # noqa: S608 (only parsed)
+    total = answer.slice(flagged).to_pylist(maps_as_pydicts="strict")[0]
+    return answer.drop_columns([name for name in _FOR_NOTES if name in total]).slice(0, flagged), total
 
 
 def _find_trace(connection: duckdb.DuckDBPyConnection, trace_id: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -56,13 +56,24 @@ def connect(data: Path, *, tz: str = "UTC") -> duckdb.DuckDBPyConnection:
     if not files["spans"]:
         raise NoDataError(_why_no_data(data))
     connection = _in_memory(tz)
+    try:
+        _create_views(connection, data, files)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _create_views(connection: duckdb.DuckDBPyConnection, data: Path, files: Mapping[str, list[str]]) -> None:
+    from .statements import readable_errors
+
     # Creating a view reads the footers of its files: the first is enough, the variable is looked up in each query.
     for table, paths in files.items():
         connection.execute(f"SET VARIABLE {table}_files = ?", [paths[:1]])
-    connection.execute(_script(data, filled=[table for table, paths in files.items() if paths]))
+    with readable_errors():
+        connection.execute(_script(data, filled=[table for table, paths in files.items() if paths]))
     for table, paths in files.items():
         connection.execute(f"SET VARIABLE {table}_files = ?", [paths])
-    return connection
 
 
 def views_sql(data: Path) -> str:
@@ -109,6 +120,11 @@ def fill(template: str, **parts: str) -> str:
 def glob_escape(path: str) -> str:
     """The path as a DuckDB glob that matches only itself."""
     return re.sub(r"[*?\[]", r"[\g<0>]", path)
+
+
+def glob_unescape(pattern: str) -> str:
+    """The path that `glob_escape` was given."""
+    return re.sub(r"\[([*?\[])\]", r"\1", pattern)
 
 
 def literal(text: str) -> str:

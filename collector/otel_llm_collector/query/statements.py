@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_llm.errors import OtelLlmError, UsageError
 
-from .opening import VIEWS
+from .opening import VIEWS, glob_unescape
 
 if TYPE_CHECKING:
     import duckdb
@@ -22,6 +23,7 @@ _ONLY_READING: Final = (
     "for others open `views.sql` of the data directory in DuckDB"
 )
 _EXPLAIN: Final = re.compile(r"\s*EXPLAIN\s+(ANALYZE\s+)?(\([^)]*\)\s*)?", re.IGNORECASE)
+_MISSING_FILE: Final = re.compile(r'(?:No files found that match the pattern|Cannot open file) "([^"]+)"')
 _UNKNOWN_TABLE: Final = re.compile(r"Table with name (\S+) does not exist")
 _UNKNOWN_COLUMN: Final = re.compile(r'Referenced column "([^"]+)" (was )?not found')
 
@@ -59,6 +61,54 @@ def check_reading(connection: duckdb.DuckDBPyConnection, query: str) -> None:
         raise UsageError(_ONLY_READING)
 
 
+def condition(connection: duckdb.DuckDBPyConnection, where: str) -> str:
+    """The user's --where as a text that is one condition over `llm_calls` and nothing else, whatever it is put into.
+
+    It is DuckDB's own spelling of what it parsed, so nothing of the user's text reaches the query. Raises UsageError.
+    """
+    with readable_errors(where):
+        _check_tokens(where)
+        text = _one_expression(connection, where)
+        check_reading(connection, text)
+        safe = text.removeprefix(_OVER_CALLS)
+        calls = f"(SELECT * FROM llm_calls WHERE {safe}) AS llm_calls"  # noqa: S608 (the parser's own spelling)
+        rows = connection.execute(f"DESCRIBE SELECT ({safe}) FROM {calls}").fetchall()  # noqa: S608
+    if others := {kind for _, kind, *_ in rows} - {"BOOLEAN"}:
+        raise UsageError(f"in --where: this is {', '.join(sorted(others))}, not a condition{_EXAMPLE}")
+    return safe
+
+
+_OVER_CALLS: Final = "SELECT 1 FROM llm_calls WHERE "
+_EXAMPLE: Final = " such as \"provider = 'openai'\""
+
+
+def _check_tokens(where: str) -> None:
+    """Raise UsageError for what has no place in one condition, although it parses."""
+    import duckdb
+
+    if not where.strip():
+        raise UsageError(f"--where is empty: give an SQL expression{_EXAMPLE}")
+    for position, kind in duckdb.tokenize(where):
+        if kind == duckdb.token_type.comment:
+            raise UsageError("in --where: leave the comment out (-- and /* begin one)")
+        if kind == duckdb.token_type.operator and where.encode()[position : position + 1] == b";":
+            raise UsageError("in --where: expected one SQL expression, without a semicolon")
+
+
+def _one_expression(connection: duckdb.DuckDBPyConnection, where: str) -> str:
+    """`SELECT 1 FROM llm_calls WHERE ...` as the parser understood it: only its condition may be the user's."""
+    parsed = _syntax_tree(connection, _OVER_CALLS + where)
+    if parsed["error"]:
+        raise UsageError(f"in --where: {parsed['error_message']}")
+    plain = _syntax_tree(connection, _OVER_CALLS + "true")
+    node = parsed["statements"][0]["node"]
+    plain["statements"][0]["node"]["where_clause"] = node.get("where_clause")
+    if parsed != plain:
+        raise UsageError(f"in --where: expected one SQL expression{_EXAMPLE}, without clauses or parameters after it")
+    rows = connection.execute("SELECT json_deserialize_sql(CAST(? AS JSON))", [json.dumps(parsed)]).fetchall()
+    return str(rows[0][0])
+
+
 @contextmanager
 def readable_errors(where: str | None = None) -> Iterator[None]:
     """Turn DuckDB's errors into ours: one line with the nearest names. `where` is the user's --where, if any."""
@@ -94,9 +144,13 @@ def _without_comments(connection: duckdb.DuckDBPyConnection, query: str) -> str:
 
 def _writes(connection: duckdb.DuckDBPyConnection, query: str) -> bool:
     """Whether a SELECT holds a COPY, INSERT, UPDATE or DELETE inside its WITH clause."""
-    rows = connection.execute("SELECT CAST(json_serialize_sql(?) AS VARCHAR)", [query]).fetchall()
-    tree = json.loads(rows[0][0])
+    tree = _syntax_tree(connection, query)
     return bool(tree["error"]) or any(kind.endswith("_QUERY_NODE") for kind in _node_types(tree))
+
+
+def _syntax_tree(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
+    rows = connection.execute("SELECT CAST(json_serialize_sql(?) AS VARCHAR)", [query]).fetchall()
+    return json.loads(rows[0][0])
 
 
 def _node_types(tree: Any) -> Iterator[str]:
@@ -113,6 +167,8 @@ def _node_types(tree: Any) -> Iterator[str]:
 
 def _explain(message: str, where: str | None) -> str:
     """DuckDB's message on one line: what is wrong, what was near, where it stands."""
+    if missing := _MISSING_FILE.search(message):
+        return _gone(missing[1])
     lines = [line.strip() for line in message.strip().splitlines() if line.strip(" ^")]
     place = f" (at: {_excerpt(message)})" if lines[-1].startswith("LINE ") and where is None else ""
     lines = [line for line in lines if not line.startswith("LINE ")]
@@ -123,6 +179,19 @@ def _explain(message: str, where: str | None) -> str:
     if _UNKNOWN_COLUMN.search(message):
         text += "; `DESCRIBE spans` lists the columns"
     return f"in --where: {text}" if where is not None else text
+
+
+def _gone(pattern: str) -> str:
+    """What to do where a file that the log lists is not on the disk."""
+    path = glob_unescape(pattern)
+    if "/date=" not in path:
+        return f"no file at {path}"
+    table = path.rpartition("/date=")[0]
+    cure = f"from deltalake import DeltaTable; DeltaTable({json.dumps(table, ensure_ascii=False)}).repair()"
+    return (
+        f"a file of the lake is missing: {path}; ask again, and if it stays away put it back, or give up its rows with "
+        f"python -c {shlex.quote(cure)}"
+    )
 
 
 def _excerpt(message: str) -> str:

@@ -94,7 +94,8 @@ def grow(trace_id: str, rows: Sequence[Mapping[str, Any]]) -> Tree:
 
     A span whose parent is not among the rows becomes a root with a mark; so does the earliest span of a circle.
     """
-    nodes = [Node(row, sums=_own_sums(row)) for row in rows]
+    trusted = any(row["is_sound"] for row in rows)  # else the clocks may at least agree with each other
+    nodes = [Node(row, sums=_own_sums(row, timed=row["is_sound"] or not trusted)) for row in rows]
     by_id: dict[str, Node] = {}
     for node in nodes:
         by_id.setdefault(node.row["span_id"], node)
@@ -185,15 +186,21 @@ def _cut_circles(nodes: Sequence[Node], reached: Sequence[Node], by_id: Mapping[
             node = by_id[node.row["parent_span_id"]]
         if id(node) in path:
             circle = list(path.values())[list(path).index(id(node)) :]
-            start = min(circle, key=lambda member: (member.row["start_time_ns"] or 0, member.row["span_id"]))
+            start = min(circle, key=_begin)
             by_id[start.row["parent_span_id"]].children.remove(start)
             start.mark = PARENT_CYCLE
             yield start
         seen.update(path)
 
 
-def _own_sums(row: Mapping[str, Any]) -> Sums:
-    start, duration = row["start_time_ns"], row["duration_ns"]
+def _begin(node: Node) -> tuple[bool, Any, int, str]:
+    row = node.row
+    return row["start_time"] is not None, row["start_time"], row["start_time_ns"] or 0, row["span_id"]
+
+
+def _own_sums(row: Mapping[str, Any], *, timed: bool) -> Sums:
+    """What the span itself adds; no time where its clock cannot be right."""
+    start, duration = row["start_time_ns"] if timed else None, row["duration_ns"]
     sums = Sums(1, int(row["status"] == "ERROR"), start_ns=start)
     sums.end_ns = None if start is None else start + max(duration or 0, 0)
     if row["is_llm_call"]:
@@ -238,8 +245,8 @@ def _flat(trace_id: str, node: Node) -> dict[str, Any]:
         "subtree_errors": sums.errors,
         "subtree_calls": sums.calls,
         "subtree_unpriced_calls": sums.unpriced_calls,
-        "subtree_input_tokens": sums.input_tokens,
-        "subtree_output_tokens": sums.output_tokens,
+        "subtree_input_tokens": _long(sums.input_tokens),
+        "subtree_output_tokens": _long(sums.output_tokens),
         "subtree_cost_usd": sums.cost_usd,
         "subtree_duration_ms": _ms(sums.duration_ns),
     }
@@ -264,6 +271,11 @@ def _flat_schema() -> pa.Schema:
         "subtree_duration_ms": pa.float64(),
     }
     return pa.schema(types)
+
+
+def _long(value: int | None) -> int | None:
+    """The value as BIGINT; NULL beyond it, as in the views."""
+    return value if value is None or -(2**63) <= value < 2**63 else None
 
 
 def _ms(ns: int | None) -> float | None:

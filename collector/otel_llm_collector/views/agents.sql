@@ -44,9 +44,9 @@ rolled_up AS (
         below.span_id,
         CAST(sum(own.calls) AS BIGINT) AS calls,
         CAST(sum(own.errors) AS BIGINT) AS errors,
-        CAST(sum(own.input_tokens) AS BIGINT) AS input_tokens,
-        CAST(sum(own.cache_read_tokens) AS BIGINT) AS cache_read_tokens,
-        CAST(sum(own.output_tokens) AS BIGINT) AS output_tokens,
+        TRY_CAST(sum(own.input_tokens) AS BIGINT) AS input_tokens,
+        TRY_CAST(sum(own.cache_read_tokens) AS BIGINT) AS cache_read_tokens,
+        TRY_CAST(sum(own.output_tokens) AS BIGINT) AS output_tokens,
         sum(own.cost_usd) AS cost_usd,
         CAST(sum(own.unpriced_calls) AS BIGINT) AS unpriced_calls
     FROM below

@@ -2,8 +2,8 @@
 CREATE OR REPLACE VIEW sessions AS
 SELECT
     session_id,
-    arg_min(session_name, start_time_ns) AS session_name,
-    arg_min(user_id, start_time_ns) AS user_id,
+    arg_min(session_name, (start_time, start_time_ns)) AS session_name,
+    arg_min(user_id, (start_time, start_time_ns)) AS user_id,
     min(start_time) AS first_time,
     max(start_time) AS last_time,
     count(DISTINCT trace_id) AS traces,

@@ -11,7 +11,7 @@ from typing import Final
 from ..usage import ESTIMATED, Usage
 from . import catalog, money
 
-#: Why a figure is what it is. The first four carry money, the others leave it NULL.
+#: Why a figure is what it is. The first five carry money, the others leave it NULL.
 EXACT: Final = "exact"
 ASSUMED_TTL: Final = "assumed_ttl"  # cache writes without a TTL split, priced at the default TTL
 ASSUMED_TIER: Final = "assumed_tier"  # a service tier without a price of its own, priced as the standard tier
