@@ -92,10 +92,10 @@ class Recorder:
             swallow("reading a stream", error)
 
     def _take(self, data: bytes) -> None:
-        raise NotImplementedError
+        raise AssertionError("a subclass says how")
 
     def _is_complete(self, exhausted: bool) -> bool:
-        raise NotImplementedError
+        raise AssertionError("a subclass says how")
 
     def _end(self, error: BaseException | None, *, exhausted: bool) -> None:
         if self._done:
