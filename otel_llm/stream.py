@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Protocol
 
@@ -29,7 +30,7 @@ class Decoder(Protocol):
     def decode(self, data: bytes, /) -> bytes | Iterable[bytes]: ...
 
 
-class Recorder:
+class Recorder(ABC):
     """What one streamed body says about its call. `feed` gets every chunk before the app does; nothing here raises.
 
     Chunks are collected and read together: the app waits for its next chunk, not for us.
@@ -91,11 +92,13 @@ class Recorder:
             self._call.finish(complete=False)
             swallow("reading a stream", error)
 
+    @abstractmethod
     def _take(self, data: bytes) -> None:
-        raise AssertionError("a subclass says how")
+        """Read the next decoded bytes of the body."""
 
+    @abstractmethod
     def _is_complete(self, exhausted: bool) -> bool:
-        raise AssertionError("a subclass says how")
+        """Whether the answer came whole; called once, when reading has ended."""
 
     def _end(self, error: BaseException | None, *, exhausted: bool) -> None:
         if self._done:
