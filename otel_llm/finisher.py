@@ -68,8 +68,6 @@ class Finisher:
 
     def drain(self, timeout_s: float) -> None:
         """Wait until the queue is done, then run what is left here. Called before a flush and at the end."""
-        if self._jobs.qsize() == 0 and not self._busy.locked():
-            return
         if self._thread is not None and self._thread.is_alive() and threading.current_thread() is not self._thread:
             done = threading.Event()
             self._jobs.put(done.set)

@@ -18,6 +18,7 @@ from app.rawserver import Connection, RawServer
 from app.recording import Recorded
 from opentelemetry.trace import StatusCode
 
+from otel_llm.finisher import Finisher
 from otel_llm_semconv import attributes as a
 
 HELLO: Any = [{"role": "user", "content": "hello"}]
@@ -387,3 +388,15 @@ def test_the_end_mark_is_a_whole_line(recorded: Recorded, mark: bytes) -> None:
                 if mark + b"\n\n" in seen:
                     break
     check(recorded, status="reported", output=20)
+
+
+def test_a_flush_waits_for_the_job_that_the_thread_has_just_taken() -> None:
+    """Between the queue and the work a job is in neither; a flush at that moment must not pass it by."""
+    finisher = Finisher()
+    finisher.prices_ready = True
+    finisher.start()
+    done: list[int] = []
+    for number in range(2000):
+        finisher.submit(lambda number=number: done.append(number))  # type: ignore[misc]
+        finisher.drain(5)
+        assert len(done) == number + 1
