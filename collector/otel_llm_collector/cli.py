@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
@@ -108,44 +108,34 @@ def _sql(
                 _write_rows(format, reader, limit, out)
 
 
-def _cost(
-    *,
-    by: _By = "model",
-    since: _Since = None,
-    until: _Until = None,
-    tz: _Tz = "UTC",
-    where: _Where = None,
-    data: _Data = None,
-    limit: _Limit = None,
-    format: _Format = Format.TABLE,
-    output: _Output = None,
-) -> None:
-    """What do the calls cost? Exact to the last digit; calls without a price are counted beside."""
-    from . import query as lake
+def _grouped(question: str, what: str) -> Callable[..., None]:
+    """The command that asks `query.<question>` by dimensions; `what` is its help."""
 
-    with _opened(data, tz) as connection:
-        chosen = lake.selection(connection, since=since, until=until, where=where)
-        _print_answer(lake.cost(connection, by, chosen), limit, format, output, data)
+    def command(
+        *,
+        by: _By = "model",
+        since: _Since = None,
+        until: _Until = None,
+        tz: _Tz = "UTC",
+        where: _Where = None,
+        data: _Data = None,
+        limit: _Limit = None,
+        format: _Format = Format.TABLE,
+        output: _Output = None,
+    ) -> None:
+        from . import query as lake
+
+        with _opened(data, tz) as connection:
+            chosen = lake.selection(connection, since=since, until=until, where=where)
+            answer = getattr(lake, question)(connection, by, chosen)
+            _print_answer(answer, limit, format, output, data)
+
+    command.__doc__ = what
+    return command
 
 
-def _latency(
-    *,
-    by: _By = "model",
-    since: _Since = None,
-    until: _Until = None,
-    tz: _Tz = "UTC",
-    where: _Where = None,
-    data: _Data = None,
-    limit: _Limit = None,
-    format: _Format = Format.TABLE,
-    output: _Output = None,
-) -> None:
-    """How long do the calls take, and how long until the first streamed chunk? Milliseconds."""
-    from . import query as lake
-
-    with _opened(data, tz) as connection:
-        chosen = lake.selection(connection, since=since, until=until, where=where)
-        _print_answer(lake.latency(connection, by, chosen), limit, format, output, data)
+_cost = _grouped("cost", "What do the calls cost? Exact to the last digit; calls without a price are counted beside.")
+_latency = _grouped("latency", "How long do the calls take, and how long until the first streamed chunk? Milliseconds.")
 
 
 def _trace(

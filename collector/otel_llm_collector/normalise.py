@@ -189,8 +189,8 @@ def _who(attributes: Mapping[str, AnyValue], row: Row) -> None:
     if first_chunk is not None and (seconds := _number(first_chunk)) is not None and 0 <= seconds < 1e9:
         row["time_to_first_chunk_ns"] = round(seconds * 1e9)
     write = attributes.get(a.USAGE_CACHE_WRITE_TOKENS) or attributes.get(a.USAGE_CACHE_CREATION_TOKENS)
-    if write is not None:
-        row["cache_write_tokens"] = usage.count(_long(write))
+    if write is not None and (tokens := _long(write)) is not None and tokens >= 0:
+        row["cache_write_tokens"] = tokens
 
 
 def _count(record: SpanRecord, row: Row) -> None:

@@ -6,6 +6,7 @@ reports usage only in its last chunk, and only where `stream_options.include_usa
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from opentelemetry.util.types import AttributeValue
@@ -97,10 +98,7 @@ def _read_who(body: Json, found: dict[str, AttributeValue]) -> None:
 
 def read_response(body: Json, answer: Answer, content: bool) -> None:
     _read_envelope(body, answer)
-    for choice in items(body.get("choices")):
-        index = count(choice.get("index")) or 0
-        if reason := text(choice.get("finish_reason")):
-            answer.finish_reasons[index] = reason
+    for index, choice in _read_choices(body, answer):
         if content:
             openai_content.add_message(answer, index, mapping(choice.get("message")))
 
@@ -115,12 +113,18 @@ def is_last(data: bytes, event: Json) -> bool:
 
 def fold_event(event: Json, answer: Answer, content: bool) -> None:
     _read_envelope(event, answer)
-    for choice in items(event.get("choices")):
+    for index, choice in _read_choices(event, answer):
+        if content:
+            openai_content.add_delta(answer, index, mapping(choice.get("delta")))
+
+
+def _read_choices(body: Json, answer: Answer) -> Iterator[tuple[int, Json]]:
+    """The choices with their places; why each ended goes into the answer."""
+    for choice in items(body.get("choices")):
         index = count(choice.get("index")) or 0
         if reason := text(choice.get("finish_reason")):
             answer.finish_reasons[index] = reason
-        if content:
-            openai_content.add_delta(answer, index, mapping(choice.get("delta")))
+        yield index, choice
 
 
 def read_usage(usage: Json) -> Usage:

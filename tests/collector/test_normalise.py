@@ -58,6 +58,13 @@ def test_a_negative_count_is_kept_where_no_sum_meets_it() -> None:
     assert dict(row["attributes"])["gen_ai.usage.input_tokens"] == "-2"
 
 
+@pytest.mark.parametrize("spelling", ["cache_write", "cache_creation"])
+def test_both_spellings_of_cache_writes_are_read(spelling: str) -> None:
+    name = f"gen_ai.usage.{spelling}.input_tokens"
+    assert row_of(otlp.chat(**{name: 30}))["cache_write_tokens"] == 30
+    assert row_of(otlp.chat(**{name: -30})).get("cache_write_tokens") is None
+
+
 def test_the_requested_model_prices_a_call_whose_answer_has_an_unknown_name() -> None:
     row = row_of(otlp.chat() | {"gen_ai.response.model": "my-deployment"})
     assert (row["cost_usd"], row["cost_status"]) == (Decimal("0.000270000000"), "exact")
