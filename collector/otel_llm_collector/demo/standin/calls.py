@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import Any, Final
 
 _KEPT_MAX: Final = 100_000
-_SECRET: Final = frozenset({"authorization", "x-api-key", "api-key", "cookie"})
+_SECRET: Final = frozenset(
+    {
+        "api-key",
+        "authorization",
+        "cookie",
+        "sec-websocket-protocol",
+        "x-amz-security-token",
+        "x-api-key",
+        "x-goog-api-key",
+    }
+)
 
 
 @dataclass(slots=True)
@@ -24,10 +34,12 @@ class Call:
     request_model: str | None
     stream: bool
     status: int  # 0: the connection ended without an answer
+    method: str = "POST"
     fault: str | None = None  # kind of failure, or `client_gone`
     id: str | None = None  # response id, None where none was sent
     model: str | None = None
     usage: dict[str, Any] | None = None
+    tokens: dict[str, int] | None = None  # what was billed, in the convention of `tokens.py`; None if nothing was
     user: Any = None
     metadata: Any = None
     headers: list[tuple[str, str]] = field(default_factory=list)  # of the request, keys and tokens masked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ _SENTENCES: Final = (
     "An electrocardiogram and a basic blood panel would settle the question.",
     "If the symptoms get worse, go to the emergency department at once.",
 )
+_CACHE_BLOCK: Final = 128  # OpenAI caches prompts from 1,024 tokens on in steps of 128
+_CACHE_MIN: Final = 1024
 _DEPTH_MAX: Final = 8  # of a JSON schema that refers to itself
 
 
@@ -36,6 +39,28 @@ class Draw:
         """Two to four sentences."""
         first, count = self.below("first sentence", len(_SENTENCES)), 2 + self.below("sentences", 3)
         return " ".join(_SENTENCES[(first + i) % len(_SENTENCES)] for i in range(count))
+
+    def prompt_tokens(self) -> tuple[int, int]:
+        """Tokens of the prompt, and how many of them come from the cache."""
+        prompt = 400 + self.length // 4 + self.below("prompt", 4000)
+        blocks = prompt // _CACHE_BLOCK if prompt >= _CACHE_MIN else 0
+        return prompt, _CACHE_BLOCK * self.below("cached", blocks + 1)
+
+    def output_tokens(self, thinks: bool, limit: int | None) -> tuple[int, int, bool]:
+        """Tokens of the answer, how many of them are reasoning, and whether it fitted into the limit."""
+        reasoning = 64 * (1 + self.below("reasoning", 12)) if thinks else 0
+        wanted = reasoning + 30 + self.below("completion", 400)
+        output = min(wanted, limit or wanted)
+        return output, min(reasoning, output), output == wanted
+
+    def embedded_tokens(self) -> int:
+        """Tokens of what is embedded."""
+        return 1 + self.length // 5 + self.below("prompt", 40)
+
+    def vector(self, name: str, dimensions: int) -> list[float]:
+        """Numbers from -1 to 1 that 32 bits hold exactly."""
+        data = hashlib.shake_256(self._key + name.encode()).digest(2 * dimensions)
+        return [n / 32768 for n in struct.unpack(f"<{dimensions}h", data)]
 
     def value(self, schema: Mapping[str, Any], name: str = "value") -> Any:
         """A JSON value that fits `schema` (types, enum, const, $ref, anyOf, properties, items)."""

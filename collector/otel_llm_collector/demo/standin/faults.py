@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
@@ -10,7 +12,7 @@ from typing import Final, Self
 from .drawing import Draw
 
 #: Failures that are no HTTP status.
-SSE_ERROR: Final = "sse_error"  # an error event in the middle of the stream; 500 where nothing is streamed
+SSE_ERROR: Final = "sse_error"  # an error in the middle of the stream, SSE or not; 500 where nothing is streamed
 CUT: Final = "cut"  # the connection ends in the middle of the answer
 DROP: Final = "drop"  # the connection ends without an answer
 SLOW: Final = "slow"  # the answer is right, but late
@@ -19,7 +21,8 @@ KINDS: Final = (SSE_ERROR, CUT, DROP, SLOW)
 RANDOM_KINDS: Final = ("429", "500", "529", SSE_ERROR, CUT)
 FAULT_HEADER: Final = "x-standin-fault"
 MODEL_PREFIX: Final = "standin-"
-RETRY_HEADER: Final = "x-stainless-retry-count"  # both SDKs count their retries in it
+RETRY_HEADER: Final = "x-stainless-retry-count"  # OpenAI's and Anthropic's SDK count their retries in it
+_AWS_ATTEMPT: Final = re.compile(r"attempt=(\d+)")  # boto3 counts them in `amz-sdk-request`
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +61,34 @@ class Faults:
         self._seed = seed
         self._hits = [0] * len(self._rules)
         self._requests = 0
+        self._seen: Counter[int] = Counter()
         self._lock = threading.Lock()
 
     def choose(self, headers: Mapping[str, str], model: str, body: str) -> str | None:
         """The kind of failure of this request, or None."""
-        for asked in (headers.get(FAULT_HEADER, ""), model.removeprefix(MODEL_PREFIX)):
-            kind, _, times = asked.partition("*")
-            if is_kind(kind) and (not times or int(headers.get(RETRY_HEADER, "0")) < int(times)):
-                return kind
+        if kind := self.asked(headers, model, body):
+            return kind
         with self._lock:
             self._requests += 1
             return self._by_rule(body) or self._at_random()
+
+    def asked(self, headers: Mapping[str, str], model: str, body: str) -> str | None:
+        """The kind of failure that the request asks for itself, `KIND*N` on its first N attempts, or None."""
+        for wish in (headers.get(FAULT_HEADER, ""), model.removeprefix(MODEL_PREFIX)):
+            kind, _, times = wish.partition("*")
+            if is_kind(kind) and (not times or self._retries(headers, wish + body) < int(times)):
+                return kind
+        return None
+
+    def _retries(self, headers: Mapping[str, str], request: str) -> int:
+        """How often the SDK has tried this already: as it says, else as often as it was seen here."""
+        if said := headers.get(RETRY_HEADER):
+            return int(said)
+        if attempt := _AWS_ATTEMPT.search(headers.get("amz-sdk-request", "")):
+            return int(attempt[1]) - 1
+        with self._lock:
+            self._seen[hash(request)] += 1
+            return self._seen[hash(request)] - 1
 
     def _by_rule(self, body: str) -> str | None:
         for i, rule in enumerate(self._rules):

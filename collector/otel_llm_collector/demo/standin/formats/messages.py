@@ -1,4 +1,4 @@
-"""Anthropic messages: `POST /v1/messages`."""
+"""Anthropic messages: `POST /v1/messages`; on Vertex `models/M:rawPredict` and `:streamRawPredict`."""
 
 from __future__ import annotations
 
@@ -6,32 +6,42 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from .drawing import Draw, pieces
-from .wire import Answer, Event, Json, Wire, new_id, snapshot, sse
+from .. import tokens
+from ..drawing import Draw, pieces
+from ..tools import AUTO, Tool, pick
+from ..wire import OVERLOADED, Answer, Json, Step, Wire, new_id, snapshot, sse, sse_events
+from .providers import ANTHROPIC, VERTEX
 
-_ERRORS: Final = {
-    400: "invalid_request_error",
-    401: "authentication_error",
-    404: "not_found_error",
-    413: "request_too_large",
-    429: "rate_limit_error",
-    529: "overloaded_error",
-}
+DRAWN_FROM: Final = ("model", "messages", "system", "tools", "max_tokens", "max_completion_tokens", "thinking")
+ERROR: Final[Json] = {"type": "error", "error": {"type": "overloaded_error", "message": OVERLOADED}}
 
 
-def _answer(request: Json, draw: Draw, told: Json | None) -> Answer:
+def answer(request: Json, draw: Draw, told: Json | None) -> Answer:
+    """An answer in both shapes."""
+    body = compose(request, draw, told)
+    return Answer(
+        body["id"], body["model"], body, body["usage"], sse_events(steps(body), name="type"), sse(ERROR, "error")
+    )
+
+
+def _answer_on_vertex(request: Json, draw: Draw, told: Json | None) -> Answer:
+    return answer(request | {"model": request["model"].replace("@", "-")}, draw, told)
+
+
+def compose(request: Json, draw: Draw, told: Json | None, id_prefix: str = "msg_") -> Json:
+    """The body of an answer."""
     usage, full = _usage(request, draw)
-    usage = usage if told is None else told
     content, reason = _content(request, draw)
-    head: Json = {
+    return {
         "model": snapshot(str(request.get("model"))),
-        "id": new_id("msg_"),
+        "id": new_id(id_prefix),
         "type": "message",
         "role": "assistant",
+        "content": content,
+        "stop_reason": reason if full else "max_tokens",
+        "stop_sequence": None,
+        "usage": usage if told is None else told,
     }
-    tail: Json = {"stop_reason": reason if full else "max_tokens", "stop_sequence": None}
-    body = head | {"content": content} | tail | {"usage": usage}
-    return Answer(head["id"], head["model"], body, tuple(_events(head, content, tail, usage)))
 
 
 def _usage(request: Json, draw: Draw) -> tuple[Json, bool]:
@@ -75,58 +85,56 @@ def _content(request: Json, draw: Draw) -> tuple[list[Json], str]:
     blocks: list[Json] = []
     if _thinks(request):
         blocks.append({"type": "thinking", "thinking": draw.prose(), "signature": "c3RhbmQtaW4="})
-    if tool := _tool(request):
-        arguments = draw.value(tool.get("input_schema") or {}, tool["name"])
+    if tool := _pick_tool(request):
         use = {
             "type": "tool_use",
             "id": f"toolu_{draw.below('call id', 1 << 96):024x}",
-            "name": tool["name"],
-            "input": arguments,
+            "name": tool.name,
+            "input": draw.value(tool.schema, tool.name),
         }
         return [*blocks, use], "tool_use"
     return [*blocks, {"type": "text", "text": draw.prose()}], "end_turn"
 
 
-def _tool(request: Json) -> Json | None:
-    """The tool that the answer uses: the one asked for, else the first, else none once a result has come."""
-    tools: list[Json] = request.get("tools") or []
-    choice: Json = request.get("tool_choice") or {"type": "auto"}
-    if not tools or choice["type"] == "none":
+def _pick_tool(request: Json) -> Tool | None:
+    tools = [Tool(tool["name"], tool.get("input_schema") or {}) for tool in request.get("tools") or ()]
+    if not tools:
         return None
-    if choice["type"] == "tool":
-        return next((tool for tool in tools if tool["name"] == choice.get("name")), None)
+    choice: Json = request.get("tool_choice") or {"type": AUTO}
     last = (request.get("messages") or [{}])[-1].get("content")
     answered = isinstance(last, list) and any(block.get("type") == "tool_result" for block in last)
-    return None if choice["type"] == "auto" and answered else tools[0]
+    return pick(tools, choice["type"], answered, choice.get("name") if choice["type"] == "tool" else None)
 
 
-def _events(head: Json, content: list[Json], tail: Json, usage: Json) -> Iterator[Event]:
-    """The stream: `message_start` tells the input and one output token, `message_delta` the counts at the end."""
+def steps(body: Json) -> Iterator[Step]:
+    """The body as a stream: `message_start` tells the input and one output token, `message_delta` the final counts."""
+    usage = body["usage"]
     start = {key: value for key, value in usage.items() if key != "output_tokens_details"}
     if "output_tokens" in usage:
         start["output_tokens"] = 1
-    opening = head | {"content": [], "stop_reason": None, "stop_sequence": None, "usage": start}
-    yield _event("message_start", start, message=opening)
-    for index, block in enumerate(content):
-        yield from _block(index, block, start)
+    opening = body | {"content": [], "stop_reason": None, "usage": start}
+    yield {"type": "message_start", "message": opening}, start
+    for index, block in enumerate(body["content"]):
+        yield from ((step, start) for step in _block(index, block))
         if index == 0:
-            yield _event("ping", start)
+            yield {"type": "ping"}, start
     final = {key: value for key, value in usage.items() if key not in ("cache_creation", "service_tier")}
     told = start | final
-    yield _event("message_delta", told, delta=tail, usage=final)
-    yield _event("message_stop", told)
+    delta = {"stop_reason": body["stop_reason"], "stop_sequence": None}
+    yield {"type": "message_delta", "delta": delta, "usage": final}, told
+    yield {"type": "message_stop"}, told
 
 
-def _block(index: int, block: Json, told: Json) -> Iterator[Event]:
+def _block(index: int, block: Json) -> Iterator[Json]:
     empty: dict[str, Json] = {
         "text": {"text": ""},
         "thinking": {"thinking": "", "signature": ""},
         "tool_use": {"input": {}},
     }
-    yield _event("content_block_start", told, index=index, content_block=block | empty[block["type"]])
+    yield {"type": "content_block_start", "index": index, "content_block": block | empty[block["type"]]}
     for delta in _deltas(block):
-        yield _event("content_block_delta", told, index=index, delta=delta)
-    yield _event("content_block_stop", told, index=index)
+        yield {"type": "content_block_delta", "index": index, "delta": delta}
+    yield {"type": "content_block_stop", "index": index}
 
 
 def _deltas(block: Json) -> Iterator[Json]:
@@ -141,25 +149,5 @@ def _deltas(block: Json) -> Iterator[Json]:
         yield from ({"type": "input_json_delta", "partial_json": piece} for piece in pieces(text))
 
 
-def _event(name: str, told: Json, **fields: Any) -> Event:
-    return Event(sse({"type": name} | fields, name), told)
-
-
-def _error(status: int, message: str, request_id: str) -> Json:
-    error = {"type": _ERRORS.get(status, "api_error"), "message": message}
-    return {"type": "error", "error": error, "request_id": request_id}
-
-
-def _error_event(message: str) -> bytes:
-    return sse({"type": "error", "error": {"type": "overloaded_error", "message": message}}, "error")
-
-
-def _headers() -> dict[str, str]:
-    return {
-        "anthropic-organization-id": "stand-in",
-        "anthropic-ratelimit-requests-limit": "4000",
-        "anthropic-ratelimit-requests-remaining": "3999",
-    }
-
-
-WIRE: Final = Wire("anthropic", "/messages", "request-id", _answer, _error, _error_event, _headers)
+WIRE: Final = Wire(ANTHROPIC, answer, DRAWN_FROM, tokens.ANTHROPIC)
+VERTEX_WIRE: Final = Wire(VERTEX, _answer_on_vertex, DRAWN_FROM, tokens.ANTHROPIC)
