@@ -238,7 +238,7 @@ def _best_price(record: SpanRecord, row: Row, counts: usage.Usage) -> Price:
 def _fit(priced: Price) -> Price:
     """DECIMAL(18,12) ends below a million USD a call: more than that is broken usage."""
     if priced.amount is not None and priced.amount > _MONEY_MAX:
-        return Price(None, quote.INCONSISTENT_USAGE)
+        return Price(quote.INCONSISTENT_USAGE)
     return priced
 
 

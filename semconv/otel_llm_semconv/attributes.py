@@ -34,8 +34,13 @@ REQUEST_PRESENCE_PENALTY: Final = "gen_ai.request.presence_penalty"
 REQUEST_STOP_SEQUENCES: Final = "gen_ai.request.stop_sequences"
 REQUEST_SEED: Final = "gen_ai.request.seed"
 REQUEST_CHOICE_COUNT: Final = "gen_ai.request.choice.count"
+REQUEST_PREVIOUS_RESPONSE_ID: Final = "gen_ai.request.previous_response.id"
+REQUEST_ENCODING_FORMATS: Final = "gen_ai.request.encoding_formats"
+EMBEDDINGS_DIMENSION_COUNT: Final = "gen_ai.embeddings.dimension.count"
 REQUEST_REASONING_LEVEL: Final = "gen_ai.request.reasoning.level"
 OPENAI_REQUEST_SERVICE_TIER: Final = "openai.request.service_tier"
+BEDROCK_GUARDRAIL_ID: Final = "aws.bedrock.guardrail.id"
+BEDROCK_KNOWLEDGE_BASE_ID: Final = "aws.bedrock.knowledge_base.id"
 
 # --- the response ----------------------------------------------------------------------------------------
 RESPONSE_ID: Final = "gen_ai.response.id"
@@ -57,6 +62,16 @@ USAGE_CACHE_WRITE_1H_TOKENS: Final = "anthropic.usage.cache_creation.ephemeral_1
 USAGE_REASONING_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
 USAGE_AUDIO_INPUT_TOKENS: Final = "gen_ai.usage.audio.input_tokens"
 USAGE_AUDIO_OUTPUT_TOKENS: Final = "gen_ai.usage.audio.output_tokens"
+USAGE_TOOL_USE_PROMPT_TOKENS: Final = "otel_llm.usage.tool_use_prompt_tokens"  # part of the input (Gemini)
+USAGE_WEB_SEARCHES: Final = "otel_llm.usage.web_searches"  # searches that the provider made and bills
+USAGE_IMAGE_INPUT_TOKENS: Final = "gen_ai.usage.image.input_tokens"  # part of the input
+USAGE_IMAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.image.output_tokens"  # part of the output
+#: Beside the counts above, never in them: what a compaction took (the name of Anthropic's SDK), what an adviser took.
+USAGE_COMPACTION_INPUT_TOKENS: Final = "anthropic.usage.compaction.input_tokens"
+USAGE_COMPACTION_OUTPUT_TOKENS: Final = "anthropic.usage.compaction.output_tokens"
+USAGE_ADVISOR_INPUT_TOKENS: Final = "otel_llm.usage.advisor.input_tokens"
+USAGE_ADVISOR_OUTPUT_TOKENS: Final = "otel_llm.usage.advisor.output_tokens"
+USAGE_ADVISOR_MODEL: Final = "otel_llm.usage.advisor.model"
 USAGE_STATUS: Final = "otel_llm.usage.status"
 
 # --- cost ------------------------------------------------------------------------------------------------
@@ -80,23 +95,66 @@ AGENT_DESCRIPTION: Final = "gen_ai.agent.description"
 WORKFLOW_NAME: Final = "gen_ai.workflow.name"
 TOOL_NAME: Final = "gen_ai.tool.name"
 TOOL_TYPE: Final = "gen_ai.tool.type"
+TOOL_DESCRIPTION: Final = "gen_ai.tool.description"
 TOOL_CALL_ID: Final = "gen_ai.tool.call.id"
 TOOL_CALL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
 TOOL_CALL_RESULT: Final = "gen_ai.tool.call.result"
+RETRIEVAL_QUERY: Final = "gen_ai.retrieval.query.text"  # content
 TASK_NAME: Final = "otel_llm.task.name"
+
+# --- MCP: a request between a client and a server of tools ---------------------------------------------------
+MCP_METHOD: Final = "mcp.method.name"
+MCP_PROTOCOL_VERSION: Final = "mcp.protocol.version"
+MCP_RESOURCE_URI: Final = "mcp.resource.uri"
+MCP_SESSION_ID: Final = "mcp.session.id"
+JSONRPC_REQUEST_ID: Final = "jsonrpc.request.id"
+RPC_STATUS: Final = "rpc.response.status_code"  # the code of a JSON-RPC error
+NETWORK_PROTOCOL: Final = "network.protocol.name"
+NETWORK_TRANSPORT: Final = "network.transport"  # pipe for stdio, tcp for HTTP
 
 # --- content (opt-in) ------------------------------------------------------------------------------------
 INPUT_MESSAGES: Final = "gen_ai.input.messages"
 OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
 SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"
 TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"
+INPUT_MESSAGES_REF: Final = "gen_ai.input.messages_ref"  # URL of the whole list; names of util-genai
+OUTPUT_MESSAGES_REF: Final = "gen_ai.output.messages_ref"
+SYSTEM_INSTRUCTIONS_REF: Final = "gen_ai.system_instructions_ref"
+TOOL_DEFINITIONS_REF: Final = "gen_ai.tool.definitions_ref"
+CONTENT_TRUNCATED: Final = "otel_llm.content.truncated"  # string[]: the content attributes that were cut
+CONTENT_CUT: Final = "otel_llm.cut"  # generic_type of the part that stands for what was left out
+OPERATION_DETAILS: Final = "gen_ai.client.inference.operation.details"  # the event that carries content
+
+# --- scores: the evaluation event ------------------------------------------------------------------------
+EVALUATION_RESULT: Final = "gen_ai.evaluation.result"  # the event's name
+EVALUATION_NAME: Final = "gen_ai.evaluation.name"
+EVALUATION_SCORE_VALUE: Final = "gen_ai.evaluation.score.value"  # double
+EVALUATION_SCORE_LABEL: Final = "gen_ai.evaluation.score.label"
+EVALUATION_EXPLANATION: Final = "gen_ai.evaluation.explanation"
+
+# --- metrics: histograms, in seconds where they are durations ------------------------------------------------
+METRIC_TOKEN_USAGE: Final = "gen_ai.client.token.usage"
+METRIC_OPERATION_DURATION: Final = "gen_ai.client.operation.duration"
+METRIC_TIME_TO_FIRST_CHUNK: Final = "gen_ai.client.operation.time_to_first_chunk"
+METRIC_TIME_PER_OUTPUT_CHUNK: Final = "gen_ai.client.operation.time_per_output_chunk"
+METRIC_OPERATION_COST: Final = "gen_ai.client.operation.cost"  # as in the open proposal #443
+METRIC_COLLECTING: Final = "otel_llm.metrics.collecting"  # never has a value: its callback says that a reader collects
+TOKEN_TYPE: Final = "gen_ai.token.type"
+TOKEN_TYPE_INPUT: Final = "input"
+TOKEN_TYPE_OUTPUT: Final = "output"
 
 # --- transport and errors --------------------------------------------------------------------------------
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 HTTP_STATUS: Final = "http.response.status_code"
 ERROR_TYPE: Final = "error.type"
+HTTP_RESEND_COUNT: Final = "http.request.resend_count"
 ATTEMPTS: Final = "otel_llm.attempts"  # HTTP attempts inside one call; absent = one
+ATTEMPT_OUTCOMES: Final = "otel_llm.attempt.outcomes"  # of each attempt its HTTP status, or its error's name
+RETRY_WAIT: Final = "otel_llm.retry.wait"  # double, seconds between attempts
+RETRY_AFTER: Final = "otel_llm.retry.after"  # the header that asked for the wait, as it was sent
+EVENT_RETRY: Final = "otel_llm.retry"
+CONTINUES: Final = "otel_llm.continues"  # span id of the foreign span that ended before this call of it did
 SAMPLE_RATE: Final = "otel_llm.sample_rate"
 
 # --- resource --------------------------------------------------------------------------------------------
@@ -106,12 +164,25 @@ ENVIRONMENT_OLD: Final = "deployment.environment"
 
 # --- values ----------------------------------------------------------------------------------------------
 OPERATION_CHAT: Final = "chat"
+OPERATION_EMBEDDINGS: Final = "embeddings"
+OPERATION_GENERATE_CONTENT: Final = "generate_content"
+OPERATION_RERANK: Final = "rerank"  # ours: the conventions have no name for it
+OPERATION_TEXT_COMPLETION: Final = "text_completion"
 OPERATION_INVOKE_WORKFLOW: Final = "invoke_workflow"
 OPERATION_INVOKE_AGENT: Final = "invoke_agent"
 OPERATION_EXECUTE_TOOL: Final = "execute_tool"
+OPERATION_RETRIEVAL: Final = "retrieval"
 OPERATION_TASK: Final = "task"  # ours: the conventions have no name for a plain step
 #: Operations that are one inference each: the only rows that can count as a call.
-INFERENCE_OPERATIONS: Final = frozenset({"chat", "generate_content", "text_completion", "embeddings"})
+INFERENCE_OPERATIONS: Final = frozenset(
+    {
+        OPERATION_CHAT,
+        OPERATION_EMBEDDINGS,
+        OPERATION_GENERATE_CONTENT,
+        OPERATION_RERANK,
+        OPERATION_TEXT_COMPLETION,
+    }
+)
 #: Content attributes: they leave the span's row for the `messages` table, which has its own retention.
 CONTENT: Final = (INPUT_MESSAGES, OUTPUT_MESSAGES, SYSTEM_INSTRUCTIONS, TOOL_DEFINITIONS)
 #: Instrumentation scopes of ours.

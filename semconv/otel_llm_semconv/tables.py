@@ -128,6 +128,14 @@ _TOKENS = (
         unit="tokens",
         attribute=a.USAGE_AUDIO_OUTPUT_TOKENS,
     ),
+    _c(
+        "tool_use_prompt_tokens",
+        LONG,
+        "Part of the input that tools brought",
+        unit="tokens",
+        attribute=a.USAGE_TOOL_USE_PROMPT_TOKENS,
+    ),
+    _c("web_searches", LONG, "Searches that the provider made and bills", attribute=a.USAGE_WEB_SEARCHES),
     _c("usage_status", TEXT, "reported, partial, missing or estimated; NULL on rows that are no call"),
 )
 

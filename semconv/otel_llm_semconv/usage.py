@@ -6,7 +6,8 @@ The rules (DESIGN of the project, GenAI conventions): `input_tokens` includes ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ STATUSES: Final = (REPORTED, PARTIAL, MISSING, ESTIMATED)
 _INT64_END: Final = 1 << 63
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Usage:
     """Token counts of one call. `None` means that the provider did not report the count; 0 means it reported 0."""
 
@@ -34,6 +35,8 @@ class Usage:
     reasoning_tokens: int | None = None
     audio_input_tokens: int | None = None
     audio_output_tokens: int | None = None
+    tool_use_prompt_tokens: int | None = None  # the part of input_tokens that tools brought (Gemini)
+    web_searches: int | None = None
 
     def is_empty(self) -> bool:
         """True when neither an input nor an output count is known: such a call has no cost."""
@@ -47,15 +50,19 @@ class Usage:
 
     def is_consistent(self) -> bool:
         """False where a count is negative or a part exceeds its whole: such usage is reported, but has no price."""
+        for number in _COUNTS(self):
+            if number is not None and not 0 <= number < _INT64_END:
+                return False
         cached = sum_known(self.cache_read_tokens, self.completed().cache_write_tokens)
-        return (
-            all(_is_count(getattr(self, name)) for name in FIELDS)
-            and _within(cached, self.input_tokens)
-            and _within(self.audio_input_tokens, self.input_tokens)
-            and _within(self.cache_write_1h_tokens, self.cache_write_tokens)
-            and _within(self.reasoning_tokens, self.output_tokens)
-            and _within(self.audio_output_tokens, self.output_tokens)
-        )
+        return all(part is None or whole is None or part <= whole for part, whole in self._parts(cached))
+
+    def _parts(self, cached: int | None) -> Iterator[tuple[int | None, int | None]]:
+        """Each part beside its whole."""
+        yield cached, self.input_tokens
+        yield self.audio_input_tokens, self.input_tokens
+        yield self.cache_write_1h_tokens, self.cache_write_tokens
+        yield self.reasoning_tokens, self.output_tokens
+        yield self.audio_output_tokens, self.output_tokens
 
 
 #: Usage field -> span attribute. The field is also the column of `spans`.
@@ -68,8 +75,12 @@ ATTRIBUTE_OF: Final[Mapping[str, str]] = {
     "reasoning_tokens": a.USAGE_REASONING_TOKENS,
     "audio_input_tokens": a.USAGE_AUDIO_INPUT_TOKENS,
     "audio_output_tokens": a.USAGE_AUDIO_OUTPUT_TOKENS,
+    "tool_use_prompt_tokens": a.USAGE_TOOL_USE_PROMPT_TOKENS,
+    "web_searches": a.USAGE_WEB_SEARCHES,
 }
 FIELDS: Final = tuple(field.name for field in fields(Usage))
+_COUNTS: Final = operator.attrgetter(*FIELDS)
+_ATTRIBUTES: Final = tuple(ATTRIBUTE_OF[name] for name in FIELDS)
 
 
 def count(value: Any) -> int | None:
@@ -77,6 +88,8 @@ def count(value: Any) -> int | None:
 
     A negative one is kept: it makes the usage inconsistent, which an absent one would not.
     """
+    if type(value) is int:
+        return value if -_INT64_END <= value < _INT64_END else None
     if isinstance(value, bool):
         return None
     if isinstance(value, float) and value.is_integer():
@@ -91,14 +104,21 @@ def inclusive_input(uncached: int | None, cache_read: int | None, cache_write: i
 
 def sum_known(*counts: int | None) -> int | None:
     """The sum of the counts that are known; None where none is."""
-    known = [number for number in counts if number is not None]
-    return sum(known) if known else None
+    total = None
+    for number in counts:
+        if number is not None:
+            total = number if total is None else total + number
+    return total
+
+
+def added(one: Usage, other: Usage) -> Usage:
+    """The counts of two attempts together."""
+    return Usage(**{name: sum_known(getattr(one, name), getattr(other, name)) for name in FIELDS})
 
 
 def to_attributes(usage: Usage) -> dict[str, int]:
     """The span attributes of the counts that are known."""
-    known = ((name, getattr(usage, name)) for name in FIELDS)
-    return {ATTRIBUTE_OF[name]: value for name, value in known if value is not None}
+    return {name: value for name, value in zip(_ATTRIBUTES, _COUNTS(usage), strict=True) if value is not None}
 
 
 def from_attributes(attributes: Mapping[str, Any]) -> Usage:
@@ -107,11 +127,3 @@ def from_attributes(attributes: Mapping[str, Any]) -> Usage:
     if found["cache_write_tokens"] is None:
         found["cache_write_tokens"] = count(attributes.get(a.USAGE_CACHE_CREATION_TOKENS))
     return Usage(**found)
-
-
-def _is_count(number: int | None) -> bool:
-    return number is None or 0 <= number < _INT64_END
-
-
-def _within(part: int | None, whole: int | None) -> bool:
-    return part is None or whole is None or part <= whole

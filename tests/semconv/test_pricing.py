@@ -88,7 +88,7 @@ def test_writes_for_an_hour_alone_are_charged_once() -> None:
 def test_a_count_that_cannot_be_has_no_price(name: str, value: int) -> None:
     usage = replace(Usage(10**6, 10**6), **{name: value})
     assert not usage.is_consistent()
-    assert priced(usage) == Price(None, quote.INCONSISTENT_USAGE)
+    assert priced(usage) == Price(quote.INCONSISTENT_USAGE)
 
 
 def test_the_first_model_that_is_known_is_the_price() -> None:
@@ -97,8 +97,8 @@ def test_the_first_model_that_is_known_is_the_price() -> None:
     for models in ((HAIKU[1],), ("nobody-knows", HAIKU[1]), (None, HAIKU[1]), (HAIKU[1], "claude-sonnet-4-5")):
         assert price_call(HAIKU[0], models, usage, AT) == wanted
     for none in ((), (None,), ("nobody-knows", None)):
-        assert price_call(HAIKU[0], none, usage, AT) == Price(None, quote.UNKNOWN_MODEL)
-    assert price_call(HAIKU[0], (), Usage(), AT) == Price(None, quote.MISSING_USAGE)
+        assert price_call(HAIKU[0], none, usage, AT) == Price(quote.UNKNOWN_MODEL)
+    assert price_call(HAIKU[0], (), Usage(), AT) == Price(quote.MISSING_USAGE)
     assert price_call(None, (HAIKU[1],), usage, AT).status == quote.UNKNOWN_MODEL
     assert price_call(HAIKU[0], ("nobody-knows", HAIKU[1]), Usage(-1), AT).status == quote.INCONSISTENT_USAGE
     assert price_call(HAIKU[0], [HAIKU[1]], usage, AT, usage_status=PARTIAL) == wanted

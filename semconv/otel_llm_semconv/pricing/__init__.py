@@ -5,7 +5,7 @@ the rules are in `quote.py`, the arithmetic in `money.py`. Nothing of genai-pric
 or `warm()`.
 """
 
-from .catalog import version, warm
-from .quote import COMPONENTS, STATUSES, Price, price, price_call
+from .catalog import COMPONENTS, version, warm
+from .quote import STATUSES, Price, price, price_call
 
 __all__ = ["COMPONENTS", "STATUSES", "Price", "price", "price_call", "version", "warm"]

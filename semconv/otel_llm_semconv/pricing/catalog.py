@@ -52,19 +52,44 @@ _DIVISORS: Final[Mapping[str, int]] = {
     "output_audio_mtok": 1_000_000,
     "requests_kcount": 1_000,
 }
+#: Component -> price key; the component `x` is the column `cost_x_usd`.
+COMPONENTS: Final[Mapping[str, str]] = {
+    "input": "input_mtok",
+    "output": "output_mtok",
+    "cache_read": "cache_read_mtok",
+    "cache_write": "cache_write_mtok",
+    "cache_write_1h": "cache_write_1h_mtok",
+    "reasoning": "output_reasoning_mtok",
+    "audio_input": "input_audio_mtok",
+    "audio_output": "output_audio_mtok",
+    "request": "requests_kcount",
+}
+#: Where a model has no rate for a part, the part is billed as what it is a part of.
+_FALLBACK: Final[Mapping[str, str]] = {
+    "cache_read": "input",
+    "cache_write": "input",
+    "cache_write_1h": "cache_write",
+    "reasoning": "output",
+    "audio_input": "input",
+    "audio_output": "output",
+}
 _PREFIX = re.compile(r"^(?:models/|publishers/[^/]+/models/)")
 _STANDARD_TIERS: Final = frozenset({"", "auto", "default", "standard"})
+_TIER_NAMES: Final = ("service_tier", "speed")  # what genai-prices calls a tier; `speed` is Anthropic's fast mode
 _CARDS_MAX: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """USD a unit: `base`, or the rate of the highest tier whose start the call's whole input exceeds (strictly)."""
+    """Yoctodollars (1e-24 USD) a unit.
 
-    base: Decimal
-    tiers: tuple[tuple[int, Decimal], ...] = ()
+    It is `base`, or the rate of the highest tier whose start the call's whole input exceeds (strictly).
+    """
 
-    def at(self, input_tokens: int) -> Decimal:
+    base: int
+    tiers: tuple[tuple[int, int], ...] = ()
+
+    def at(self, input_tokens: int) -> int:
         for start, rate in reversed(self.tiers):
             if input_tokens > start:
                 return rate
@@ -77,6 +102,7 @@ class RateCard:
 
     rates: Mapping[str, Rate]
     tier_known: bool
+    by_component: Mapping[str, Rate]
 
 
 _cards: dict[tuple[str, str, str, int], RateCard | None] = {}
@@ -84,11 +110,11 @@ _cards: dict[tuple[str, str, str, int], RateCard | None] = {}
 
 def rate_card(provider: str, model: str, at: datetime, service_tier: str | None) -> RateCard | None:
     """The rates for a call made at `at` (aware), or None where the model is unknown for that provider."""
-    found = _find_model(provider, model)
+    found, is_timed = _find_model(provider, model)
     if found is None:
         return None
     tier = (service_tier or "").lower()
-    key = (provider, model, tier, _moment(found, at))
+    key = (provider, model, tier, _moment(at, is_timed=is_timed))
     if key not in _cards:
         if len(_cards) >= _CARDS_MAX:
             _cards.clear()
@@ -108,7 +134,8 @@ def version() -> str:
 
 
 @functools.lru_cache(maxsize=_CARDS_MAX)
-def _find_model(provider: str, model: str) -> ModelInfo | None:
+def _find_model(provider: str, model: str) -> tuple[ModelInfo | None, bool]:
+    """The model, and whether its price depends on the time of day."""
     from genai_prices.data_snapshot import get_snapshot
 
     name = provider.lower()
@@ -117,14 +144,14 @@ def _find_model(provider: str, model: str) -> ModelInfo | None:
             snapshot = get_snapshot()
         _, found = snapshot.find_provider_model(_PREFIX.sub("", model), None, PROVIDER_IDS.get(name, name), None)
     except LookupError:
-        return None
-    return found
+        return None, False
+    return found, _has_time_of_day(found)
 
 
-def _moment(model: ModelInfo, at: datetime) -> int:
+def _moment(at: datetime, *, is_timed: bool) -> int:
     """The finest unit of time on which the model's price can depend: a day, or a minute for off-peak prices."""
     seconds = int(at.timestamp())
-    return seconds // 60 if _has_time_of_day(model) else -(seconds // 86_400) - 1
+    return seconds // 60 if is_timed else -(seconds // 86_400) - 1
 
 
 def _has_time_of_day(model: ModelInfo) -> bool:
@@ -135,11 +162,24 @@ def _has_time_of_day(model: ModelInfo) -> bool:
 
 
 def _read_card(model: ModelInfo, at: datetime, tier: str) -> RateCard:
-    tier_known = not tier or any(v.when == {"service_tier": tier} for v in model.price_variants or ())
+    asked = [{name: tier} for name in _TIER_NAMES] if tier else []
+    variant = next((when for when in asked if any(v.when == when for v in model.price_variants or ())), None)
     with localcontext(money.CONTEXT):
-        prices = model.get_prices(at.astimezone(UTC), {"service_tier": tier} if tier else None)
+        prices = model.get_prices(at.astimezone(UTC), variant or (asked[0] if asked else None))
     rates = {key: _read_rate(value, _DIVISORS[key]) for key, value in vars(prices).items() if _is_rate(key, value)}
-    return RateCard(rates, tier_known)
+    billed = {component: _rate_of(component, rates) for component in COMPONENTS}
+    return RateCard(
+        rates,
+        not tier or variant is not None,
+        {component: rate for component, rate in billed.items() if rate is not None},
+    )
+
+
+def _rate_of(component: str, rates: Mapping[str, Rate]) -> Rate | None:
+    rate = rates.get(COMPONENTS[component])
+    if rate is None and component in _FALLBACK:
+        return _rate_of(_FALLBACK[component], rates)
+    return rate
 
 
 def _is_rate(key: str, value: Any) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
 from ..usage import ESTIMATED, Usage
 from . import catalog, money
+from .catalog import COMPONENTS
 
 #: Why a figure is what it is. The first five carry money, the others leave it NULL.
 EXACT: Final = "exact"
@@ -33,37 +34,31 @@ STATUSES: Final = (
     NOT_COUNTED,
 )
 
-#: Component -> price key; the component `x` is the column `cost_x_usd`.
-COMPONENTS: Final[Mapping[str, str]] = {
-    "input": "input_mtok",
-    "output": "output_mtok",
-    "cache_read": "cache_read_mtok",
-    "cache_write": "cache_write_mtok",
-    "cache_write_1h": "cache_write_1h_mtok",
-    "reasoning": "output_reasoning_mtok",
-    "audio_input": "input_audio_mtok",
-    "audio_output": "output_audio_mtok",
-    "request": "requests_kcount",
-}
-#: Where a model has no rate for a part, the part is billed as what it is a part of.
-_FALLBACK: Final[Mapping[str, str]] = {
-    "cache_read": "input",
-    "cache_write": "input",
-    "cache_write_1h": "cache_write",
-    "reasoning": "output",
-    "audio_input": "input",
-    "audio_output": "output",
-}
+_CARDS_MAX: Final = 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Price:
-    """USD of one call: `amount` is the sum of `components`, or None with the reason in `status`."""
+    """What one call costs, in whole picodollars (1e-12 USD); nothing, with the reason in `status`, where unknown."""
 
-    amount: Decimal | None
     status: str
     version: str | None = None
-    components: Mapping[str, Decimal] = field(default_factory=dict)
+    picos: Mapping[str, int] | None = None  # by component
+
+    @property
+    def pico(self) -> int | None:
+        """The sum of the components."""
+        return None if self.picos is None else sum(self.picos.values())
+
+    @property
+    def amount(self) -> Decimal | None:
+        """The sum in USD, with 12 decimal places."""
+        return None if self.picos is None else money.dollars(sum(self.picos.values()))
+
+    @property
+    def components(self) -> dict[str, Decimal]:
+        """USD by component, each with 12 decimal places."""
+        return {component: money.dollars(pico) for component, pico in (self.picos or {}).items()}
 
 
 def price_call(
@@ -75,13 +70,26 @@ def price_call(
     service_tier: str | None = None,
     usage_status: str | None = None,
 ) -> Price:
-    """The price of one call by the first of its models that is known: the one that answered, then the one asked for."""
-    found = Price(None, UNKNOWN_MODEL)
-    for model in dict.fromkeys((*models, None)):
-        found = price(provider, model, usage, at, service_tier=service_tier, usage_status=usage_status)
-        if found.status != UNKNOWN_MODEL:
-            break
-    return found
+    """The price of one call by the first of its models that is known: the one that answered, then the one asked for.
+
+    `at` is aware. Never raises for unknown or odd input. Components are rounded half-even to 12 decimal places of a
+    USD; the amount is their exact sum.
+    """
+    if usage.input_tokens is None and usage.output_tokens is None:
+        return Price(MISSING_USAGE)
+    if not usage.is_consistent():
+        return Price(INCONSISTENT_USAGE)
+    card = _find_card(provider, _ordered(provider, models), at, service_tier) if provider else None
+    if card is None:
+        return Price(UNKNOWN_MODEL)
+    usage = usage.completed()
+    return Price(_status(usage, card, usage_status), catalog.version(), _components(usage, card))
+
+
+def _ordered(provider: str, models: Iterable[str | None]) -> tuple[str | None, ...]:
+    """Bedrock's answers leave out the region that the model's name in the request has, and the price depends on."""
+    found = tuple(models)
+    return found[::-1] if provider == "aws.bedrock" else found
 
 
 def price(
@@ -93,21 +101,27 @@ def price(
     service_tier: str | None = None,
     usage_status: str | None = None,
 ) -> Price:
-    """The price of one call of `model` made at `at` (an aware datetime). Never raises for unknown or odd input.
+    """The price of one call of `model`: see `price_call`."""
+    return price_call(provider, (model,), usage, at, service_tier=service_tier, usage_status=usage_status)
 
-    Components are rounded half-even to 12 decimal places of a USD; the amount is their exact sum.
-    """
-    if usage.is_empty():
-        return Price(None, MISSING_USAGE)
-    if not usage.is_consistent():
-        return Price(None, INCONSISTENT_USAGE)
-    card = catalog.rate_card(provider, model, at, service_tier) if provider and model else None
-    if card is None or not card.rates:
-        return Price(None, UNKNOWN_MODEL)
-    usage = usage.completed()
-    components = _components(usage, card)
-    status = _status(usage, card, usage_status)
-    return Price(money.total(components.values()), status, catalog.version(), components)
+
+_cards: Final[dict[tuple[str, tuple[str | None, ...], str | None, int], catalog.RateCard | None]] = {}
+
+
+def _find_card(
+    provider: str, models: tuple[str | None, ...], at: datetime, service_tier: str | None
+) -> catalog.RateCard | None:
+    """The rates of the first model that has any, remembered for a minute of time: prices change no faster."""
+    key = provider, models, service_tier, int(at.timestamp()) // 60
+    try:
+        return _cards[key]
+    except KeyError:
+        found = (catalog.rate_card(provider, model, at, service_tier) for model in models if model)
+        card = next((card for card in found if card is not None and card.rates), None)
+    if len(_cards) >= _CARDS_MAX:
+        _cards.clear()
+    _cards[key] = card
+    return card
 
 
 def _status(usage: Usage, card: catalog.RateCard, usage_status: str | None) -> str:
@@ -121,13 +135,14 @@ def _status(usage: Usage, card: catalog.RateCard, usage_status: str | None) -> s
     return EXACT
 
 
-def _components(usage: Usage, card: catalog.RateCard) -> dict[str, Decimal]:
+def _components(usage: Usage, card: catalog.RateCard) -> dict[str, int]:
     whole_input = usage.input_tokens or 0
+    units_of = _units(usage, card)
     priced = {}
-    for component, units in _units(usage, card).items():
-        rate = _rate_of(component, card)
-        if rate is not None and units is not None:
-            priced[component] = money.cost(rate.at(whole_input), units)
+    for component, rate in card.by_component.items():
+        units = units_of[component]
+        if units is not None:
+            priced[component] = money.cost(rate.at(whole_input) if rate.tiers else rate.base, units)
     return priced
 
 
@@ -152,13 +167,11 @@ def _units(usage: Usage, card: catalog.RateCard) -> dict[str, int | None]:
     }
 
 
-def _rate_of(component: str, card: catalog.RateCard) -> catalog.Rate | None:
-    rate = card.rates.get(COMPONENTS[component])
-    if rate is None and component in _FALLBACK:
-        return _rate_of(_FALLBACK[component], card)
-    return rate
-
-
 def _minus(whole: int | None, *parts: int | None) -> int | None:
     """What is left of a whole. Cached audio can be in two parts at once, so the rest is never below zero."""
-    return None if whole is None else max(0, whole - sum(part or 0 for part in parts))
+    if whole is None:
+        return None
+    for part in parts:
+        if part:
+            whole -= part
+    return max(0, whole)
