@@ -1,4 +1,4 @@
-"""Spans for what happens around the calls: `@workflow`, `@agent`, `@tool` and `@task`.
+"""Spans for what happens around the calls: `@workflow`, `@agent`, `@tool` and `@task`, and `Run`, one run of any.
 
 Each is a decorator, with or without arguments, of functions, coroutine functions and generators, and a context
 manager: `with otel_llm.agent("triage"):`. Calls inside are its children and carry the nearest agent and workflow.
@@ -10,11 +10,12 @@ from __future__ import annotations
 import functools
 import inspect
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Final, TypeVar, cast, overload
 
+from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.semconv.attributes.exception_attributes import EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE
@@ -44,10 +45,11 @@ class Kind:
     is_carried: bool
 
 
-_WORKFLOW: Final = Kind(a.OPERATION_INVOKE_WORKFLOW, a.WORKFLOW_NAME, is_carried=True)
-_AGENT: Final = Kind(a.OPERATION_INVOKE_AGENT, a.AGENT_NAME, is_carried=True)
-_TOOL: Final = Kind(a.OPERATION_EXECUTE_TOOL, a.TOOL_NAME, is_carried=False)
-_TASK: Final = Kind(a.OPERATION_TASK, a.TASK_NAME, is_carried=False)
+WORKFLOW: Final = Kind(a.OPERATION_INVOKE_WORKFLOW, a.WORKFLOW_NAME, is_carried=True)
+AGENT: Final = Kind(a.OPERATION_INVOKE_AGENT, a.AGENT_NAME, is_carried=True)
+TOOL: Final = Kind(a.OPERATION_EXECUTE_TOOL, a.TOOL_NAME, is_carried=False)
+TASK: Final = Kind(a.OPERATION_TASK, a.TASK_NAME, is_carried=False)
+RETRIEVAL: Final = Kind(a.OPERATION_RETRIEVAL, a.TASK_NAME, is_carried=False)
 
 
 class Step:
@@ -57,10 +59,10 @@ class Step:
         self._kind = kind
         self._name = name
         self._attributes = attributes or {}
-        self._entries: Entries[_Run] = Entries()
+        self._entries: Entries[Run] = Entries()
 
     def __enter__(self) -> Span:
-        run = _Run(self._kind, self._name or self._kind.operation, self._attributes)
+        run = Run(self._kind, self._name or self._kind.operation, self._attributes)
         self._entries.enter(run.context, run)
         return run.span
 
@@ -85,26 +87,36 @@ class Step:
         def start() -> Step:
             return Step(self._kind, name, self._attributes)
 
-        return cast(F, _decorate(function, start, lambda: _Run(self._kind, name, self._attributes)))
+        return cast(F, _decorate(function, start, lambda: Run(self._kind, name, self._attributes)))
 
 
-class _Run:
-    """One run of a step: its span, and the context that its body runs in."""
+class Run:
+    """One run of a step: its span, and the context that its body runs in.
 
-    def __init__(self, kind: Kind, name: str, attributes: dict[str, AttributeValue]) -> None:
-        scope = current_scope()
-        if kind.is_carried:
-            scope = replace(scope, names={**scope.names, kind.name_attribute: name})
-        outer = with_scope(scope)
+    It starts inside `outer`, by default the running code's context; what is `carried` goes on every span inside.
+    Nothing is attached here.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        name: str,
+        attributes: Mapping[str, AttributeValue],
+        outer: Context | None = None,
+        carried: Mapping[str, AttributeValue] | None = None,
+    ) -> None:
+        names = {kind.name_attribute: name} if kind.is_carried else {}
+        inside = _inside(outer, {**names, **(carried or {})})
         self.span = tracer().start_span(
             clean(f"{kind.operation} {name}"),
-            context=outer,
+            context=inside,
             kind=SpanKind.INTERNAL,
             attributes=clean_attributes({a.OPERATION: kind.operation, kind.name_attribute: name, **attributes}),
         )
-        self.context: Context = trace.set_span_in_context(self.span, outer)
+        self.context: Context = trace.set_span_in_context(self.span, inside)
 
     def end(self, error: BaseException | None) -> None:
+        """End the span, with the error unless that is only the closing of a generator."""
         try:
             if error is not None and not isinstance(error, GeneratorExit):
                 _record(self.span, error)
@@ -112,6 +124,17 @@ class _Run:
             swallow("recording an error", fault)
         finally:
             self.span.end()
+
+
+def _inside(outer: Context | None, names: Mapping[str, AttributeValue]) -> Context:
+    """A context, or the running code's, in which spans carry these names, too."""
+    token = None if outer is None else otel_context.attach(outer)
+    try:
+        scope = current_scope()
+        return with_scope(replace(scope, names={**scope.names, **names}))
+    finally:
+        if token is not None:
+            otel_context.detach(token)
 
 
 def _record(span: Span, error: BaseException) -> None:
@@ -122,7 +145,7 @@ def _record(span: Span, error: BaseException) -> None:
     span.record_exception(error, clean_attributes({EXCEPTION_MESSAGE: message, EXCEPTION_STACKTRACE: stack}))
 
 
-def _decorate(function: Callable[..., Any], start: Callable[[], Step], run: Callable[[], _Run]) -> Callable[..., Any]:
+def _decorate(function: Callable[..., Any], start: Callable[[], Step], run: Callable[[], Run]) -> Callable[..., Any]:
     @functools.wraps(function)
     def plain(*args: Any, **kwargs: Any) -> Any:
         with start():
@@ -160,7 +183,7 @@ def workflow(function: F, /) -> F: ...
 def workflow(name: str | None = None) -> Step: ...
 def workflow(name: Any = None) -> Any:
     """A whole run of several steps: the span `invoke_workflow {name}`. The name defaults to the function's."""
-    return _step(_WORKFLOW, name, {})
+    return _step(WORKFLOW, name, {})
 
 
 @overload
@@ -169,7 +192,7 @@ def agent(function: F, /) -> F: ...
 def agent(name: str | None = None, *, description: str | None = None) -> Step: ...
 def agent(name: Any = None, *, description: str | None = None) -> Any:
     """An agent at work: the span `invoke_agent {name}`. The name defaults to the function's."""
-    return _step(_AGENT, name, {a.AGENT_DESCRIPTION: description} if description else {})
+    return _step(AGENT, name, {a.AGENT_DESCRIPTION: description} if description else {})
 
 
 @overload
@@ -181,7 +204,7 @@ def tool(name: Any = None, *, call_id: str | None = None) -> Any:
     attributes: dict[str, AttributeValue] = {a.TOOL_TYPE: "function"}
     if call_id:
         attributes[a.TOOL_CALL_ID] = call_id
-    return _step(_TOOL, name, attributes)
+    return _step(TOOL, name, attributes)
 
 
 @overload
@@ -190,4 +213,4 @@ def task(function: F, /) -> F: ...
 def task(name: str | None = None) -> Step: ...
 def task(name: Any = None) -> Any:
     """Any other step: the span `task {name}`. The name defaults to the function's."""
-    return _step(_TASK, name, {})
+    return _step(TASK, name, {})
