@@ -1,30 +1,44 @@
 """Zero code: what `opentelemetry-instrument` loads so that an app needs only `OTEL_*` variables.
 
 The SDK's own default is OTLP over gRPC, whose exporter we do not install: without this the app would run on with no
-traces and no word about it. Only traces are exported by default, since that is what our collector takes.
+traces and no word about it. Traces are exported by default, scores once one is made; metrics and the app's logs are
+exported where `OTEL_METRICS_EXPORTER` and `OTEL_LOGS_EXPORTER` ask for it, as everywhere in OpenTelemetry.
 """
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from typing import Any, Final
 
+from opentelemetry import trace
 from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]
-from opentelemetry.sdk._configuration import _OTelSDKConfigurator
+from opentelemetry.sdk import _configuration as sdk
+from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.resources import SERVICE_NAME
-from opentelemetry.sdk.trace.export import SpanExporter
 
-from .export import BoundedSpanProcessor
+from .export import BoundedLogProcessor, BoundedMetricReader, BoundedSpanProcessor
+from .score import export_with
 from .settings import Settings
 
 #: Set where the user has not: ours is the weakest word.
 DEFAULTS: Final[Mapping[str, str]] = {
     "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
-    "OTEL_LOGS_EXPORTER": "none",
-    "OTEL_METRICS_EXPORTER": "none",
     "OTEL_TRACES_EXPORTER": "otlp",
 }
+#: Where the SDK names a class itself -> ours. Of spans and logs of the environment it asks which processor to use.
+_OF_ENVIRONMENT: Final[Mapping[str, type]] = {
+    "opentelemetry.sdk._configuration:PeriodicExportingMetricReader": BoundedMetricReader
+}
+_OF_FILE: Final[Mapping[str, type]] = {
+    "opentelemetry.configuration._logger_provider:BatchLogRecordProcessor": BoundedLogProcessor,
+    "opentelemetry.configuration._meter_provider:PeriodicExportingMetricReader": BoundedMetricReader,
+    "opentelemetry.configuration._tracer_provider:BatchSpanProcessor": BoundedSpanProcessor,
+}
+_LOGS: Final = "OTEL_LOGS_EXPORTER"
 
 
 class Distro(BaseDistro):  # type: ignore[misc]  # the package is untyped
@@ -35,19 +49,27 @@ class Distro(BaseDistro):  # type: ignore[misc]  # the package is untyped
             os.environ.setdefault(name, value)
 
 
-class Configurator(_OTelSDKConfigurator):
-    """The SDK's own configuration, with a span processor that never holds up the app or its end."""
+class Configurator(sdk._OTelSDKConfigurator):
+    """The SDK's own configuration, with exporters that never hold up the app or its end, and a way for scores."""
 
-    def _configure(self, **kwargs: Any) -> None:
-        if not os.environ.get("OTEL_CONFIG_FILE"):
-            kwargs.setdefault("export_span_processor", _processor(Settings()))
-        super()._configure(**kwargs)  # type: ignore[no-untyped-call]  # the SDK's, untyped
+    def _configure(self, *, settings: Settings | None = None, **kwargs: Any) -> None:
+        exit_ms_max = (settings or Settings()).exit_ms_max
+        if os.environ.get("OTEL_CONFIG_FILE"):
+            with _bounded_classes(_OF_FILE, exit_ms_max):
+                super()._configure()  # type: ignore[no-untyped-call]  # the SDK's, untyped; it takes no options then
+            return
+        kwargs.setdefault("export_span_processor", _bounded(BoundedSpanProcessor, exit_ms_max))
+        kwargs.setdefault("export_log_record_processor", _bounded(BoundedLogProcessor, exit_ms_max))
+        with _bounded_classes(_OF_ENVIRONMENT, exit_ms_max):
+            super()._configure(**kwargs)  # type: ignore[no-untyped-call]  # the SDK's, untyped
+        if not os.environ.get(_LOGS):  # else the user has said where logs go, or that they go nowhere
+            export_with(functools.partial(_provider_of_scores, exit_ms_max))
 
 
 def configure(settings: Settings, given: Mapping[str, Any]) -> None:
     """Configure the SDK for `init`: the environment, then what the caller gave."""
     Distro().configure()
-    options: dict[str, Any] = {"export_span_processor": _processor(settings)}
+    options: dict[str, Any] = {"settings": settings}
     if "service_name" in given:
         options["resource_attributes"] = {SERVICE_NAME: settings.service_name}
     if "endpoint" in given:
@@ -55,5 +77,31 @@ def configure(settings: Settings, given: Mapping[str, Any]) -> None:
     Configurator().configure(**options)  # type: ignore[no-untyped-call]  # the SDK's, untyped
 
 
-def _processor(settings: Settings) -> Callable[[SpanExporter], BoundedSpanProcessor]:
-    return lambda exporter: BoundedSpanProcessor(exporter, settings.exit_ms_max)
+def _bounded(processor: Callable[..., Any], exit_ms_max: int) -> Callable[[Any], Any]:
+    return functools.partial(processor, exit_ms_max=exit_ms_max)
+
+
+@contextmanager
+def _bounded_classes(makers: Mapping[str, type], exit_ms_max: int) -> Iterator[None]:
+    """Have the SDK make ours where it asks nobody which class to use."""
+    plain: list[tuple[Any, str, Any]] = []
+    for path, bounded in makers.items():
+        module_name, _, name = path.partition(":")
+        with suppress(ImportError):  # which the SDK is about to say better
+            module = import_module(module_name)
+            plain.append((module, name, getattr(module, name)))
+            setattr(module, name, _bounded(bounded, exit_ms_max))
+    try:
+        yield
+    finally:
+        for module, name, found in plain:
+            setattr(module, name, found)
+
+
+def _provider_of_scores(exit_ms_max: int) -> LoggerProvider:
+    """A logger provider for scores alone, so that the app's own logs do not go along with them."""
+    name = sdk._get_exporter_entry_point("otlp", "logs")
+    _, _, exporters = sdk._import_exporters((), (), (name,))
+    provider = LoggerProvider(getattr(trace.get_tracer_provider(), "resource", None), shutdown_on_exit=False)
+    provider.add_log_record_processor(BoundedLogProcessor(exporters[name](), exit_ms_max))
+    return provider

@@ -6,16 +6,19 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from app.otlpserver import OtlpServer
 from app.rawserver import Connection, RawServer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk._logs import LoggerProvider, ReadableLogRecord
+from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from otel_llm.export import EXPORT, QUEUE, SHUTDOWN, BoundedSpanProcessor, Drops, drops
+from otel_llm.export import EXPORT, QUEUE, SHUTDOWN, BoundedLogProcessor, BoundedSpanProcessor, Drops, drops, log_drops
 from otel_llm.run import environment
 from otel_llm_collector.demo.standin.server import Standin
 
@@ -142,6 +145,61 @@ def test_a_collector_in_trouble_costs_nothing_but_spans(standin: Standin, tmp_pa
     assert exit_s < 2
     (line,) = errors.splitlines()
     assert line.startswith("otel-llm dropped 3 span(s): the process ended first. Is a collector listening at " + url)
+
+
+ALL_SIGNALS = """
+import logging, sys, time
+from opentelemetry import metrics, trace
+from otel_llm.score import score
+metrics.get_meter("t").create_counter("calls").add(1)
+with trace.get_tracer("t").start_as_current_span("call"):
+    score("helpful", True)
+print(time.time(), flush=True)
+"""
+
+
+def run_all_signals(env: dict[str, str], tmp_path: Path) -> tuple[list[str], float]:
+    """What it said, and the seconds between the program's last line and the end of its process."""
+    app = tmp_path / "shop.py"
+    app.write_text(ALL_SIGNALS)
+    done = subprocess.run([*INSTRUMENT, str(app)], env=env, capture_output=True, text=True, timeout=60, check=True)
+    return sorted(done.stderr.splitlines()), time.time() - float(done.stdout)
+
+
+@pytest.mark.parametrize("state", ["down", "hung", "refusing"])
+def test_spans_scores_and_metrics_share_one_deadline(standin: Standin, tmp_path: Path, state: str) -> None:
+    with RawServer(refuse) as collector:
+        if state == "hung":
+            collector.replies = [hang(collector)]
+        url = "http://127.0.0.1:1" if state == "down" else collector.url
+        env = clean(standin, OTEL_EXPORTER_OTLP_ENDPOINT=url, OTEL_METRICS_EXPORTER="otlp")
+        errors, exit_s = run_all_signals(env, tmp_path)
+    assert exit_s < 2
+    assert [line.partition(". Is a collector listening at ")[0] for line in errors] == [
+        "otel-llm dropped 1 export(s) of metrics: the process ended first",
+        "otel-llm dropped 1 log record(s) or score(s): the process ended first",
+        "otel-llm dropped 1 span(s): the process ended first",
+    ]
+    assert f"{url}/v1/metrics?" in errors[0]
+
+
+def test_metrics_that_hang_leave_time_for_spans_and_scores(standin: Standin, tmp_path: Path) -> None:
+    with OtlpServer("/v1/metrics") as collector:
+        env = clean(standin, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_METRICS_EXPORTER="otlp")
+        errors, exit_s = run_all_signals(env, tmp_path)
+        assert collector.span_names() == ["call"]
+        assert len(collector.logs()) == 1
+    assert exit_s < 2
+    assert [line[:40] for line in errors] == ["otel-llm dropped 1 export(s) of metrics:"]
+
+
+def test_a_collector_without_metrics_is_said_once(standin: Standin, tmp_path: Path) -> None:
+    with OtlpServer() as collector:
+        env = clean(standin, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_METRICS_EXPORTER="otlp")
+        env |= {"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": f"{collector.url}/nowhere", "OTEL_METRIC_EXPORT_INTERVAL": "50"}
+        errors, _ = run_all_signals(env, tmp_path)
+    (line,) = errors
+    assert line.startswith("otel-llm dropped 1 export(s) of metrics: the collector did not take them. Is a collector")
 
 
 MANY = """
@@ -275,3 +333,46 @@ def test_a_full_queue_drops_without_waiting(
     assert time.monotonic() - started < 1.5
     assert fresh.counts[QUEUE] + fresh.counts[SHUTDOWN] == 100
     assert len(caplog.records) == 1
+
+
+class LogStub(LogRecordExporter):
+    """Takes every batch, late."""
+
+    def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
+        time.sleep(3)
+        return LogRecordExportResult.SUCCESS
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        return True
+
+    def shutdown(self) -> None:
+        pass
+
+
+def test_a_full_queue_of_logs_drops_without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_BLRP_MAX_QUEUE_SIZE", "10")
+    monkeypatch.setenv("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "5")
+    log_drops.counts.clear()
+    provider = LoggerProvider(shutdown_on_exit=False)
+    provider.add_log_record_processor(BoundedLogProcessor(LogStub(), exit_ms_max=100))
+    started = time.monotonic()
+    for _ in range(100):
+        provider.get_logger("t").emit(body="x")
+    assert time.monotonic() - started < 0.5
+    assert log_drops.counts[QUEUE] >= 80
+    assert provider.force_flush(100) is False
+    provider.shutdown()
+    assert time.monotonic() - started < 1.5
+    assert log_drops.counts[QUEUE] + log_drops.counts[SHUTDOWN] == 100
+
+
+def test_a_provider_that_the_app_ends_itself_has_all_the_time(fresh: Drops) -> None:
+    """Only the end of the process is shared: one signal's end says nothing about the others."""
+    others = [BoundedSpanProcessor(Stub(SpanExportResult.SUCCESS)) for _ in range(5)]
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(BoundedSpanProcessor(Stub(SpanExportResult.SUCCESS, 0.8), exit_ms_max=5_000))
+    provider.get_tracer("t").start_span("x").end()
+    provider.shutdown()
+    assert not fresh.counts
+    for other in others:
+        other.shutdown()
