@@ -1,13 +1,15 @@
 """Our own faults: swallowed and counted in production, raised in our tests, never shown to the app as its own.
 
 Every hook of ours that runs on the app's thread is wrapped in `shielded`, called by `guarded`, or catches and calls
-`swallow`. Each kind of fault is logged once; `counts` says how often it happened.
+`swallow`. Each kind of fault is logged once; `counts` says how often it happened. A log line says where it happened and
+never the error's own text, which may quote a prompt: `KeyError: 'my name is ...'`.
 """
 
 from __future__ import annotations
 
 import functools
 import logging
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from typing import Final, ParamSpec, TypeVar
@@ -17,6 +19,7 @@ R = TypeVar("R")
 
 RAISE_ENV: Final = "OTEL_LLM_RAISE_ERRORS"
 counts: Final[Counter[str]] = Counter()
+_PLACES_MAX: Final = 12
 _raises = False
 _logger = logging.getLogger("otel_llm")
 
@@ -34,7 +37,23 @@ def swallow(where: str, error: Exception) -> None:
     if _raises:
         raise error
     if counts[kind] == 1:
-        _logger.warning("otel-llm failed inside (%s); the app is not affected, telemetry may be", kind, exc_info=error)
+        _logger.warning(
+            "otel-llm failed inside (%s); the app is not affected, telemetry may be\n%s", kind, places_of(error)
+        )
+
+
+def places_of(error: BaseException) -> str:
+    """Type and places of an error and of those behind it, a line each, without a word of what they say."""
+    lines: list[str] = []
+    seen: set[int] = set()
+    found: BaseException | None = error
+    while found is not None and id(found) not in seen:
+        seen.add(id(found))
+        lines.append(f"{type(found).__name__} in")
+        places = [(frame.f_code, line) for frame, line in traceback.walk_tb(found.__traceback__)]
+        lines.extend(f"  {code.co_filename}:{line} {code.co_name}" for code, line in places[-_PLACES_MAX:])
+        found = found.__cause__ or (None if found.__suppress_context__ else found.__context__)
+    return "\n".join(lines)
 
 
 def guarded(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | None:
