@@ -17,6 +17,7 @@ SUMMARIES: Final[Mapping[str, str]] = {
     "collector": "receive, store and price telemetry, until Ctrl-C",
     "cost": "what was spent, by model, user, agent, property ...",
     "demo": "everything at work on this machine: no key, no network",
+    "doctor": "is everything attached, does every span arrive, is the bill whole?",
     "latency": "how long calls took, and the time to their first chunk",
     "run": "run a command with every Python process of it instrumented",
     "sql": "ask the stored data anything",

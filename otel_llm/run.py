@@ -31,7 +31,7 @@ def command(argv: list[str]) -> int:
 
 
 def _become(words: list[str]) -> NoReturn:
-    executable = _find(words[0])
+    executable = find(words[0])
     # its full path as its own name: a Python finds its virtual environment by that
     os.execve(executable, [executable, *words[1:]], environment(words, os.environ))  # noqa: S606 - what was asked for
 
@@ -63,18 +63,22 @@ def _service_name(words: list[str]) -> str:
     return Path(words[0]).name
 
 
-def _python_path(given: str) -> str:
-    """The folder of OpenTelemetry's `sitecustomize` first, so that each Python starts instrumented."""
+def boot_folder() -> str:
+    """The folder of OpenTelemetry's `sitecustomize`: with it on the path, a Python starts instrumented."""
     boot = find_spec(_BOOT)
     if boot is None or boot.origin is None:
         raise UsageError("opentelemetry-instrumentation is missing: pip install --force-reinstall otel-llm")
-    folder = str(Path(boot.origin).parent)
+    return str(Path(boot.origin).parent)
+
+
+def _python_path(given: str) -> str:
+    folder = boot_folder()
     rest = [entry for entry in given.split(os.pathsep) if entry and entry != folder]
     here = str(Path.cwd())
     return os.pathsep.join([folder, *([] if here in rest else [here]), *rest])
 
 
-def _find(name: str) -> str:
+def find(name: str) -> str:
     """The executable: beside our own Python, whose packages we know of, else on the PATH."""
     beside = Path(sys.executable).parent / name
     if os.sep not in name and os.access(beside, os.X_OK):
