@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types layers unit format docs wheel bench-app clean
+.PHONY: help demo test test-sdks test-prefork check lint types layers unit format docs wheel bench-app clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,12 @@ demo: $(READY) ## Set up if needed, then show the whole path: app, collector, Pa
 	$(BIN)/otel-llm demo
 
 test: $(READY) check unit ## Set up if needed, then run every check and every test
+
+test-sdks: $(READY) ## Try the newest SDKs and frameworks in environments of their own, write docs/sdks.md
+	$(BIN)/python tests/sdks/run.py
+
+test-prefork: $(READY) ## Forks, gunicorn, Celery, multiprocessing: every span arrives (2 minutes)
+	$(BIN)/python -m pytest -m slow
 
 check: lint types layers ## Style, types and layers
 
@@ -36,17 +42,20 @@ format: $(READY) ## Write the code as ruff would
 
 docs: $(READY) ## Write the reference pages from the code
 	$(BIN)/python docs/reference.py
+	$(BIN)/python tests/sdks/page.py
 
 wheel: $(READY) ## Build the wheel into dist/
 	rm -rf dist
 	$(BIN)/python -m build --wheel --outdir dist .
 
 bench-app: $(READY) ## What we add to a call (collector healthy, down, hung, slow) and to the start
+	$(BIN)/python benchmarks/app_calls.py
+	$(BIN)/python benchmarks/app_sdks.py
 	$(BIN)/python benchmarks/app_exporter.py
 	$(BIN)/python benchmarks/app_start.py
 
 clean: ## Remove what the targets made
-	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venvs dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .instrument import init as init
     from .instrument import instrument as instrument
     from .instrument import uninstrument as uninstrument
+    from .score import score as score
+    from .score import traceparent as traceparent
 
 _HOME = {
     "agent": "decorators",
@@ -32,9 +34,11 @@ _HOME = {
     "instrument": "instrument",
     "prompt": "context",
     "properties": "context",
+    "score": "score",
     "session": "context",
     "task": "decorators",
     "tool": "decorators",
+    "traceparent": "score",
     "uninstrument": "instrument",
     "user": "context",
     "workflow": "decorators",
@@ -45,9 +49,11 @@ __all__ = [
     "instrument",
     "prompt",
     "properties",
+    "score",
     "session",
     "task",
     "tool",
+    "traceparent",
     "uninstrument",
     "user",
     "workflow",

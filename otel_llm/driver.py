@@ -6,14 +6,14 @@ once, whoever comes first: the answer, an error, the end of a stream, its abando
 
 from __future__ import annotations
 
-import os
-import threading
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
-from weakref import WeakSet
 
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.util.types import AttributeValue
@@ -21,53 +21,79 @@ from opentelemetry.util.types import AttributeValue
 from otel_llm_semconv import attributes as a
 from otel_llm_semconv import usage as u
 
-from .content import content_attributes
+from .coexistence import adopt_span, counts_itself, lacks_usage
+from .content import Capture
+from .context import current_scope
 from .encodable import clean, clean_attributes, message_of
+from .estimate import estimate
 from .failures import guarded
 from .finisher import finisher
+from .metrics import Finished, Metrics
 from .recognition import Target
-from .wire import Answer, Request
+from .wire import Answer, Content, Request
 
 _USD: Final = "USD"
 _LOCAL: Final = "local"
+_PROVIDER: Final = "provider"
+_OUTCOMES_MAX: Final = 32
+_PICOS: Final = 10**12  # in a USD
 _MESSAGE_CHARS_MAX: Final = 512
-#: Scopes of SDKs that trace themselves and do not name an operation on every span.
-_NATIVE_SCOPES: Final = frozenset({"com.anthropic.sdk.python"})
-#: Foreign spans that a call has written on.
-_adopted: Final[WeakSet[Span]] = WeakSet()
-_adopting: Final = threading.Lock()
+
+
+@dataclass(slots=True)
+class Attempt:
+    """An HTTP attempt that came to nothing: its status or its error's name, when, and what the provider asked for."""
+
+    failure: str
+    ended_ns: int
+    retry_after: str | None
+    waited_ns: int = 0
 
 
 class Driver:
-    """What all calls share: the tracer and what to capture."""
+    """What all calls share: the tracer, the metrics and what to capture."""
 
-    def __init__(self, tracer: Tracer, *, capture: bool, content_bytes_max: int) -> None:
+    def __init__(
+        self,
+        tracer: Tracer,
+        metrics: Metrics,
+        capture: Capture,
+        *,
+        deployments: Mapping[str, str],
+        estimates: bool = False,
+        asks_usage: bool = False,
+    ) -> None:
         self.tracer = tracer
+        self.deployments = deployments  # model by the name of its deployment
+        self.estimates = estimates
+        self.asks_usage = asks_usage
+        self.metrics = metrics
         self.capture = capture
-        self.content_bytes_max = content_bytes_max
 
     def open(self, target: Target, host: str, port: int | None) -> Call:
         """The call of a recognised request, with its span started, or the foreign LLM span that is open around it."""
-        request = target.reader.read_request(target.body)
-        foreign = _adopt_span()
-        span = foreign or self._start(target, request, host, port)
-        return Call(self, target, request, span, owned=foreign is None)
+        request = target.reader.read_request(target.body, target.path)
+        foreign = adopt_span()
+        if foreign is None:
+            span = self.start(target, request, host, port)
+            return Call(self, target, request, span, (host, port), owned=True)
+        _fill(foreign, _request_attributes(target, request, host, port))
+        return Call(self, target, request, foreign, (host, port), owned=False)
 
-    def _start(self, target: Target, request: Request, host: str, port: int | None) -> Span:
-        attributes: dict[str, AttributeValue] = {
-            a.OPERATION: request.operation,
-            a.PROVIDER: target.provider,
-            a.SERVER_ADDRESS: host,
-        }
-        if port is not None:
-            attributes[a.SERVER_PORT] = port
-        if request.model:
-            attributes[a.REQUEST_MODEL] = request.model
-        if request.stream:
-            attributes[a.REQUEST_STREAM] = True
-        attributes.update(request.attributes)
+    def start(
+        self,
+        target: Target,
+        request: Request,
+        host: str,
+        port: int | None,
+        *,
+        started_ns: int | None = None,
+        context: Context | None = None,
+    ) -> Span:
+        """A span of ours, begun now or at a time that has passed, in the running context or another."""
+        attributes = clean_attributes(_request_attributes(target, request, host, port))
         name = _name(request.operation, request.model)
-        return self.tracer.start_span(name, kind=SpanKind.CLIENT, attributes=clean_attributes(attributes))
+        return self.tracer.start_span(name, context, kind=SpanKind.CLIENT, attributes=attributes, start_time=started_ns)
 
 
 class Call:
@@ -77,26 +103,47 @@ class Call:
         "_driver",
         "_end_ns",
         "_error",
+        "_failed",
+        "_forks",
+        "_host",
         "_open",
         "_owned",
-        "_pid",
+        "_port",
         "_result",
+        "_scope",
+        "_spent",
         "_started_ns",
+        "_usage_status",
         "answer",
         "attempts",
         "http_status",
         "is_streaming",
+        "output_chunks",
         "request",
         "span",
         "target",
         "time_to_first_chunk_s",
     )
 
-    def __init__(self, driver: Driver, target: Target, request: Request, span: Span, *, owned: bool) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        target: Target,
+        request: Request,
+        span: Span,
+        server: tuple[str, int | None],
+        *,
+        owned: bool,
+    ) -> None:
         self._driver = driver
+        self._host, self._port = server
+        self._failed: list[Attempt] = []
+        self._usage_status = u.MISSING
+        self._spent = u.Usage()  # by attempts that failed
+        self._scope = current_scope()  # an unsampled span has no attributes
         self._owned = owned
         self._open = [True]
-        self._pid = os.getpid()
+        self._forks = finisher.forks
         self._started_ns = time.time_ns()
         self._error: BaseException | None = None
         self._end_ns = 0
@@ -109,14 +156,39 @@ class Call:
         self.http_status: int | None = None
         self.is_streaming = False  # a body of it is being read by the app
         self.time_to_first_chunk_s: float | None = None
+        self.output_chunks = 0
 
     def begin_attempt(self) -> None:
-        """An HTTP attempt starts: what an earlier one left behind no longer counts."""
+        """An HTTP attempt starts: of an earlier one nothing counts but what it cost."""
         self.attempts += 1
         if self.attempts > 1:
+            if self.answer.usage:
+                self._spent = u.added(self._spent, self._read_usage())
+            self._show_retry()
             self.answer = Answer()
             self.http_status = None
             self.time_to_first_chunk_s = None
+            self.output_chunks = 0
+
+    def end_attempt(self, *, retry_after: str | None = None, error: BaseException | None = None) -> None:
+        """An HTTP attempt came to nothing: `http_status` says why, else the error. Another one may follow."""
+        failure = type(error).__qualname__ if error is not None else str(self.http_status)
+        self._failed.append(Attempt(failure, time.time_ns(), retry_after))
+
+    def _show_retry(self) -> None:
+        """The failure of the attempt before, as an event at its time, once it is known that it was not the last."""
+        if not self._failed:
+            return
+        failed = self._failed[-1]
+        failed.waited_ns = time.time_ns() - failed.ended_ns
+        attributes: dict[str, AttributeValue] = {
+            a.ERROR_TYPE: failed.failure,
+            a.HTTP_RESEND_COUNT: self.attempts - 1,
+            a.RETRY_WAIT: failed.waited_ns / 1e9,
+        }
+        if failed.retry_after:
+            attributes[a.RETRY_AFTER] = failed.retry_after
+        self.span.add_event(a.EVENT_RETRY, clean_attributes(attributes), failed.ended_ns)
 
     @property
     def is_foreign(self) -> bool:
@@ -131,19 +203,30 @@ class Call:
     @property
     def is_of_this_process(self) -> bool:
         """False in a forked child, where the call is a copy: the parent ends its own."""
-        return self._pid == os.getpid()
+        return self._forks == finisher.forks
+
+    @property
+    def is_recording(self) -> bool:
+        """False where nobody collects the span or counts the call: then nothing has to be read."""
+        return self.span.is_recording() or self._driver.metrics.is_active
+
+    @property
+    def counts_chunks(self) -> bool:
+        """True where somebody wants to know how many pieces a stream came in."""
+        return self._driver.metrics.is_active
 
     @property
     def captures(self) -> bool:
         """True where content has to be read."""
-        return self._driver.capture
+        return self._driver.capture.reads or self._driver.estimates
 
     def show_progress(self) -> None:
         """Write usage and cost so far on a foreign span, whose owner may end it before the body is closed."""
         if not self._owned and self._open and self.span.is_recording():
             usage = self._usage()
-            cost = guarded(self._cost_attributes, usage) or {}
-            self.span.set_attributes({**_usage_attributes(usage, complete=False), **cost})
+            price = guarded(self._price, usage)
+            cost = {} if price is None else _price_attributes(price, self.answer.declared_cost_usd)
+            self.span.set_attributes({**u.to_attributes(usage), a.USAGE_STATUS: u.PARTIAL, **cost})
 
     def finish(self, error: BaseException | None = None, *, complete: bool = True) -> None:
         """End the call. `complete` is False where the answer was interrupted, which alone is no error."""
@@ -156,31 +239,69 @@ class Call:
         self._end_ns = time.time_ns()
         self._error = error
         usage = guarded(self._usage) or u.Usage()
-        self._result = guarded(self._result_attributes, usage, complete) or {}
+        self._usage_status = u.PARTIAL if not complete else u.MISSING if usage.is_empty() else u.REPORTED
+        if self._driver.estimates and usage.is_empty():
+            usage = guarded(self._estimate) or usage
+        self._result = guarded(self._result_attributes, usage) or {}
         if self._owned and not finisher.prices_ready and not usage.is_empty():
             finisher.submit(lambda: self._complete(usage))
         else:
             self._complete(usage)
 
     def _usage(self) -> u.Usage:
+        usage = self._read_usage()
+        return usage if self._spent.is_empty() else u.added(self._spent, usage)
+
+    def _estimate(self) -> u.Usage:
+        """Tokens by the length of the texts, where an answer came without any count."""
+        if self._error_type() is not None and not self.answer.parts:
+            return u.Usage()
+        found = estimate(self._read_content())
+        if not found.is_empty():
+            self._usage_status = u.ESTIMATED
+        return found
+
+    def _read_usage(self) -> u.Usage:
         return self.target.reader.read_usage(self.answer.usage)
 
     def _complete(self, usage: u.Usage) -> None:
         try:
+            price = guarded(self._price, usage)
+            if not self._owned and not usage.is_empty() and lacks_usage(self.span):
+                guarded(self._take_over)
             if self.span.is_recording():
-                self._write(usage)
+                self._write(price)
+            if self._driver.metrics.is_active and (self._owned or not counts_itself(self.span)):
+                guarded(self._count, usage, price)
         finally:
             if self._owned:
                 self.span.end(self._end_ns)
 
-    def _write(self, usage: u.Usage) -> None:
+    def _take_over(self) -> None:
+        """The foreign span ended before its call: what it could not take goes on one of ours, marked, inside it."""
+        foreign = self.span.get_span_context()
+        context = trace.set_span_in_context(self.span, Context())
+        self.span = self._driver.start(
+            self.target, self.request, self._host, self._port, started_ns=self._started_ns, context=context
+        )
+        self.span.set_attribute(a.CONTINUES, trace.format_span_id(foreign.span_id))
+        self._owned = True
+
+    def _write(self, price: Any) -> None:
         """All that is known, each part for itself: what fails takes nothing else along."""
-        cost = guarded(self._cost_attributes, usage) or {}
-        content = guarded(self._content_attributes) or {}
-        self.span.set_attributes(clean_attributes({**self._result, **cost, **content}))
+        found = self._result
+        if price is not None:
+            found.update(guarded(_price_attributes, price, self.answer.declared_cost_usd) or {})
+        content = guarded(self._read_content) if self._driver.capture.reads else None
+        if content is not None:
+            found.update(guarded(self._driver.capture.attributes, content) or {})
+        found = clean_attributes(found)
+        self.span.set_attributes(found)
         guarded(self._set_status, self.span)
         if self._owned and self.request.model is None and self.answer.model:
             self.span.update_name(_name(self.request.operation, self.answer.model))
+        if content is not None and self._driver.capture.on_event:
+            guarded(self._driver.capture.emit, self.span, content, found)
 
     def _set_status(self, span: Span) -> None:
         error_type = self._error_type()
@@ -196,9 +317,9 @@ class Call:
             return self.answer.error_type or (str(self.http_status) if failed_over_http else "_OTHER")
         return None if self._error is None else type(self._error).__qualname__
 
-    def _result_attributes(self, usage: u.Usage, complete: bool) -> dict[str, AttributeValue]:
+    def _result_attributes(self, usage: u.Usage) -> dict[str, AttributeValue]:
         answer = self.answer
-        found = _usage_attributes(usage, complete)
+        found: dict[str, AttributeValue] = {**u.to_attributes(usage), a.USAGE_STATUS: self._usage_status}
         if answer.id:
             found[a.RESPONSE_ID] = answer.id
         if answer.model:
@@ -210,7 +331,7 @@ class Call:
         if self.time_to_first_chunk_s is not None:
             found[a.RESPONSE_TIME_TO_FIRST_CHUNK] = self.time_to_first_chunk_s
         if self.attempts > 1:
-            found[a.ATTEMPTS] = self.attempts
+            found.update(self._attempt_attributes())
         found.update(self.target.reader.response_attributes(answer))
         error_type = self._error_type()
         if error_type is not None and self._owned:
@@ -219,45 +340,74 @@ class Call:
                 found[a.HTTP_STATUS] = self.http_status
         return found
 
-    def _cost_attributes(self, usage: u.Usage) -> dict[str, AttributeValue]:
-        if not finisher.prices_ready and not usage.is_empty():
-            return {}
-        from otel_llm_semconv import pricing
+    def _attempt_attributes(self) -> dict[str, AttributeValue]:
+        outcomes = [failed.failure for failed in self._failed]
+        if len(outcomes) < self.attempts:
+            outcomes.append(str(self.http_status or "_OTHER"))
+        waited_ns = sum(failed.waited_ns for failed in self._failed)
+        return {
+            a.ATTEMPTS: self.attempts,
+            a.ATTEMPT_OUTCOMES: tuple(outcomes[-_OUTCOMES_MAX:]),
+            a.RETRY_WAIT: waited_ns / 1e9,
+        }
 
+    def _price(self, usage: u.Usage) -> Any:
+        price_call = finisher.price_call
+        if price_call is None:
+            if not usage.is_empty():
+                return None
+            from otel_llm_semconv import pricing
+
+            price_call = pricing.price_call
         at = datetime.fromtimestamp(self._started_ns / 1e9, UTC)
-        models = (self.answer.model, self.request.model)
-        return _price_attributes(
-            pricing.price_call(self.target.provider, models, usage, at, service_tier=self.answer.service_tier)
+        tier = self.answer.service_tier
+        asked = self.request.model or ""
+        models = (self.answer.model, self._driver.deployments.get(asked), asked)
+        return price_call(self.target.provider, models, usage, at, service_tier=tier, usage_status=self._usage_status)
+
+    def _count(self, usage: u.Usage, price: Any) -> None:
+        """The call in the metrics, whether its span is sampled or not."""
+        self._driver.metrics.record(
+            Finished(
+                operation=self.request.operation,
+                provider=self.target.provider,
+                request_model=self.request.model,
+                response_model=self.answer.model,
+                server_address=self._host,
+                server_port=self._port,
+                usage=usage,
+                cost_usd=None if price is None else price.amount,
+                duration_s=(self._end_ns - self._started_ns) / 1e9,
+                time_to_first_chunk_s=self.time_to_first_chunk_s,
+                output_chunks=self.output_chunks or None,
+                error_type=self._error_type(),
+                stream=self.request.stream,
+                span_context=self.span.get_span_context(),
+            ),
+            self.span.attributes if isinstance(self.span, ReadableSpan) else self._scope.attributes,
         )
 
-    def _content_attributes(self) -> dict[str, AttributeValue]:
-        if not self._driver.capture:
-            return {}
-        content = self.target.reader.read_content(self.target.body, self.answer)
-        return content_attributes(content, self._driver.content_bytes_max)
+    def _read_content(self) -> Content:
+        return self.target.reader.read_content(self.target.body, self.answer)
 
 
-def _usage_attributes(usage: u.Usage, complete: bool) -> dict[str, AttributeValue]:
-    found: dict[str, AttributeValue] = {**u.to_attributes(usage)}
-    if not complete:
-        found[a.USAGE_STATUS] = u.PARTIAL
-    else:
-        found[a.USAGE_STATUS] = u.MISSING if usage.is_empty() else u.REPORTED
-    return found
-
-
-def _price_attributes(price: Any) -> dict[str, AttributeValue]:
+def _price_attributes(price: Any, declared_usd: str | float | None) -> dict[str, AttributeValue]:
+    """What a call costs: as the provider declares it, which is the better figure where there is one, else as priced."""
     found: dict[str, AttributeValue] = {}
     if price.status:
         found[a.COST_STATUS] = price.status
-    if price.amount is not None:
-        found[a.COST_AMOUNT] = float(price.amount)
+    if declared_usd is not None:
+        found[a.COST_AMOUNT] = float(declared_usd)
+        found[a.COST_CURRENCY] = _USD
+        found[a.COST_SOURCE] = _PROVIDER
+    elif price.picos is not None:
+        found[a.COST_AMOUNT] = price.pico / _PICOS
         found[a.COST_CURRENCY] = _USD
         found[a.COST_SOURCE] = _LOCAL
         found[a.PRICE_VERSION] = price.version
-        for component, amount in price.components.items():
-            if amount:
-                found[a.COST_COMPONENT_PREFIX + component] = float(amount)
+        for component, pico in price.picos.items():
+            if pico:
+                found[a.COST_COMPONENT_PREFIX + component] = pico / _PICOS
     return found
 
 
@@ -265,25 +415,23 @@ def _name(operation: str, model: str | None) -> str:
     return clean(f"{operation} {model}") if model else operation
 
 
-def _adopt_span() -> Span | None:
-    """The foreign span around this call, for the first call inside it; any later one needs a span of its own."""
-    span = _foreign_span()
-    if span is None:
-        return None
-    with _adopting:
-        if span in _adopted:
-            return None
-        _adopted.add(span)
-    return span
+def _request_attributes(target: Target, request: Request, host: str, port: int | None) -> dict[str, AttributeValue]:
+    attributes: dict[str, AttributeValue] = {
+        a.OPERATION: request.operation,
+        a.PROVIDER: target.provider,
+        a.SERVER_ADDRESS: host,
+    }
+    if port is not None:
+        attributes[a.SERVER_PORT] = port
+    if request.model:
+        attributes[a.REQUEST_MODEL] = request.model
+    if request.stream:
+        attributes[a.REQUEST_STREAM] = True
+    attributes.update(request.attributes)
+    return attributes
 
 
-def _foreign_span() -> Span | None:
-    """A span of somebody else's that may stand for this call: an SDK's own, or another instrumentation's."""
-    span = trace.get_current_span()
-    if not span.is_recording() or not isinstance(span, ReadableSpan):
-        return None
-    scope = span.instrumentation_scope.name if span.instrumentation_scope else ""
-    operation = (span.attributes or {}).get(a.OPERATION)
-    if scope == a.SCOPE_APP:
-        return None
-    return span if operation in a.INFERENCE_OPERATIONS or scope in _NATIVE_SCOPES else None
+def _fill(span: Span, attributes: dict[str, AttributeValue]) -> None:
+    """Say on a foreign span what its owner has not said yet."""
+    own = (span.attributes or {}) if isinstance(span, ReadableSpan) else {}
+    span.set_attributes(clean_attributes({key: value for key, value in attributes.items() if key not in own}))

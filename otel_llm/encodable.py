@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from opentelemetry.util.types import AttributeValue
@@ -22,12 +21,24 @@ def clean(text: str) -> str:
     return text
 
 
-def clean_attributes(attributes: Mapping[str, AttributeValue]) -> dict[str, AttributeValue]:
-    """The attributes, clean; a number that has no place in 64 bits becomes text."""
-    return {
-        name if name.isascii() else clean(name): value if type(value) in _SAFE else _clean_value(value)
-        for name, value in attributes.items()
-    }
+def clean_attributes(attributes: dict[str, AttributeValue]) -> dict[str, AttributeValue]:
+    """The attributes, clean; a number that has no place in 64 bits becomes text. The same dict where all were."""
+    odd: dict[str, AttributeValue] = {}
+    for name, value in attributes.items():
+        kind = type(value)
+        if kind is str:
+            if not value.isascii():  # type: ignore[union-attr]  # narrowed by the exact type, which is faster
+                odd[name] = clean(value)  # type: ignore[arg-type]
+        elif kind is int:
+            if not -_INT64_END <= value < _INT64_END:  # type: ignore[operator]
+                odd[name] = str(value)
+        elif kind not in _SAFE and (cleaned := _clean_value(value)) != value:
+            odd[name] = cleaned
+    if odd:
+        attributes = {**attributes, **odd}
+    if all(map(str.isascii, attributes)):
+        return attributes
+    return {clean(name): value for name, value in attributes.items()}
 
 
 def message_of(error: BaseException) -> str:

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from contextvars import ContextVar, Token
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -18,27 +18,53 @@ from opentelemetry.context import _SUPPRESS_HTTP_INSTRUMENTATION_KEY, _SUPPRESS_
 from .driver import Call, Driver
 from .failures import swallow
 from .finisher import finisher
+from .injection import with_usage
 from .propagation import LEAVING, ensure_guard, strip
-from .providers import PATHS
-from .recognition import Recogniser, Target
-from .stream import Decoder, DocumentRecorder, EventRecorder, Recorder, read_document
+from .providers import find_format
+from .recognition import Body, Recogniser, Target
+from .stream import BinaryRecorder, Decoder, DocumentRecorder, EventRecorder, Recorder, read_document
+from .wire import EVENTS, FRAMES, LINES
 
-EVENT_STREAM: Final = "text/event-stream"
-_PORTS: Final = {"http": 80, "https": 443}
+#: Content type -> how its stream is cut into events.
+FRAMINGS: Final = {
+    "application/jsonl": LINES,
+    "application/stream+json": LINES,
+    "application/vnd.amazon.eventstream": FRAMES,
+    "application/x-ndjson": LINES,
+    "text/event-stream": EVENTS,
+}
+_BINARY: Final = ("audio/", "image/", "video/", "application/octet-stream")
+
+
+class Transport(Protocol):
+    """How one HTTP library's requests are read. Called only for what may be a call of a model."""
+
+    def headers(self, request: Any) -> MutableMapping[str, Any]:
+        """The request's headers, without regard to case; what is deleted here does not leave."""
+
+    def port(self, request: Any) -> int | None:
+        """The port that the request goes to, the scheme's own included."""
+
+    def body(self, request: Any) -> Body:
+        """The body where it is in memory, as bytes or as a form's fields; what streams is not touched."""
 
 
 class UserCall:
     """One call of an SDK's method, which may make several HTTP attempts: they share one `Call`."""
 
-    __slots__ = ("_is_over", "_latest", "_path", "call")
+    __slots__ = ("_is_over", "_latest", "_method", "_owner", "call")
 
-    def __init__(self) -> None:
+    def __init__(self, method: object = None, owner: object = None) -> None:
         self.call: Call | None = None
+        self._method, self._owner = method, owner
         self._is_over = False
         self._latest: Exchange | None = None
-        self._path = ""
 
-    def takes(self, path: str, target: Target) -> bool:
+    def runs(self, method: object, owner: object) -> bool:
+        """True while it is this object's method that runs: an SDK may call it again for a further attempt."""
+        return not self._is_over and self._method is method and self._owner is owner
+
+    def takes(self, target: Target) -> bool:
         """True where a request is an attempt of this call: the first, or the same again after the last has failed.
 
         Other requests are made inside the method, too: by hooks of the app, and by tasks that it starts there.
@@ -46,18 +72,21 @@ class UserCall:
         call, latest = self.call, self._latest
         if self._is_over or call is None or latest is None:
             return not self._is_over
-        return latest.has_ended and call.is_open and path == self._path and target.reader is call.target.reader
+        return latest.has_ended and call.is_open and target.path == call.target.path
 
-    def add(self, exchange: Exchange, path: str) -> None:
+    def add(self, exchange: Exchange) -> None:
         """An attempt that it took begins."""
-        self.call, self._latest, self._path = exchange.call, exchange, path
+        self.call, self._latest = exchange.call, exchange
 
     def succeed(self) -> None:
         """The method returned. A stream that it returned ends the call later."""
         self._is_over = True
         try:
-            if self.call is not None and not self.call.is_streaming:
-                self.call.finish()
+            if self._latest is not None and self.call is not None:
+                if self.call.is_streaming:
+                    self._latest.outlive()
+                else:
+                    self.call.finish()
         except Exception as error:
             swallow("ending a call", error)
 
@@ -73,6 +102,14 @@ class UserCall:
 
 user_call: Final[ContextVar[UserCall | None]] = ContextVar("otel-llm-user-call", default=None)
 Entered: TypeAlias = "tuple[Token[Context], Token[UserCall | None]]"
+
+
+class Leaving(NamedTuple):
+    """The request that is on its way, as the context says it to what runs inside."""
+
+    host: str
+    path: str
+    transport: Transport
 
 
 class Passage:
@@ -105,51 +142,105 @@ class Passage:
 class Exchange(Passage):
     """An attempt in flight. `has_ended` is True once it came to nothing or its whole answer is here."""
 
-    __slots__ = ("_ends_call", "call", "has_ended")
+    __slots__ = ("_ends_call", "_recorder", "call", "has_ended", "hides_usage")
 
     def __init__(self, call: Call, context: Context, *, ends_call: bool) -> None:
         super().__init__(context)
         self.call = call
         self._ends_call = ends_call
+        self._recorder: AttemptRecorder | None = None
         self.has_ended = False
+        self.hides_usage = False  # the app must not see the chunk that we asked for
 
     @property
     def is_recording(self) -> bool:
-        """False where nobody collects the span: then nothing has to be read."""
-        return self.call.span.is_recording()
+        """False where nobody collects the span or counts the call: then nothing has to be read."""
+        return self.call.is_recording
 
-    def is_event_stream(self, headers: Mapping[str, str]) -> bool:
-        """What the response's type says; where it says neither events nor JSON, what was asked for."""
-        content_type = headers.get("content-type", "").lower()
-        return EVENT_STREAM in content_type or (self.call.request.stream and "json" not in content_type)
+    def framing(self, headers: Mapping[str, str]) -> str | None:
+        """How the response is cut into events, None where it is one document.
+
+        The response's type says it; where that is neither a stream's nor JSON, what was asked for.
+        """
+        content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+        framing = FRAMINGS.get(content_type)
+        if framing is None and self.call.request.stream and "json" not in content_type:
+            return self.call.target.reader.FRAMING
+        return framing
 
     def fail(self, error: BaseException) -> None:
         """No response came."""
         self.has_ended = True
         try:
+            self.call.end_attempt(error=error)
             if self._ends_call:
                 self.call.finish(error)
         except Exception as fault:
             swallow("a failed attempt", fault)
 
-    def receive(self, status: int, content: bytes) -> None:
-        """The whole response came."""
+    def receive(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
+        """The whole response came, decoded."""
+        if self.framing(headers) is not None:
+            recorder = self.record(status, headers, None)
+            recorder.feed(content)
+            recorder.exhaust()
+            return
         self.has_ended = True
-        self.call.http_status = status
+        self._read_head(status, headers)
         read_document(self.call, content)
         # a foreign span's owner ends it before the SDK's method returns
         if self._ends_call or (self.call.is_foreign and status < 400):
             self.call.finish()
 
     def record(self, status: int, headers: Mapping[str, str], decoder: Decoder | None) -> Recorder:
-        """The head of a response came: what to feed its body to."""
-        self.call.http_status = status
+        """The head of a response came: what to feed its body to, as it came; the decoder undoes its encoding."""
+        self._read_head(status, headers)
         self.call.is_streaming = status < 400
         self.has_ended = status >= 400
-        kind = EventRecorder if self.is_event_stream(headers) else DocumentRecorder
         # inside an SDK's method a failed attempt may be tried again: the method's end decides
         ends_call = self._ends_call or status < 400
-        return kind(self.call, decoder, self.sent_ns, ends_call=ends_call)
+        framing = self.framing(headers)
+        if framing is not None:
+            return EventRecorder(self.call, decoder, self.sent_ns, ends_call=ends_call, framing=framing)
+        if headers.get("content-type", "").lower().startswith(_BINARY):
+            return BinaryRecorder(self.call, decoder, self.sent_ns, ends_call=ends_call)
+        if self._ends_call or self.call.is_foreign:
+            return DocumentRecorder(self.call, decoder, self.sent_ns, ends_call=ends_call)
+        self._recorder = AttemptRecorder(self, decoder)
+        return self._recorder
+
+    def outlive(self) -> None:
+        """The SDK's method returned with a body that is still being read."""
+        if self._recorder is not None:
+            self._recorder.end_call()
+
+    def _read_head(self, status: int, headers: Mapping[str, str]) -> None:
+        self.call.http_status = status
+        if status >= 400:
+            self.call.end_attempt(retry_after=headers.get("retry-after"))
+        self.call.target.reader.read_headers(headers, self.call.answer)
+
+
+class AttemptRecorder(DocumentRecorder):
+    """A document's body inside an SDK's method, which may read it, fail at it and try again, or hand it on unread."""
+
+    def __init__(self, exchange: Exchange, decoder: Decoder | None) -> None:
+        super().__init__(exchange.call, decoder, exchange.sent_ns, ends_call=False)
+        self._exchange = exchange
+
+    def exhaust(self) -> None:
+        super().exhaust()
+        self._exchange.has_ended = True
+
+    def fail(self, error: BaseException) -> None:
+        if not self._done and not self._ends_call and not self._exchange.has_ended:
+            self._exchange.has_ended = True
+            self._call.end_attempt(error=error)
+        super().fail(error)
+
+    def end_call(self) -> None:
+        """From now on the body's end is the call's: the method has returned."""
+        self._ends_call = True
 
 
 class Exchanges:
@@ -161,7 +252,7 @@ class Exchanges:
         self._recogniser = recogniser
         self._http_spans = http_spans
 
-    def begin(self, method: str, path: str, host: str, request: Any) -> Passage | None:
+    def begin(self, method: str, path: str, host: str, request: Any, transport: Transport) -> Passage | None:
         """The exchange of a request that calls a model, the passage of another one to a provider, else None.
 
         Strips what must not leave. Never raises.
@@ -169,40 +260,42 @@ class Exchanges:
         try:
             if not self.active:
                 return None
-            if path.rsplit("/", 1)[-1] in PATHS and method == "POST" and (exchange := self._begin(path, host, request)):
-                return exchange
-            if self._recogniser.is_provider(host, request.headers):
-                return self._pass(request)
+            headers = transport.headers(request)
+            wire_format = find_format(path) if method == "POST" else None
+            if wire_format is not None:
+                leaving = Leaving(host, path, transport)
+                if _is_handed_down(leaving):
+                    return None
+                target = self._recogniser.recognise(wire_format, path, host, headers, transport.body(request))
+                if target is not None:
+                    found = self._begin(target, leaving, transport.port(request), headers)
+                    if self._driver.asks_usage and isinstance(found, Exchange):
+                        found.hides_usage = _ask_usage(target, request, transport)
+                    return found
+            if self._recogniser.is_provider(host, headers):
+                return make_private(headers)
         except Exception as error:
             swallow("begin", error)
         return None
 
-    def _pass(self, request: Any) -> Passage:
-        strip(request.headers)
-        ensure_guard()
-        return Passage(Context({**otel_context.get_current(), LEAVING: True}))
-
-    def _begin(self, path: str, host: str, request: Any) -> Passage | None:
-        target = self._recogniser.recognise(path, host, request.headers, _content(request))
-        if target is None:
-            return None
+    def _begin(self, target: Target, leaving: Leaving, port: int | None, headers: MutableMapping[str, Any]) -> Passage:
         if is_suppressed():
-            return self._pass(request)
-        strip(request.headers)
+            return make_private(headers)
+        strip(headers)
         ensure_guard()
         finisher.start()
         owner = user_call.get()
-        if owner is not None and not owner.takes(path, target):
+        if owner is not None and not owner.takes(target):
             owner = None
-        call = (owner and owner.call) or self._driver.open(target, host, _port(request.url))
+        call = (owner and owner.call) or self._driver.open(target, leaving.host, port)
         call.begin_attempt()
-        exchange = Exchange(call, self._context(call), ends_call=owner is None)
+        exchange = Exchange(call, self._context(call, leaving), ends_call=owner is None)
         if owner is not None:
-            owner.add(exchange, path)
+            owner.add(exchange)
         return exchange
 
-    def _context(self, call: Call) -> Context:
-        values: dict[str, object] = {**otel_context.get_current(), LEAVING: True}
+    def _context(self, call: Call, leaving: Leaving) -> Context:
+        values: dict[str, object] = {**otel_context.get_current(), LEAVING: leaving}
         if not self._http_spans:
             values[_SUPPRESS_HTTP_INSTRUMENTATION_KEY] = True
         return trace.set_span_in_context(call.span, Context(values))
@@ -219,11 +312,24 @@ def is_suppressed() -> bool:
     return bool(otel_context.get_value(_SUPPRESS_INSTRUMENTATION_KEY))
 
 
-def _port(url: Any) -> int | None:
-    return cast("int | None", url.port) or _PORTS.get(url.scheme)
+def _is_handed_down(asked: Leaving) -> bool:
+    """True where a request is one that is under way already, which one HTTP library sends through another."""
+    leaving = otel_context.get_current().get(LEAVING)
+    return isinstance(leaving, Leaving) and leaving[:2] == asked[:2] and leaving.transport is not asked.transport
 
 
-def _content(request: Any) -> bytes | None:
-    """The request's body where it is in memory; a body that streams is not touched."""
-    content = getattr(request, "_content", None)
-    return content if isinstance(content, bytes) else None
+def _ask_usage(target: Target, request: Any, transport: Transport) -> bool:
+    """Have the stream's usage sent along, where the transport can hide it from the app."""
+    replace = getattr(transport, "replace_body", None)
+    body = with_usage(target) if replace is not None else None
+    if replace is None or body is None:
+        return False
+    replace(request, body)
+    return True
+
+
+def make_private(headers: MutableMapping[str, Any]) -> Passage:
+    """The passage of a request whose headers these are; what must not leave is stripped from them."""
+    strip(headers)
+    ensure_guard()
+    return Passage(Context({**otel_context.get_current(), LEAVING: True}))

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from .failures import swallow
 
@@ -31,11 +31,13 @@ class Finisher:
 
     def __init__(self) -> None:
         self.prices_ready = False
+        self.price_call: Callable[..., Any] | None = None  # loaded, as importing it costs at every call
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._busy = threading.Lock()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._exit_began_at: float | None = None
+        self.forks = 0  # between the first process and this one
         os.register_at_fork(
             before=self._before_fork, after_in_parent=self._after_fork_in_parent, after_in_child=self._renew
         )
@@ -91,6 +93,7 @@ class Finisher:
             from otel_llm_semconv import pricing
 
             pricing.warm()
+            self.price_call = pricing.price_call
             self.prices_ready = True
         except Exception as error:
             swallow("prices", error)
@@ -115,6 +118,7 @@ class Finisher:
 
     def _renew(self) -> None:
         """In a child: the parent's jobs are the parent's, its thread did not come along."""
+        self.forks += 1
         self._jobs = queue.SimpleQueue()
         self._busy = threading.Lock()
         self._starting = threading.Lock()

@@ -68,18 +68,20 @@ class ContextProcessor(SpanProcessor):
         try:
             found = self._find(span, parent_context)
             if found:
-                span.set_attributes(clean_attributes(found))
+                span.set_attributes(clean_attributes(dict(found)))
         except Exception as error:
             swallow("on_start", error)
 
-    def _find(self, span: Span, parent_context: Context | None) -> dict[str, AttributeValue]:
+    def _find(self, span: Span, parent_context: Context | None) -> Mapping[str, AttributeValue]:
         scope = current_scope(parent_context)
-        own = span.attributes or {}
         found: dict[str, AttributeValue] = {}
-        if self._inherit:
+        if self._inherit and span.parent is not None:
             parent = trace.get_current_span(parent_context)
             if isinstance(parent, ReadableSpan) and parent.is_recording() and parent.attributes:
                 found = inheritable(parent.attributes)
+        if not (found or scope.names):
+            return scope.attributes
+        own = span.attributes or {}
         found.update(scope.names)
         found = {key: value for key, value in found.items() if key not in own}
         found.update(scope.attributes)

@@ -15,16 +15,18 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
-from . import sdk_calls, tracing
-from .content import is_captured
+from . import frameworks, sdk_calls, tracing
+from .content import Capture
 from .driver import Driver
 from .exchange import Exchanges
 from .failures import raise_faults
 from .finisher import finisher
 from .inheritance import ContextProcessor, attach_to, detach_from
+from .metrics import Metrics
 from .patching import on_undo, patch, undo, when_imported
 from .propagation import ensure_guard, remove_guard
 from .recognition import Recogniser
+from .score import use as use_for_scores
 from .settings import Settings
 from .stream import close_live
 from .transports import httpx
@@ -47,7 +49,7 @@ def init(**settings: Any) -> None:
     read = Settings(settings)
     if _global_provider() is None:
         configure(read, settings)
-    _instrument(read, None)
+    _instrument(read, None, None, None)
 
 
 def instrument(
@@ -59,10 +61,11 @@ def instrument(
 ) -> None:
     """Make every call of a model a span of the given provider, or of the global one, set now or later.
 
-    Imports no SDK and no HTTP library. A second call does nothing. Meter and logger provider are accepted for
-    instrumentations to come. Raises UsageError for a keyword that is no setting.
+    Calls are also counted by the meter provider, and scores emitted by the logger provider, each the given one or the
+    global one. Imports no SDK and no HTTP library. A second call does nothing. Raises UsageError for a keyword that is
+    no setting.
     """
-    _instrument(Settings(settings), tracer_provider)
+    _instrument(Settings(settings), tracer_provider, meter_provider, logger_provider)
 
 
 def uninstrument() -> None:
@@ -73,17 +76,28 @@ def uninstrument() -> None:
     undo()
 
 
-def _instrument(settings: Settings, provider: TracerProvider | None) -> None:
+def _instrument(
+    settings: Settings,
+    provider: TracerProvider | None,
+    meter_provider: MeterProvider | None,
+    logger_provider: LoggerProvider | None,
+) -> None:
     if _state:
         return
+    capture = Capture(settings, logger_provider)  # first: it may refuse a setting
     raise_faults(settings.raise_errors)
     on_undo(functools.partial(raise_faults, False))
     tracing.use(provider)
     on_undo(functools.partial(tracing.use, None))
+    use_for_scores(logger_provider)
+    on_undo(functools.partial(use_for_scores, None))
     driver = Driver(
         tracing.tracer(),
-        capture=is_captured(settings.capture_content),
-        content_bytes_max=settings.content_bytes_max,
+        Metrics(meter_provider, settings.metric_properties),
+        capture,
+        deployments=settings.deployments,
+        estimates=settings.estimate_usage,
+        asks_usage=settings.include_usage,
     )
     exchanges = Exchanges(driver, Recogniser(settings.hosts), http_spans=settings.http_spans)
     _state.append(exchanges)
@@ -92,8 +106,11 @@ def _instrument(settings: Settings, provider: TracerProvider | None) -> None:
     _add_processor(settings, provider)
     httpx.instrument(exchanges)
     sdk_calls.instrument(exchanges)
-    atexit.register(_at_exit)
-    on_undo(lambda: atexit.unregister(_at_exit))
+    frameworks.instrument(capture)
+    on_undo(capture.close)
+    at_exit = functools.partial(_at_exit, capture)
+    atexit.register(at_exit)
+    on_undo(lambda: atexit.unregister(at_exit))
 
 
 def _silence_native_tracing() -> None:
@@ -137,21 +154,26 @@ def _global_provider() -> TracerProvider | None:
 
 
 def _watch_providers(module: ModuleType, add: Callable[[Any], None]) -> None:
-    def wrap(original: Callable[..., None]) -> Callable[..., None]:
-        def hooked(self: Any, *args: Any, **kwargs: Any) -> None:
-            original(self, *args, **kwargs)
+    """Each provider when it is made, and one that was made before us when a tracer is taken from it."""
+
+    def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
+        def hooked(self: Any, *args: Any, **kwargs: Any) -> Any:
+            result = original(self, *args, **kwargs)
             add(self)
+            return result
 
         return hooked
 
     patch(module.TracerProvider, "__init__", wrap)
+    patch(module.TracerProvider, "get_tracer", wrap)
 
 
-def _at_exit() -> None:
+def _at_exit(capture: Capture) -> None:
     """Runs before the providers shut down: streams nobody closed, and calls that wait for prices, end now."""
     finisher.exit_began()
     close_live()
     finisher.drain(_DRAIN_S_MAX)
+    capture.close()
 
 
 class LLMInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the package is untyped

@@ -26,7 +26,10 @@ from opentelemetry.propagators.textmap import (
 from .failures import swallow
 
 #: Headers of W3C trace context and baggage.
-HEADERS: Final = ("traceparent", "tracestate", "baggage")
+HEADERS: Final = frozenset({"traceparent", "tracestate", "baggage"})
+_AUTHORIZATION: Final = "authorization"
+_AWS: Final = "AWS4-"
+_SIGNED_HEADERS: Final = "SignedHeaders="
 #: Context key that marks a request on its way to a provider.
 LEAVING: Final = otel_context.create_key("otel-llm-leaving")
 
@@ -71,10 +74,19 @@ def remove_guard() -> None:
 
 
 def strip(headers: MutableMapping[str, Any]) -> None:
-    """Take the trace headers off a request."""
-    for name in HEADERS:
-        if name in headers:
-            del headers[name]
+    """Take the trace headers off a request, but for those that it is signed with (AWS): without them it is refused."""
+    if not HEADERS.isdisjoint(map(str.lower, headers)):
+        for name in HEADERS - _signed(headers):
+            if name in headers:
+                del headers[name]
+
+
+def _signed(headers: MutableMapping[str, Any]) -> set[str]:
+    """Names of the headers that AWS Signature Version 4 covers, in lower case."""
+    value = headers.get(_AUTHORIZATION, "")
+    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    names = text.partition(_SIGNED_HEADERS)[2].partition(",")[0] if text.startswith(_AWS) else ""
+    return {name.strip().lower() for name in names.split(";")}
 
 
 def strip_leaving(request: Any) -> None:

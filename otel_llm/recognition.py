@@ -7,79 +7,132 @@ A host that nobody names takes the provider of its wire format, so a server on 1
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from .providers import HOSTS, MARKERS, PATHS, find_reader
+from .providers import HOSTS, MARKERS, find_reader, pattern
 from .wire import Json, Reader
 
-#: Longer bodies are not parsed, which takes 5 ms a MB of the app's thread: the call is still a span, named by the
-#: model that answers, without what only the request says.
+#: Longer bodies are not parsed, which takes 5 ms a MB of the app's thread: of them only the model's name and whether
+#: to stream are read, where they stand near an end.
 BODY_BYTES_MAX: Final = 1024 * 1024
+_END_BYTES: Final = 4096
+_MODEL: Final = re.compile(rb'"model"\s*:\s*"([^"\\]{1,256})"')
+_STREAM: Final = re.compile(rb'"stream"\s*:\s*true')
 _KEYS: Final = (b'"model"', b'"messages"')
 _NOTHING: Final[Json] = {}
+_HOSTS_KEPT_MAX: Final = 1024
+
+#: A request's body: as it leaves, or as the fields of a form; None where it streams.
+Body: TypeAlias = "bytes | Json | None"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Target:
-    """A recognised call: who is asked, in which format, and the request's parsed body."""
+    """A recognised call: who is asked, in which format, by which path, and the request's parsed body."""
 
     provider: str
+    wire_format: str
     reader: Reader
     body: Json
+    path: str
 
 
 class Recogniser:
     """Recognition with the hosts of the settings before the table's."""
 
     def __init__(self, hosts: Mapping[str, str] | None = None) -> None:
-        self._hosts = {**HOSTS, **(hosts or {})}
-        self._has_suffixes = any(host.startswith(".") for host in self._hosts)
+        named = {**HOSTS, **(hosts or {})}
+        self._exact = {host: provider for host, provider in named.items() if not _is_pattern(host)}
+        self._patterns = _compile(named)
+        self._known: dict[str, str | None] = {}
 
     def provider_of(self, host: str) -> str | None:
         """The provider of a known host."""
-        found = self._hosts.get(host)
-        if found is None and self._has_suffixes:
-            while found is None and "." in host:
-                host = host.partition(".")[2]
-                found = self._hosts.get("." + host)
-        return found
+        try:
+            return self._known[host]
+        except KeyError:
+            if len(self._known) >= _HOSTS_KEPT_MAX:
+                self._known.clear()
+            found = self._known[host] = self._find(host)
+            return found
+
+    def _find(self, host: str) -> str | None:
+        found = self._exact.get(host)
+        return found or next((provider for expression, provider in self._patterns if expression.match(host)), None)
 
     def is_provider(self, host: str, headers: Mapping[str, str]) -> bool:
         """True for any request to a provider, call of a model or not: by its host, or by an official SDK's mark."""
-        return self.provider_of(host) is not None or any(_is_marked(headers, wire_format) for wire_format in MARKERS)
+        return self.provider_of(host) is not None or is_marked(headers)
 
-    def recognise(self, path: str, host: str, headers: Mapping[str, str], content: bytes | None) -> Target | None:
-        """The target of a POST request, or None where it is no call of a model."""
-        wire_format = PATHS.get(path.rsplit("/", 1)[-1])
-        if wire_format is None:
-            return None
+    def recognise(
+        self, wire_format: str, path: str, host: str, headers: Mapping[str, str], written: Body
+    ) -> Target | None:
+        """The target of a POST request whose path looks like a wire format's; None where it is no call of a model."""
         reader = find_reader(wire_format)
-        if not path.endswith(reader.PATH_SUFFIX):
-            return None
         provider = self.provider_of(host)
-        body = _parse(content)
-        if provider is None and not _is_marked(headers, wire_format) and not _is_shaped(reader, body, content):
+        body = _parse(written)
+        if provider is None and not is_marked(headers) and not _is_shaped(reader, body, written, path):
             return None
-        return Target(provider or reader.PROVIDER, reader, body)
+        return Target(provider or reader.PROVIDER, wire_format, reader, body, path)
 
 
-def _is_marked(headers: Mapping[str, str], wire_format: str) -> bool:
-    return all(name in headers and part in headers[name] for name, part in MARKERS[wire_format])
+def is_marked(headers: Mapping[str, str]) -> bool:
+    """True where an official SDK has left its mark on a request."""
+    return any(name in headers and hint.search(headers[name]) for name, hint in _HINTS) and _fits(headers)
 
 
-def _is_shaped(reader: Reader, body: Json, content: bytes | None) -> bool:
-    if content and len(content) > BODY_BYTES_MAX:
-        return all(key in content for key in _KEYS)
-    return reader.is_request(body)
+def _fits(headers: Mapping[str, str]) -> bool:
+    return any(all(name in headers and part in headers[name] for name, part in row) for row in MARKERS.values())
 
 
-def _parse(content: bytes | None) -> Json:
-    if not content or len(content) > BODY_BYTES_MAX:
+def _is_pattern(host: str) -> bool:
+    return host.startswith(".") or "*" in host
+
+
+def _compile(hosts: Mapping[str, str]) -> list[tuple[re.Pattern[str], str]]:
+    """The patterns among the hosts; one that starts with a dot stands for all hosts below. The longest goes first."""
+    found = [host for host in hosts if _is_pattern(host)]
+    ordered = sorted(found, key=len, reverse=True)
+    return [(pattern("*" + host if host.startswith(".") else host), hosts[host]) for host in ordered]
+
+
+def _is_shaped(reader: Reader, body: Json, written: Body, path: str) -> bool:
+    if isinstance(written, bytes) and len(written) > BODY_BYTES_MAX:
+        return all(key in written for key in _KEYS)
+    return reader.is_request(body, path)
+
+
+def _parse(written: Body) -> Json:
+    if not isinstance(written, bytes):
+        return written or _NOTHING
+    if not written:
         return _NOTHING
+    if len(written) > BODY_BYTES_MAX:
+        return _skim(written)
     try:
-        body: Any = json.loads(content)
+        body: Any = json.loads(written)
     except (ValueError, RecursionError):
         return _NOTHING
-    return body if isinstance(body, Mapping) else _NOTHING
+    return body if isinstance(body, dict) else _NOTHING
+
+
+def _skim(written: bytes) -> Json:
+    ends = written[-_END_BYTES:], written[:_END_BYTES]
+    model = next((match[1].decode("utf-8", "replace") for end in ends if (match := _MODEL.search(end))), None)
+    return {"model": model, "stream": any(_STREAM.search(end) for end in ends)}
+
+
+def _hints() -> list[tuple[str, re.Pattern[str]]]:
+    """One header of each row with what may stand in it, those of one name together: most requests end here."""
+    parts: dict[str, list[str]] = {}
+    for row in MARKERS.values():
+        asked = dict(row)
+        name = "user-agent" if "user-agent" in asked else row[0][0]
+        parts.setdefault(name, []).append(asked[name])
+    return [(name, re.compile("|".join(map(re.escape, found)))) for name, found in parts.items()]
+
+
+_HINTS: Final = _hints()

@@ -19,9 +19,9 @@ def instrument(exchanges: Exchanges) -> None:
 
 def _wrap(method: Callable[..., Any], exchanges: Exchanges) -> Callable[..., Any]:
     def hooked(*args: Any, **kwargs: Any) -> Any:
-        if not exchanges.active:
+        if not exchanges.active or _is_again(method, args):
             return method(*args, **kwargs)
-        mine = UserCall()
+        mine = UserCall(method, *args[:1])
         token = user_call.set(mine)
         try:
             result = method(*args, **kwargs)
@@ -34,9 +34,9 @@ def _wrap(method: Callable[..., Any], exchanges: Exchanges) -> Callable[..., Any
         return result
 
     async def hooked_async(*args: Any, **kwargs: Any) -> Any:
-        if not exchanges.active:
+        if not exchanges.active or _is_again(method, args):
             return await method(*args, **kwargs)
-        mine = UserCall()
+        mine = UserCall(method, *args[:1])
         token = user_call.set(mine)
         try:
             result = await method(*args, **kwargs)
@@ -49,3 +49,9 @@ def _wrap(method: Callable[..., Any], exchanges: Exchanges) -> Callable[..., Any
         return result
 
     return hooked_async if inspect.iscoroutinefunction(method) else hooked
+
+
+def _is_again(method: Callable[..., Any], args: tuple[Any, ...]) -> bool:
+    """True where the SDK calls its method from within itself, as Cohere's does for each further attempt."""
+    outer = user_call.get()
+    return outer is not None and outer.runs(method, args[0] if args else None)

@@ -46,12 +46,21 @@ def _positive(value: str) -> int:
     return found
 
 
+def _names(value: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+def _pairs(value: str) -> dict[str, str]:
+    """`name=value` pairs, separated by commas."""
+    pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
+    if any(not equals or not name.strip() or not meant.strip() for name, equals, meant in pairs):
+        raise ValueError("not name=value, separated by commas")
+    return {name.strip(): meant.strip() for name, _, meant in pairs}
+
+
 def _hosts(value: str) -> dict[str, str]:
     """`host=provider` pairs; a host that starts with a dot stands for all hosts below it."""
-    pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
-    if any(not equals or not host.strip() or not provider.strip() for host, equals, provider in pairs):
-        raise ValueError("not host=provider, separated by commas")
-    return {host.strip().lower(): provider.strip() for host, _, provider in pairs}
+    return {host.lower(): provider for host, provider in _pairs(value).items()}
 
 
 SETTINGS: Final = (
@@ -60,16 +69,44 @@ SETTINGS: Final = (
         a.OPT_IN_CONTENT_ENV,
         "NO_CONTENT",
         str,
-        "Record prompts and answers: SPAN_ONLY or SPAN_AND_EVENT (of which the span's part is written)",
+        "Record prompts and answers: SPAN_ONLY, EVENT_ONLY or SPAN_AND_EVENT",
     ),
     Setting(
         "content_bytes_max",
         "OTEL_LLM_CONTENT_BYTES_MAX",
         "65536",
         _positive,
-        "Bytes of one content attribute; longer content is cut inside its strings and stays valid JSON",
+        "Bytes of one content attribute; longer content is cut, says where, and stays valid JSON",
+    ),
+    Setting(
+        "content_upload",
+        "OTEL_LLM_CONTENT_UPLOAD",
+        "",
+        str,
+        "Folder, or URL that fsspec knows (s3://bucket/prompts), where content is kept whole; spans carry the links",
+    ),
+    Setting(
+        "content_upload_binary",
+        "OTEL_LLM_CONTENT_UPLOAD_BINARY",
+        "false",
+        _flag,
+        "Keep images, audio and documents there too; they are not redacted",
     ),
     Setting("data", "OTEL_LLM_DATA", "./otel-llm-data", str, "Data directory of the collector and of every query"),
+    Setting(
+        "deployments",
+        "OTEL_LLM_DEPLOYMENTS",
+        "",
+        _pairs,
+        "Azure deployments and the models behind them, as name=model pairs: chat-prod=gpt-4o",
+    ),
+    Setting(
+        "estimate_usage",
+        "OTEL_LLM_ESTIMATE_USAGE",
+        "false",
+        _flag,
+        "Estimate tokens by the length of the texts where a provider reported none, marked as estimated",
+    ),
     Setting("endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318", str, "Base URL of the collector"),
     Setting(
         "exit_ms_max",
@@ -93,6 +130,13 @@ SETTINGS: Final = (
         "Keep the span that an HTTP instrumentor makes below each call; it repeats the call's time",
     ),
     Setting(
+        "include_usage",
+        "OTEL_LLM_INCLUDE_USAGE",
+        "false",
+        _flag,
+        "Ask OpenAI-compatible servers for the usage of streams; the chunk that brings it is hidden from the app",
+    ),
+    Setting(
         "inherit_attributes",
         "OTEL_LLM_INHERIT_ATTRIBUTES",
         "true",
@@ -100,11 +144,32 @@ SETTINGS: Final = (
         "Take session, user, prompt and bare-named attributes over from the span around a call",
     ),
     Setting(
+        "metric_properties",
+        "OTEL_LLM_METRIC_PROPERTIES",
+        "",
+        _names,
+        "Properties that become attributes of every metric, separated by commas; each value is a time series more",
+    ),
+    Setting(
         "raise_errors",
         RAISE_ENV,
         "false",
         _flag,
         "Raise faults of ours instead of counting them: for tests of otel-llm",
+    ),
+    Setting(
+        "redact",
+        "OTEL_LLM_REDACT",
+        "",
+        str,
+        "Regular expressions, one a line or between `;;`: what they match in content becomes [redacted]",
+    ),
+    Setting(
+        "redact_with",
+        "OTEL_LLM_REDACT_WITH",
+        "",
+        str,
+        "Function of yours, module:function, that is given each text of content and answers what may be recorded",
     ),
     Setting("service_name", "OTEL_SERVICE_NAME", "unknown_service", str, "Name of the app, in `init` only"),
 )
@@ -119,13 +184,21 @@ class Settings:
 
     capture_content: str
     content_bytes_max: int
+    content_upload: str
+    content_upload_binary: bool
     data: str
     endpoint: str
     exit_ms_max: int
+    deployments: dict[str, str]
+    estimate_usage: bool
     hosts: dict[str, str]
     http_spans: bool
+    include_usage: bool
     inherit_attributes: bool
+    metric_properties: tuple[str, ...]
     raise_errors: bool
+    redact: Any  # a text, or a list of texts and compiled expressions
+    redact_with: Any  # a text, or the function
     service_name: str
 
     def __init__(self, given: Mapping[str, Any] | None = None) -> None:

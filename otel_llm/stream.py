@@ -1,4 +1,4 @@
-"""Reading a copy of a streamed body while the app reads the original: server-sent events, or one JSON document."""
+"""Reading a copy of a streamed body while the app reads the original: events, one JSON document, or other bytes."""
 
 from __future__ import annotations
 
@@ -8,16 +8,24 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Protocol
 
+from otel_llm_semconv import attributes as a
+
 from .driver import Call
 from .failures import swallow
 from .finisher import finisher
-from .wire import Json
+from .framing import Template, event_data, splitter
+from .wire import parse
 
 #: Chunks are read together, about so many bytes at a time.
 BATCH_BYTES: Final = 64 * 1024
-#: Limits on what is kept of a body: one event, and one document that is no event stream.
-EVENT_BYTES_MAX: Final = 4 * 1024 * 1024
+#: Limit on what is kept of a document that is no stream, and of events that may be needed later.
 DOCUMENT_BYTES_MAX: Final = 32 * 1024 * 1024
+_SPACED: Final = b'" :'
+#: Events at the end of a batch that are looked at where the others are content that nobody records.
+TAIL_EVENTS: Final = 8
+#: Where in a chunk the end mark of a stream is looked for.
+_END_BYTES: Final = 160
+_NEVER: Final = b"\0never"
 
 
 #: Bodies that are still being read: what is left of them at the end of the process is ended then.
@@ -45,7 +53,7 @@ class Recorder(ABC):
         self._chunks: list[bytes] = []
         self._bytes = 0
         self._batch_bytes = BATCH_BYTES
-        self._end_mark = b""
+        self._end_mark = _NEVER
         live.add(self)
 
     def feed(self, chunk: bytes) -> None:
@@ -54,7 +62,7 @@ class Recorder(ABC):
             return
         self._chunks.append(chunk)
         self._bytes += len(chunk)
-        if self._bytes >= self._batch_bytes or (self._end_mark and self._end_mark in chunk):
+        if self._bytes >= self._batch_bytes or chunk.find(self._end_mark, -_END_BYTES) >= 0:
             self._read_batch()
 
     def exhaust(self) -> None:
@@ -105,6 +113,8 @@ class Recorder(ABC):
             return
         if self._chunks:
             self._read_batch()
+        if self._done:
+            return
         self._done = True
         live.discard(self)
         try:
@@ -117,54 +127,101 @@ class Recorder(ABC):
 
 
 class EventRecorder(Recorder):
-    """A stream of server-sent events, parsed only where an event says more than a piece of content."""
+    """A stream of events, parsed only where an event says more than a piece of content."""
 
-    def __init__(self, call: Call, decoder: Decoder | None, sent_ns: int, *, ends_call: bool) -> None:
+    def __init__(self, call: Call, decoder: Decoder | None, sent_ns: int, *, ends_call: bool, framing: str) -> None:
         super().__init__(call, decoder, sent_ns, ends_call=ends_call)
-        self._reader = call.target.reader
-        self._events = EventSplitter()
-        self._end_mark = self._reader.END_MARK
+        self._reader = reader = call.target.reader
+        self._events = splitter(framing)
+        self._end_mark = reader.END_MARK or _NEVER
         self._batch_bytes = 1  # until the first update has been timed
-        self._parses_all = call.captures
+        self._keeps: list[bytes] | None = [] if call.captures and reader.REPEATS else None
+        self._kept_bytes = 0
+        self._parses_all = not reader.MARKS or (call.captures and not reader.REPEATS)
         self._seen = False
         self._saw_last = False
+        self._template: Template | None = None
+        self._reads_tail = False
 
     def _take(self, data: bytes) -> None:
         events = self._events.take(data)
-        if self._skips:
-            events = events[self._first_telling(events) :]
-        if events:
-            for block in events.split(b"\n\n"):
+        if not events:
+            return
+        separator = self._events.SEPARATOR
+        if self._call.counts_chunks:
+            self._call.output_chunks += events.count(separator) + 1
+        if self._keeps is not None:
+            self._keep(events)
+        if self._reads_tail and not self._parses_all:
+            events = self._last_of(events)
+        if self._parses_all:
+            self._see_all(events.split(separator))
+        else:
+            for block in events.split(separator):
                 self._see(block)
         if self._saw_last:
             self._end(None, exhausted=True)
 
-    @property
-    def _skips(self) -> bool:
-        """True once nothing but marked events can matter."""
-        return self._seen and not self._parses_all and self._call.time_to_first_chunk_s is not None
+    def _keep(self, events: bytes) -> None:
+        """Content of a stream whose last event repeats it, should that never come."""
+        self._kept_bytes += len(events)
+        if self._keeps is not None and self._kept_bytes <= DOCUMENT_BYTES_MAX:
+            self._keeps.append(events)
 
-    def _first_telling(self, events: bytes) -> int:
-        """Where the first event with a mark begins; the end where there is none."""
-        hits = [hit for mark in self._reader.MARKS if (hit := events.find(mark)) >= 0]
-        return max(0, events.rfind(b"\n\n", 0, min(hits))) if hits else len(events)
+    def _last_of(self, events: bytes) -> bytes:
+        """The last events of a batch. What a call used and why it ended stands there, an error is the last itself.
+
+        Those before hold nothing but pieces of content, unless several choices end one after the other.
+        """
+        place, separator = len(events), self._events.SEPARATOR
+        for _ in range(TAIL_EVENTS):
+            place = events.rfind(separator, 0, place)
+            if place < 0:
+                return events
+        return events[place + len(separator) :]
+
+    def _see_all(self, blocks: list[bytes]) -> None:
+        """Look at all events; those that only add to a text are read together."""
+        pieces: list[bytes] = []
+        for block in blocks:
+            known = self._template
+            if known is not None:
+                if (piece := known.piece(block)) is not None:
+                    pieces.append(piece)
+                    continue
+                if pieces:
+                    self._fold(known.block(pieces))
+                    pieces = []
+            self._template = self._learn(block) or known
+            self._see(block)
+        if pieces and self._template is not None:
+            self._fold(self._template.block(pieces))
+
+    def _learn(self, block: bytes) -> Template | None:
+        """The template of events like this one, if it carries a piece of text and the first update has been timed."""
+        mark = self._reader.PIECE
+        place = block.find(mark) if mark else -1
+        if place < 0 or self._call.time_to_first_chunk_s is None or self._call.is_foreign:
+            return None
+        return Template(block[: place + len(mark)], b"" if self._reader.REPEATS else block)
 
     def _see(self, block: bytes) -> None:
         if self._call.time_to_first_chunk_s is None and self._reader.is_update(block):
             self._call.time_to_first_chunk_s = (time.perf_counter_ns() - self._sent_ns) / 1e9
             if not self._call.is_foreign:  # whose owner may end it before the body is closed
                 self._batch_bytes = BATCH_BYTES
+                self._reads_tail = a.REQUEST_CHOICE_COUNT not in self._call.request.attributes
         if not self._seen or self._parses_all or any(mark in block for mark in self._reader.MARKS):
             self._fold(block)
 
     def _fold(self, block: bytes) -> None:
         data = event_data(block)
-        event = _parse(data)
+        event = parse(data)
         self._saw_last = self._saw_last or self._reader.is_last(data, event)
         if not event:
             return  # an end mark, or what is no JSON: the app's parser is the judge of it
         self._seen = True
-        if b'" :' in block:
+        if _SPACED in block:
             self._parses_all = True  # JSON spaced as no marks expect it
         try:
             self._reader.fold_event(event, self._call.answer, self._call.captures)
@@ -177,7 +234,16 @@ class EventRecorder(Recorder):
         """An end mark, or the end of a body that said why it stopped, or that could not be read at all."""
         if exhausted and (rest := self._events.rest()):
             self._see(rest)
-        return self._saw_last or (exhausted and (bool(self._call.answer.finish_reasons) or not self._seen))
+        answer = self._call.answer
+        complete = self._saw_last or (exhausted and (bool(answer.finish_reasons) or not self._seen))
+        if self._keeps and not complete and not answer.parts:
+            self._read_kept(b"".join(self._keeps))
+        return complete
+
+    def _read_kept(self, events: bytes) -> None:
+        for block in events.split(self._events.SEPARATOR):
+            if event := parse(event_data(block)):
+                self._reader.fold_event(event, self._call.answer, True)
 
 
 class DocumentRecorder(Recorder):
@@ -197,69 +263,52 @@ class DocumentRecorder(Recorder):
 
     def _is_complete(self, exhausted: bool) -> bool:
         read_document(self._call, b"".join(self._pieces))
-        return exhausted or bool(self._call.answer.usage)
+        return exhausted or (bool(self._call.answer.usage) and not self._call.request.stream)
 
 
-class EventSplitter:
-    """Cuts bytes between server-sent events, wherever the pieces happen to be cut."""
+class BinaryRecorder(Recorder):
+    """Sound, pictures: nothing in them is read."""
 
-    def __init__(self) -> None:
-        self._rest: list[bytes] = []
-        self._bytes = 0
-        self._ends_in_newline = False
-        self._has_carriage = False
+    def feed(self, chunk: bytes) -> None:
+        if self._call.time_to_first_chunk_s is None and self._call.request.stream:
+            self._call.time_to_first_chunk_s = (time.perf_counter_ns() - self._sent_ns) / 1e9
 
-    def take(self, data: bytes) -> bytes:
-        """The events that the next piece of the body completes, two line feeds between them."""
-        if self._has_carriage or b"\r" in data:
-            data = self._normalise(data)
-        if not data:
-            return b""
-        if b"\n\n" not in data and not (self._ends_in_newline and data[0] == 10):
-            self._keep(data)
-            return b""
-        events, _, last = (b"".join(self._rest) + data if self._rest else data).rpartition(b"\n\n")
-        self._rest, self._bytes, self._ends_in_newline = [], 0, False
-        if last:
-            self._keep(last)
-        return events
+    def _take(self, data: bytes) -> None:
+        """Nothing is kept."""
 
-    def rest(self) -> bytes:
-        """What is left when the body has ended: an event without its empty line."""
-        return b"".join(self._rest)
-
-    def _keep(self, data: bytes) -> None:
-        self._bytes += len(data)
-        self._ends_in_newline = data.endswith(b"\n")
-        if self._bytes <= EVENT_BYTES_MAX:
-            self._rest.append(data)
-        else:
-            self._rest = []
-
-    def _normalise(self, data: bytes) -> bytes:
-        """CRLF and CR become LF; a CR at the end waits, since its LF may come with the next piece."""
-        if self._has_carriage:
-            data = b"\r" + data
-        self._has_carriage = data.endswith(b"\r")
-        if self._has_carriage:
-            data = data[:-1]
-        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-
-
-def event_data(block: bytes) -> bytes:
-    """The data of an event's block, its lines joined."""
-    if block.startswith(b"data: ") and b"\n" not in block:
-        return block[6:]
-    lines = (line.partition(b":") for line in block.split(b"\n"))
-    return b"\n".join(value.removeprefix(b" ") for name, _, value in lines if name == b"data")
+    def _is_complete(self, exhausted: bool) -> bool:
+        return exhausted
 
 
 def read_document(call: Call, content: bytes) -> None:
-    """Read a whole response body into the call's answer; what is no JSON object says nothing."""
+    """Read a whole response body into the call's answer; what is no JSON says nothing.
+
+    A list holds the events of a stream (Gemini without `alt=sse`), of which the whole ones are read.
+    """
     if not content:
         return
-    if parsed := _parse(content):
-        call.target.reader.read_response(parsed, call.answer, call.captures)
+    reader, answer = call.target.reader, call.answer
+    if content.lstrip()[:1] == b"[":
+        found = list(_items(content))
+        for event in found:
+            reader.fold_event(event, answer, call.captures)
+        if found or call.request.stream:
+            return
+    elif parsed := reader.parse_response(content, call.captures):
+        reader.read_response(parsed, answer, call.captures)
+
+
+def _items(content: bytes) -> Iterable[Mapping[str, Any]]:
+    """The objects of a JSON list, up to where it breaks off."""
+    text, decoder = content.decode("utf-8", "replace"), json.JSONDecoder()
+    place = text.find("[") + 1
+    while (place := text.find("{", place)) >= 0:
+        try:
+            item, place = decoder.raw_decode(text, place)
+        except (ValueError, RecursionError):
+            return
+        if isinstance(item, Mapping):
+            yield item
 
 
 def close_live(chain: Any = None) -> None:
@@ -267,12 +316,3 @@ def close_live(chain: Any = None) -> None:
     for recorder in list(live):
         if chain is None or recorder.reports_to(chain):
             recorder.close()
-
-
-def _parse(data: bytes) -> Json:
-    """A JSON object; an empty one where it is nothing of the kind."""
-    try:
-        parsed: Any = json.loads(data)
-    except (ValueError, RecursionError):
-        return {}
-    return parsed if isinstance(parsed, Mapping) else {}

@@ -1,14 +1,15 @@
 """What a wire format says about a call, in one shape: the contract between provider readers and the rest.
 
-A reader is a module without I/O, spans or patching that has the members of `Reader`. It is given parsed JSON and
-tolerates anything in it: a provider may send what its documentation does not know.
+A reader has no I/O, no span and patches nothing. It is given parsed JSON and tolerates anything in it: a provider
+may send what its documentation does not know.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final
 
 from opentelemetry.util.types import AttributeValue
 
@@ -20,9 +21,13 @@ PROMPT_NAME_KEY: Final = "prompt_name"
 PROMPT_VERSION_KEY: Final = "prompt_version"
 SESSION_ID_KEY: Final = "session_id"
 USER_ID_KEY: Final = "user_id"
+#: How a stream is cut into events: server-sent events, one JSON text a line, the binary frames of AWS.
+EVENTS: Final = "events"
+LINES: Final = "lines"
+FRAMES: Final = "frames"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
     """A call as it was asked for. `attributes` holds only what the caller sent, by the names of the conventions."""
 
@@ -37,7 +42,8 @@ class Answer:
     """What came back, whole or so far: `read_response` fills it at once, `fold_event` event by event.
 
     `usage` is the provider's own object; cumulative counts overwrite. `error_type` is the provider's, None where
-    it did not say. `parts` collects content by choice or block, only when content is captured.
+    it did not say. `declared_cost_usd` is what the provider says that it charges. `parts` collects content by choice
+    or block, only when content is captured.
     """
 
     id: str | None = None
@@ -49,6 +55,7 @@ class Answer:
     failed: bool = False
     error_type: str | None = None
     error_message: str | None = None
+    declared_cost_usd: str | float | None = None
     parts: dict[int, Any] = field(default_factory=dict)
     roles: dict[int, str] = field(default_factory=dict)
 
@@ -63,40 +70,77 @@ class Content:
     tool_definitions: list[Any] | None = None
 
 
-class Reader(Protocol):
-    """The members of a provider reader; see `providers/openai_chat.py` for the plainest one."""
+class Reader:
+    """One wire format: the base of every provider reader; see `providers/openai_chat.py` for the plainest one.
 
-    PROVIDER: str  # provider of a host that no table names
-    PATH_SUFFIX: str  # how the URL's path ends
-    END_MARK: bytes  # stands in the last event of a stream: time to read; `is_last` decides
-    MARKS: tuple[bytes, ...]  # one of them stands in every SSE event that is more than a piece of content
+    What most formats share stands here. A module of `providers/` ends with its one instance, `reader`.
+    """
 
-    def is_request(self, body: Json) -> bool:
+    #: Provider of a host that no table names.
+    PROVIDER: ClassVar[str] = ""
+    #: Stands in the last event of a stream: time to read; `is_last` decides.
+    END_MARK: ClassVar[bytes] = b""
+    #: One of them stands in every streamed event that is more than a piece of content. None: every event is read.
+    MARKS: ClassVar[tuple[bytes, ...]] = ()
+    #: Ends right before the text, with its opening quote, in events that carry a piece of text and nothing else new:
+    #: runs of them are read as one. Empty: every event is read for itself.
+    PIECE: ClassVar[bytes] = b""
+    #: True where the last event of a stream repeats all content: the events before it are read only if it never comes.
+    REPEATS: ClassVar[bool] = False
+    #: Framing of a stream whose content type does not tell it.
+    FRAMING: ClassVar[str] = EVENTS
+
+    def is_request(self, body: Json, path: str) -> bool:
         """True where the body has the shape of this format's request: the last resort of recognition."""
+        return False
 
-    def read_request(self, body: Json) -> Request:
-        """The call that a request's body asks for."""
+    def read_request(self, body: Json, path: str) -> Request:
+        """The call that a request's body and the path of its URL ask for. The body is empty where it is not known."""
+        raise NotImplementedError
+
+    def read_headers(self, headers: Mapping[str, str], answer: Answer) -> None:
+        """What the response's headers say of the answer; called first, for every status."""
+
+    def parse_response(self, content: bytes, captures: bool) -> Json:
+        """The JSON object of a whole response, as much of it as `read_response` needs; empty where it is none."""
+        return parse(content)
 
     def read_response(self, body: Json, answer: Answer, content: bool) -> None:
         """Fill the answer from the body of a whole response, an error's body included."""
+        raise NotImplementedError
 
     def is_update(self, block: bytes) -> bool:
         """True where the event is one that the model generated: the first of them ends the time to first chunk."""
+        return True
 
     def is_last(self, data: bytes, event: Json) -> bool:
         """True where the stream ends with this event: its whole data, and the JSON object in it (empty if none)."""
+        return False
 
     def fold_event(self, event: Json, answer: Answer, content: bool) -> None:
-        """Add one parsed SSE event to the answer."""
+        """Add one parsed event of a stream to the answer."""
+        self.read_response(event, answer, content)
 
     def read_usage(self, usage: Json) -> Usage:
         """Token counts in our convention from the provider's usage object; no counts from an empty one."""
+        raise NotImplementedError
 
     def response_attributes(self, answer: Answer) -> dict[str, AttributeValue]:
         """Attributes of the answer that only this format has."""
+        return {}
 
     def read_content(self, body: Json, answer: Answer) -> Content:
         """Messages of the request and of the answer."""
+        return Content()
+
+
+def parse(data: bytes) -> Json:
+    """A JSON object; an empty one where it is nothing of the kind."""
+    try:
+        parsed: Any = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
 
 
 def text(value: Any) -> str | None:
@@ -106,14 +150,14 @@ def text(value: Any) -> str | None:
 
 def mapping(value: Any) -> Json:
     """The value where it is an object, else an empty one."""
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def items(value: Any) -> list[Json]:
     """The objects of a list, or none."""
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def number(value: Any) -> int | float | None:
     """The value where it is a number."""
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return value if type(value) is int or type(value) is float else None

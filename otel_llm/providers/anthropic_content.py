@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from otel_llm_semconv.usage import count
 
+from ..binary import blob, linked
 from ..wire import Answer, Content, Json, items, mapping, text
 
 #: The provider's reasons in the conventions' words, in messages only: the attribute keeps what the provider said.
@@ -17,7 +18,18 @@ _REASONS: Final = {
     "tool_use": "tool_call",
     "refusal": "content_filter",
 }
-_DELTAS: Final = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
+#: In messages, where the schema asks for a reason: of an answer that was interrupted.
+_NO_REASON: Final = "error"
+_DELTAS: Final = {
+    "compaction_delta": "content",
+    "input_json_delta": "partial_json",
+    "text_delta": "text",
+    "thinking_delta": "thinking",
+}
+#: Where the pieces of a streamed block belong; those of any other kind are its text.
+_GROWING: Final = {"compaction": "content", "thinking": "thinking"}
+_CALLS: Final = frozenset({"mcp_tool_use", "server_tool_use", "tool_use"})
+_MEDIA: Final = frozenset({"document", "image"})
 
 
 def read_content(body: Json, answer: Answer) -> Content:
@@ -52,27 +64,24 @@ def _output(answer: Answer) -> list[Any] | None:
     if not answer.parts:
         return None
     parts = [_read_block(_joined(answer.parts[index])) for index in sorted(answer.parts)]
-    message: dict[str, Any] = {"role": "assistant", "parts": parts}
-    if reason := answer.finish_reasons.get(0):
-        message["finish_reason"] = _REASONS.get(reason, reason)
-    return [message]
+    reason = answer.finish_reasons.get(0) or _NO_REASON
+    return [{"role": "assistant", "parts": parts, "finish_reason": _REASONS.get(reason, reason)}]
 
 
 def _joined(block: dict[str, Any]) -> dict[str, Any]:
     pieces = "".join(block.get("pieces", ()))
     if not pieces:
         return block
-    if block.get("type") == "thinking":
-        return {**block, "thinking": pieces}
-    if block.get("type") in ("tool_use", "server_tool_use"):
+    kind = str(block.get("type"))
+    if kind in _CALLS:
         return {**block, "input": _parsed(pieces)}
-    return {**block, "text": pieces}
+    return {**block, _GROWING.get(kind, "text"): pieces}
 
 
 def _parsed(arguments: str) -> Any:
     try:
         return json.loads(arguments)
-    except ValueError:
+    except (ValueError, RecursionError):
         return arguments
 
 
@@ -89,24 +98,57 @@ def _read_blocks(content: Any) -> list[dict[str, Any]]:
 
 
 def _read_block(block: Json) -> dict[str, Any]:
-    kind = block.get("type")
+    kind = str(block.get("type"))
     if kind == "text":
-        return {"type": "text", "content": block.get("text", "")}
+        return {"type": "text", "content": text(block.get("text")) or ""}
     if kind == "thinking":
-        return {"type": "reasoning", "content": block.get("thinking", "")}
+        return {"type": "reasoning", "content": text(block.get("thinking")) or ""}
+    if kind == "compaction":
+        return {"type": "compaction", "content": text(block.get("content")) or ""}
+    if kind in _MEDIA:
+        return _media(kind, block)
+    if kind in _CALLS or kind.endswith("tool_result"):
+        return _tool_part(kind, block)
+    return {"type": "generic", "generic_type": kind}
+
+
+def _tool_part(kind: str, block: Json) -> dict[str, Any]:
+    """A call or a result: of the app's tools, or of those that the provider runs itself."""
+    name, input = text(block.get("name")) or "", block.get("input")
     if kind == "tool_use":
-        return {"type": "tool_call", "id": block.get("id"), "name": block.get("name"), "arguments": block.get("input")}
+        return {"type": "tool_call", "id": block.get("id"), "name": name, "arguments": input}
+    if kind in _CALLS:
+        call = {"type": kind, "input": input}
+        return {"type": "server_tool_call", "id": block.get("id"), "name": name, "server_tool_call": call}
+    id, content = block.get("tool_use_id"), _read_result(block.get("content"))
     if kind == "tool_result":
-        return {"type": "tool_call_response", "id": block.get("tool_use_id"), "response": block.get("content")}
-    if kind in ("image", "document"):
-        return _media(str(kind), mapping(block.get("source")))
-    return {"type": "generic", "generic_type": str(kind)}
+        return {"type": "tool_call_response", "id": id, "response": content}
+    result = {"type": kind, "content": content}
+    return {"type": "server_tool_call_response", "id": id, "server_tool_call_response": result}
 
 
-def _media(kind: str, source: Json) -> dict[str, Any]:
-    """A link stays; the bytes of inline media never enter a span."""
-    if source.get("type") == "url":
-        return {"type": "uri", "modality": kind, "uri": source.get("url")}
-    if source.get("type") == "file":
-        return {"type": "file", "modality": kind, "file_id": source.get("file_id")}
-    return {"type": "blob", "modality": kind, "mime_type": source.get("media_type"), "content": ""}
+def _read_result(content: Any) -> Any:
+    """A tool's result as it is, but for images and documents in it."""
+    if not isinstance(content, list):
+        return content
+    return [_media(block["type"], block) if _is_media(block) else block for block in content]
+
+
+def _is_media(block: Any) -> bool:
+    return isinstance(block, dict) and block.get("type") in _MEDIA and isinstance(block.get("source"), dict)
+
+
+def _media(kind: str, block: Json) -> dict[str, Any]:
+    """A link stays; the bytes of inline media never enter a span. A document may be plain text, or blocks."""
+    source = mapping(block.get("source"))
+    match source.get("type"):
+        case "url":
+            return linked(kind, source.get("url"))
+        case "file":
+            return {"type": "file", "modality": kind, "file_id": text(source.get("file_id")) or ""}
+        case "text":
+            return {"type": "text", "content": text(source.get("data")) or ""}
+        case "content":
+            inner = source.get("content")
+            return {"type": "generic", "generic_type": kind, "parts": _read_blocks(inner)}
+    return blob(kind, source.get("media_type"), source.get("data"))

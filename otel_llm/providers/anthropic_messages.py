@@ -1,8 +1,9 @@
-"""Anthropic messages.
+"""Anthropic messages, at Anthropic and on Vertex AI, where the path names the model.
 
 `input_tokens` excludes the cache here, so it is made inclusive; `output_tokens` includes thinking. In a stream
 `message_start` brings the input counts with a placeholder output, and the usage of each `message_delta` is
-cumulative: it overwrites, it is never added.
+cumulative: it overwrites, it is never added. What the provider leaves out of these counts stays out of ours:
+tokens of a compaction and of an adviser, which is another model, are attributes of their own.
 """
 
 from __future__ import annotations
@@ -14,14 +15,8 @@ from opentelemetry.util.types import AttributeValue
 from otel_llm_semconv import attributes as a
 from otel_llm_semconv.usage import Usage, count, inclusive_input, sum_known
 
-from ..wire import Answer, Content, Json, Request, mapping, number, text
+from ..wire import Answer, Content, Json, Reader, Request, items, mapping, number, text
 from . import anthropic_content
-
-PROVIDER: Final = "anthropic"
-PATH_SUFFIX: Final = "/v1/messages"
-END_MARK: Final = b"message_stop"
-#: `message_start`, `message_delta`, `message_stop` and errors; not the blocks of content between them.
-MARKS: Final = (b"message_", b'"error"')
 
 _NUMBERS: Final = {
     "max_tokens": a.REQUEST_MAX_TOKENS,
@@ -29,84 +24,115 @@ _NUMBERS: Final = {
     "top_p": a.REQUEST_TOP_P,
     "top_k": a.REQUEST_TOP_K,
 }
-_STANDARD_TIER: Final = "standard"
+_STANDARD: Final = "standard"
+#: Kind of an iteration that the counts leave out -> its input, its output.
+_LEFT_OUT: Final = {
+    "advisor_message": (a.USAGE_ADVISOR_INPUT_TOKENS, a.USAGE_ADVISOR_OUTPUT_TOKENS),
+    "compaction": (a.USAGE_COMPACTION_INPUT_TOKENS, a.USAGE_COMPACTION_OUTPUT_TOKENS),
+}
 
 
-def is_request(body: Json) -> bool:
-    """`max_tokens` is required here, which sets the format apart from others with messages and a model."""
-    return isinstance(body.get("messages"), list) and isinstance(body.get("model"), str) and "max_tokens" in body
+class AnthropicMessages(Reader):
+    """POST .../v1/messages, and `:rawPredict` or `:streamRawPredict` of a model of Anthropic's."""
+
+    PROVIDER = "anthropic"
+    END_MARK = b"message_stop"
+    #: `message_start`, `message_delta`, `message_stop` and errors; not the blocks of content between them.
+    MARKS = (b"message_", b'"error"')
+    PIECE = b'"delta":{"type":"text_delta","text":"'
+
+    def is_request(self, body: Json, path: str) -> bool:
+        """`max_tokens` is required here, which sets the format apart from others with messages and a model."""
+        named = isinstance(body.get("model"), str) or "anthropic_version" in body
+        return named and isinstance(body.get("messages"), list) and "max_tokens" in body
+
+    def read_request(self, body: Json, path: str) -> Request:
+        found: dict[str, AttributeValue] = {}
+        for key, name in _NUMBERS.items():
+            if (value := number(body.get(key))) is not None:
+                found[name] = value
+        stops = body.get("stop_sequences")
+        if isinstance(stops, list) and stops:
+            found[a.REQUEST_STOP_SEQUENCES] = tuple(str(sequence) for sequence in stops)
+        if level := text(mapping(body.get("output_config")).get("effort")):
+            found[a.REQUEST_REASONING_LEVEL] = level
+        if user := text(mapping(body.get("metadata")).get("user_id")):
+            found[a.USER_ID] = user
+        model = text(body.get("model")) or _model_in(path)
+        return Request(a.OPERATION_CHAT, model, body.get("stream") is True, found)
+
+    def read_response(self, body: Json, answer: Answer, content: bool) -> None:
+        if body.get("error"):
+            read_error(body, answer)
+            return
+        _read_message(body, answer)
+        if content:
+            anthropic_content.add_blocks(answer, body.get("content"))
+
+    def is_update(self, block: bytes) -> bool:
+        return b"content_block_" in block
+
+    def is_last(self, data: bytes, event: Json) -> bool:
+        return event.get("type") == "message_stop"
+
+    def fold_event(self, event: Json, answer: Answer, content: bool) -> None:
+        kind = event.get("type")
+        if kind == "message_start":
+            _read_message(mapping(event.get("message")), answer)
+        elif kind == "message_delta":
+            _read_message(mapping(event.get("delta")), answer)
+            _add_usage(event, answer)
+        elif kind == "error":
+            read_error(event, answer)
+        elif content:
+            anthropic_content.add_event(answer, event)
+
+    def read_usage(self, usage: Json) -> Usage:
+        read = count(usage.get("cache_read_input_tokens"))
+        lived = mapping(usage.get("cache_creation"))
+        write_1h = count(lived.get("ephemeral_1h_input_tokens"))
+        write = count(usage.get("cache_creation_input_tokens"))
+        if write is None:
+            write = sum_known(count(lived.get("ephemeral_5m_input_tokens")), write_1h)
+        return Usage(
+            input_tokens=inclusive_input(count(usage.get("input_tokens")), read, write),
+            output_tokens=count(usage.get("output_tokens")),
+            cache_read_tokens=read,
+            cache_write_tokens=write,
+            cache_write_1h_tokens=write_1h,
+            reasoning_tokens=count(mapping(usage.get("output_tokens_details")).get("thinking_tokens")),
+            web_searches=count(mapping(usage.get("server_tool_use")).get("web_search_requests")),
+        )
+
+    def response_attributes(self, answer: Answer) -> dict[str, AttributeValue]:
+        found: dict[str, AttributeValue] = {}
+        if answer.service_tier and answer.service_tier != _STANDARD:
+            found[a.SERVICE_TIER] = answer.service_tier
+        if iterations := answer.usage.get("iterations"):
+            for iteration in items(iterations):
+                self._read_iteration(iteration, found)
+        return found
+
+    def _read_iteration(self, iteration: Json, found: dict[str, AttributeValue]) -> None:
+        """What one of the model's turns adds to the bill beside the counts."""
+        names = _LEFT_OUT.get(str(iteration.get("type")))
+        if names is None:
+            return
+        usage = self.read_usage(iteration)
+        for name, tokens in zip(names, (usage.input_tokens, usage.output_tokens), strict=True):
+            if tokens is not None:
+                before = found.get(name)
+                found[name] = tokens + before if isinstance(before, int) else tokens
+        if model := text(iteration.get("model")):
+            found[a.USAGE_ADVISOR_MODEL] = model
+
+    def read_content(self, body: Json, answer: Answer) -> Content:
+        return anthropic_content.read_content(body, answer)
 
 
-def read_request(body: Json) -> Request:
-    found: dict[str, AttributeValue] = {}
-    for key, name in _NUMBERS.items():
-        if (value := number(body.get(key))) is not None:
-            found[name] = value
-    stops = body.get("stop_sequences")
-    if isinstance(stops, list) and stops:
-        found[a.REQUEST_STOP_SEQUENCES] = tuple(str(sequence) for sequence in stops)
-    if level := text(mapping(body.get("output_config")).get("effort")):
-        found[a.REQUEST_REASONING_LEVEL] = level
-    if user := text(mapping(body.get("metadata")).get("user_id")):
-        found[a.USER_ID] = user
-    return Request(a.OPERATION_CHAT, text(body.get("model")), body.get("stream") is True, found)
-
-
-def read_response(body: Json, answer: Answer, content: bool) -> None:
-    if body.get("type") == "error":
-        _read_error(body, answer)
-        return
-    _read_message(body, answer)
-    if content:
-        anthropic_content.add_blocks(answer, body.get("content"))
-
-
-def is_update(block: bytes) -> bool:
-    return b"content_block_" in block
-
-
-def is_last(data: bytes, event: Json) -> bool:
-    return event.get("type") == "message_stop"
-
-
-def fold_event(event: Json, answer: Answer, content: bool) -> None:
-    kind = event.get("type")
-    if kind == "message_start":
-        _read_message(mapping(event.get("message")), answer)
-    elif kind == "message_delta":
-        _read_message(mapping(event.get("delta")), answer)
-        _add_usage(event, answer)
-    elif kind == "error":
-        _read_error(event, answer)
-    elif content:
-        anthropic_content.add_event(answer, event)
-
-
-def read_usage(usage: Json) -> Usage:
-    read = count(usage.get("cache_read_input_tokens"))
-    lived = mapping(usage.get("cache_creation"))
-    write_1h = count(lived.get("ephemeral_1h_input_tokens"))
-    write = count(usage.get("cache_creation_input_tokens"))
-    if write is None:
-        write = sum_known(count(lived.get("ephemeral_5m_input_tokens")), write_1h)
-    return Usage(
-        input_tokens=inclusive_input(count(usage.get("input_tokens")), read, write),
-        output_tokens=count(usage.get("output_tokens")),
-        cache_read_tokens=read,
-        cache_write_tokens=write,
-        cache_write_1h_tokens=write_1h,
-        reasoning_tokens=count(mapping(usage.get("output_tokens_details")).get("thinking_tokens")),
-    )
-
-
-def response_attributes(answer: Answer) -> dict[str, AttributeValue]:
-    if answer.service_tier and answer.service_tier != _STANDARD_TIER:
-        return {a.SERVICE_TIER: answer.service_tier}
-    return {}
-
-
-def read_content(body: Json, answer: Answer) -> Content:
-    return anthropic_content.read_content(body, answer)
+def _model_in(path: str) -> str | None:
+    """The model that a path of Vertex AI ends with: `.../models/MODEL:rawPredict`."""
+    return text(path.rpartition("/models/")[2].partition(":")[0]) if "/models/" in path else None
 
 
 def _read_message(message: Json, answer: Answer) -> None:
@@ -119,12 +145,20 @@ def _read_message(message: Json, answer: Answer) -> None:
 
 def _add_usage(body: Json, answer: Answer) -> None:
     usage = mapping(body.get("usage"))
-    answer.usage.update((key, value) for key, value in usage.items() if value is not None)
-    answer.service_tier = text(usage.get("service_tier")) or answer.service_tier
+    if None in usage.values():  # says nothing, and must not unsay what an earlier event said
+        usage = {key: value for key, value in usage.items() if value is not None}
+    answer.usage.update(usage)
+    speed = text(usage.get("speed"))
+    tier = text(usage.get("service_tier")) if speed is None or speed == _STANDARD else speed
+    answer.service_tier = tier or answer.service_tier
 
 
-def _read_error(body: Json, answer: Answer) -> None:
+def read_error(body: Json, answer: Answer) -> None:
+    """What went wrong: of a response, or of a stream that breaks off."""
     error = mapping(body.get("error"))
     answer.failed = True
-    answer.error_type = text(error.get("type"))
-    answer.error_message = text(error.get("message"))
+    answer.error_type = text(error.get("type")) or text(error.get("status"))  # of Vertex AI
+    answer.error_message = text(error.get("message")) or text(body.get("error"))
+
+
+reader: Final = AnthropicMessages()

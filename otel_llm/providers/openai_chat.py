@@ -1,12 +1,12 @@
 """OpenAI chat completions, spoken by OpenAI and by most other vendors and local servers.
 
 Counts are inclusive: `prompt_tokens` holds cached and audio tokens, `completion_tokens` holds reasoning. A stream
-reports usage only in its last chunk, and only where `stream_options.include_usage` asked for it.
+reports usage only in its last chunk, and only where `stream_options.include_usage` asked for it. Vendors that spell
+a count their own way, or say what a call costs, are read here too: their names stand beside the keys.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 from opentelemetry.util.types import AttributeValue
@@ -22,6 +22,7 @@ from ..wire import (
     Answer,
     Content,
     Json,
+    Reader,
     Request,
     items,
     mapping,
@@ -29,12 +30,6 @@ from ..wire import (
     text,
 )
 from . import openai_content
-
-PROVIDER: Final = "openai"
-PATH_SUFFIX: Final = "/chat/completions"
-END_MARK: Final = b"[DONE]"
-#: Content chunks spell the first two keys as null, or not at all.
-MARKS: Final = (b'"finish_reason":"', b'"finish_reason": "', b'"usage":{', b'"usage": {', b'"error"', END_MARK)
 
 _NUMBERS: Final = {
     "max_tokens": a.REQUEST_MAX_TOKENS,
@@ -53,20 +48,84 @@ _METADATA: Final = {
     USER_ID_KEY: a.USER_ID,
 }
 _OUTPUT_TYPES: Final = {"json_object": "json", "json_schema": "json", "text": "text"}
+#: Cached tokens outside of the details: Moonshot and Together, Mistral. A 0 there is said by servers without a cache.
+_CACHED: Final = ("cached_tokens", "num_cached_tokens")
+_TICKS_PER_USD: Final = 10**10
+_COSTS: Final = frozenset({"cost", "cost_in_usd_ticks", "estimated_cost"})
 
 
-def is_request(body: Json) -> bool:
-    return isinstance(body.get("messages"), list) and isinstance(body.get("model"), str)
+class OpenAIChat(Reader):
+    """POST .../chat/completions."""
+
+    PROVIDER = "openai"
+    END_MARK = b"[DONE]"
+    #: Content chunks spell the first two keys as null, or not at all.
+    MARKS = (b'"finish_reason":"', b'"finish_reason": "', b'"usage":{', b'"usage": {', b'"error"', END_MARK)
+    PIECE = b'"delta":{"content":"'
+
+    def is_request(self, body: Json, path: str) -> bool:
+        return isinstance(body.get("messages"), list) and isinstance(body.get("model"), str)
+
+    def read_request(self, body: Json, path: str) -> Request:
+        found: dict[str, AttributeValue] = {}
+        for key, name in _NUMBERS.items():
+            if (value := number(body.get(key))) is not None:
+                found[name] = value
+        _read_options(body, found)
+        read_who(body, found)
+        return Request(a.OPERATION_CHAT, text(body.get("model")) or deployment(path), body.get("stream") is True, found)
+
+    def read_response(self, body: Json, answer: Answer, content: bool) -> None:
+        _read_envelope(body, answer)
+        for choice in items(body.get("choices")):
+            index = _read_choice(choice, answer)
+            if content:
+                openai_content.add_message(answer, index, mapping(choice.get("message")))
+
+    def is_update(self, block: bytes) -> bool:
+        return b"data:" in block
+
+    def is_last(self, data: bytes, event: Json) -> bool:
+        return data.strip() == self.END_MARK
+
+    def fold_event(self, event: Json, answer: Answer, content: bool) -> None:
+        _read_envelope(event, answer)
+        for choice in items(event.get("choices")):
+            index = _read_choice(choice, answer)
+            if content:
+                openai_content.add_delta(answer, index, mapping(choice.get("delta")))
+
+    def read_usage(self, usage: Json) -> Usage:
+        prompt = mapping(usage.get("prompt_tokens_details"))
+        completion = mapping(usage.get("completion_tokens_details"))
+        cached = count(prompt.get("cached_tokens"))
+        reasoning = count(completion.get("reasoning_tokens", usage.get("reasoning_tokens")))
+        return Usage(
+            input_tokens=count(usage.get("prompt_tokens")),
+            output_tokens=_read_output(usage, reasoning) if reasoning else count(usage.get("completion_tokens")),
+            cache_read_tokens=_read_cached(usage) if cached is None else cached,
+            cache_write_tokens=count(prompt.get("cache_write_tokens")),
+            reasoning_tokens=reasoning,
+            audio_input_tokens=count(prompt.get("audio_tokens")),
+            audio_output_tokens=count(completion.get("audio_tokens")),
+        )
+
+    def response_attributes(self, answer: Answer) -> dict[str, AttributeValue]:
+        found: dict[str, AttributeValue] = {}
+        if answer.service_tier:
+            found[a.OPENAI_RESPONSE_SERVICE_TIER] = answer.service_tier
+        if answer.fingerprint:
+            found[a.OPENAI_RESPONSE_SYSTEM_FINGERPRINT] = answer.fingerprint
+        return found
+
+    def read_content(self, body: Json, answer: Answer) -> Content:
+        return openai_content.read_content(body, answer)
 
 
-def read_request(body: Json) -> Request:
-    found: dict[str, AttributeValue] = {}
-    for key, name in _NUMBERS.items():
-        if (value := number(body.get(key))) is not None:
-            found[name] = value
-    _read_options(body, found)
-    _read_who(body, found)
-    return Request(a.OPERATION_CHAT, text(body.get("model")), body.get("stream") is True, found)
+def deployment(path: str) -> str | None:
+    """Azure names the model by its deployment in the path, and some callers nowhere else."""
+    head, _, tail = path.partition("/deployments/")
+    return text(tail.partition("/")[0]) if head else None
 
 
 def _read_options(body: Json, found: dict[str, AttributeValue]) -> None:
@@ -88,70 +147,63 @@ def _read_options(body: Json, found: dict[str, AttributeValue]) -> None:
         found[a.OUTPUT_TYPE] = output
 
 
-def _read_who(body: Json, found: dict[str, AttributeValue]) -> None:
-    for key, value in mapping(body.get("metadata")).items():
-        if isinstance(value, str | int | float) and value != "":
-            found[_METADATA.get(key, a.PROPERTY_PREFIX + key)] = str(value)
+def read_who(body: Json, found: dict[str, AttributeValue]) -> None:
+    """The request's metadata as properties, and the end user that it names."""
+    if metadata := body.get("metadata"):
+        read_metadata(metadata, found)
     if user := text(body.get("user")) or text(body.get("safety_identifier")):
         found[a.USER_ID] = user
 
 
-def read_response(body: Json, answer: Answer, content: bool) -> None:
-    _read_envelope(body, answer)
-    for index, choice in _read_choices(body, answer):
-        if content:
-            openai_content.add_message(answer, index, mapping(choice.get("message")))
+def read_metadata(metadata: Any, found: dict[str, AttributeValue]) -> None:
+    """Pairs that the caller put on a request: properties, or what their key says."""
+    for key, value in mapping(metadata).items():
+        if isinstance(value, str | int | float) and value != "":
+            found[_METADATA.get(key, a.PROPERTY_PREFIX + key)] = str(value)
 
 
-def is_update(block: bytes) -> bool:
-    return b"data:" in block
+def read_cost(usage: Json, answer: Answer) -> None:
+    """What the provider says that it charges, in USD."""
+    if _COSTS.isdisjoint(usage):
+        return
+    cost = usage.get("cost")  # OpenRouter
+    if isinstance(cost, dict):  # Perplexity, all zero until the stream ends
+        cost = cost.get("total_cost") or None
+    elif cost is None:
+        cost = _read_ticks(usage) or usage.get("estimated_cost")  # DeepInfra
+    if (known := number(cost)) is not None and known >= 0:
+        answer.declared_cost_usd = known
 
 
-def is_last(data: bytes, event: Json) -> bool:
-    return data.strip() == END_MARK
+def _read_ticks(usage: Json) -> float | None:
+    """The cost in xAI's unit. It is 0 where another vendor serves the model, who charges for it."""
+    ticks = usage.get("cost_in_usd_ticks")
+    return ticks / _TICKS_PER_USD if isinstance(ticks, int) and ticks > 0 else None
 
 
-def fold_event(event: Json, answer: Answer, content: bool) -> None:
-    _read_envelope(event, answer)
-    for index, choice in _read_choices(event, answer):
-        if content:
-            openai_content.add_delta(answer, index, mapping(choice.get("delta")))
+def _read_cached(usage: Json) -> int | None:
+    """Cached tokens by the vendors' own names."""
+    hits = count(usage.get("prompt_cache_hit_tokens"))  # DeepSeek
+    if hits is not None:
+        return hits
+    return next((found for key in _CACHED if (found := count(usage.get(key)))), None)
 
 
-def _read_choices(body: Json, answer: Answer) -> Iterator[tuple[int, Json]]:
-    """The choices with their places; why each ended goes into the answer."""
-    for choice in items(body.get("choices")):
-        index = count(choice.get("index")) or 0
-        if reason := text(choice.get("finish_reason")):
-            answer.finish_reasons[index] = reason
-        yield index, choice
+def _read_output(usage: Json, reasoning: int) -> int | None:
+    """Output with its reasoning, which xAI and Perplexity's deep research leave out of `completion_tokens`."""
+    prompt, completion = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
+    if completion is None:
+        return None
+    is_outside = usage.get("total_tokens") == (prompt or 0) + completion + reasoning or "citation_tokens" in usage
+    return count(completion + reasoning) if is_outside else completion
 
 
-def read_usage(usage: Json) -> Usage:
-    prompt = mapping(usage.get("prompt_tokens_details"))
-    completion = mapping(usage.get("completion_tokens_details"))
-    return Usage(
-        input_tokens=count(usage.get("prompt_tokens")),
-        output_tokens=count(usage.get("completion_tokens")),
-        cache_read_tokens=count(prompt.get("cached_tokens")),
-        cache_write_tokens=count(prompt.get("cache_write_tokens")),
-        reasoning_tokens=count(completion.get("reasoning_tokens")),
-        audio_input_tokens=count(prompt.get("audio_tokens")),
-        audio_output_tokens=count(completion.get("audio_tokens")),
-    )
-
-
-def response_attributes(answer: Answer) -> dict[str, AttributeValue]:
-    found: dict[str, AttributeValue] = {}
-    if answer.service_tier:
-        found[a.OPENAI_RESPONSE_SERVICE_TIER] = answer.service_tier
-    if answer.fingerprint:
-        found[a.OPENAI_RESPONSE_SYSTEM_FINGERPRINT] = answer.fingerprint
-    return found
-
-
-def read_content(body: Json, answer: Answer) -> Content:
-    return openai_content.read_content(body, answer)
+def _read_choice(choice: Json, answer: Answer) -> int:
+    """The place of a choice; why it ended goes into the answer."""
+    index = count(choice.get("index")) or 0
+    if reason := text(choice.get("finish_reason")):
+        answer.finish_reasons[index] = reason
+    return index
 
 
 def _read_envelope(body: Json, answer: Answer) -> None:
@@ -159,14 +211,34 @@ def _read_envelope(body: Json, answer: Answer) -> None:
     answer.model = text(body.get("model")) or answer.model
     answer.service_tier = text(body.get("service_tier")) or answer.service_tier
     answer.fingerprint = text(body.get("system_fingerprint")) or answer.fingerprint
-    answer.usage.update(mapping(body.get("usage")) or mapping(mapping(body.get("x_groq")).get("usage")))
+    if usage := body.get("usage") or _read_others_usage(body, answer):
+        usage = mapping(usage)
+        answer.usage.update(usage)
+        read_cost(usage, answer)
     if error := body.get("error"):
-        _read_error(error, answer)
+        read_error(error, answer)
 
 
-def _read_error(error: Any, answer: Answer) -> None:
+def _read_others_usage(body: Json, answer: Answer) -> Json:
+    """Usage that stands elsewhere: Groq's, and llama.cpp's timings, which count only what was not in the cache."""
+    if groq := body.get("x_groq"):
+        return mapping(mapping(groq).get("usage"))
+    timings = body.get("timings")
+    if not isinstance(timings, dict) or answer.usage:
+        return {}
+    found: dict[str, Any] = {"completion_tokens": timings.get("predicted_n")}
+    processed, cached = count(timings.get("prompt_n")), count(timings.get("cache_n"))
+    if processed is not None and cached is not None:
+        found |= {"prompt_tokens": processed + cached, "prompt_tokens_details": {"cached_tokens": cached}}
+    return found
+
+
+def read_error(error: Any, answer: Answer) -> None:
     """OpenAI sends an object; some compatible servers send a bare string."""
     fields = mapping(error)
     answer.failed = True
     answer.error_type = text(fields.get("type")) or text(fields.get("code"))
     answer.error_message = text(fields.get("message")) or text(error)
+
+
+reader: Final = OpenAIChat()

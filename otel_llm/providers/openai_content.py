@@ -7,11 +7,14 @@ from typing import Any, Final
 
 from otel_llm_semconv.usage import count
 
+from ..binary import blob, decoded, linked
 from ..wire import Answer, Content, Json, items, mapping, text
 
 #: The provider's reasons in the conventions' words, in messages only: the attribute keeps what the provider said.
 _REASONS: Final = {"tool_calls": "tool_call", "function_call": "tool_call"}
 _ROLES: Final = {"developer": "system", "function": "tool"}
+#: In messages, where the schema asks for a reason: of an answer that was interrupted.
+_NO_REASON: Final = "error"
 
 
 def read_content(body: Json, answer: Answer) -> Content:
@@ -30,9 +33,13 @@ def add_message(answer: Answer, index: int, message: Json) -> None:
 
 def add_delta(answer: Answer, index: int, delta: Json) -> None:
     """Keep a piece of a streamed choice: texts grow, tool calls grow by their own index."""
-    state = answer.parts.setdefault(index, {"text": [], "reasoning": [], "calls": {}})
+    state = answer.parts.setdefault(index, {"text": [], "reasoning": [], "audio": [], "calls": {}})
     for key, kind in (("content", "text"), ("refusal", "text"), ("reasoning_content", "reasoning")):
         if piece := text(delta.get(key)):
+            state[kind].append(piece)
+    spoken = mapping(delta.get("audio"))
+    for key, kind in (("transcript", "text"), ("data", "audio")):
+        if piece := text(spoken.get(key)):
             state[kind].append(piece)
     for call in items(delta.get("tool_calls")):
         entry = state["calls"].setdefault(_call_key(state["calls"], call), {"id": None, "name": None, "arguments": []})
@@ -54,10 +61,8 @@ def _call_key(calls: dict[int, Any], call: Json) -> int:
 def _output(answer: Answer, index: int) -> dict[str, Any]:
     kept = answer.parts[index]
     parts = _stream_parts(kept) if isinstance(kept, dict) else kept
-    message: dict[str, Any] = {"role": "assistant", "parts": parts}
-    if reason := answer.finish_reasons.get(index):
-        message["finish_reason"] = _REASONS.get(reason, reason)
-    return message
+    reason = answer.finish_reasons.get(index) or _NO_REASON
+    return {"role": "assistant", "parts": parts, "finish_reason": _REASONS.get(reason, reason)}
 
 
 def _stream_parts(state: dict[str, Any]) -> list[dict[str, Any]]:
@@ -66,9 +71,19 @@ def _stream_parts(state: dict[str, Any]) -> list[dict[str, Any]]:
         parts.append({"type": "reasoning", "content": "".join(state["reasoning"])})
     if state["text"]:
         parts.append({"type": "text", "content": "".join(state["text"])})
+    if state["audio"]:
+        parts.append(blob("audio", None, _joined(state["audio"])))
     for _, call in sorted(state["calls"].items()):
         parts.append(_call_part(call["id"], call["name"], "".join(call["arguments"])))
     return parts
+
+
+def _joined(pieces: list[str]) -> bytes | str:
+    """Each piece of streamed audio is base64 for itself."""
+    try:
+        return b"".join(map(decoded, pieces))
+    except ValueError:
+        return "".join(pieces)
 
 
 def _read_message(message: Json) -> dict[str, Any]:
@@ -90,6 +105,8 @@ def _parts(message: Json) -> list[dict[str, Any]]:
         parts.extend(_read_part(part) for part in items(content))
     if refusal := text(message.get("refusal")):
         parts.append({"type": "text", "content": refusal})
+    parts.extend(_audio(mapping(message.get("audio"))))
+    parts.extend(_read_part(part) for part in items(message.get("images")))  # of OpenRouter
     for call in items(message.get("tool_calls")):
         function = mapping(call.get("function"))
         parts.append(_call_part(call.get("id"), function.get("name"), str(function.get("arguments", ""))))
@@ -98,28 +115,55 @@ def _parts(message: Json) -> list[dict[str, Any]]:
 
 def _read_part(part: Json) -> dict[str, Any]:
     kind = part.get("type")
-    if kind == "text":
-        return {"type": "text", "content": part.get("text", "")}
+    if kind in ("text", "refusal"):
+        return {"type": "text", "content": text(part.get(str(kind))) or ""}
     if kind == "image_url":
-        return _image(str(mapping(part.get("image_url")).get("url", "")))
+        return image(str(mapping(part.get("image_url")).get("url", "")))
     if kind == "input_audio":
-        return {"type": "blob", "modality": "audio", "content": ""}
+        sound = mapping(part.get("input_audio"))
+        return blob("audio", f"audio/{sound.get('format') or 'wav'}", sound.get("data"))
+    if kind == "file":
+        return file(mapping(part.get("file")))
     return {"type": "generic", "generic_type": str(kind)}
 
 
-def _image(url: str) -> dict[str, Any]:
+def image(url: str) -> dict[str, Any]:
     """A link stays; the bytes of an inline image never enter a span."""
-    if url.startswith("data:"):
-        return {"type": "blob", "modality": "image", "mime_type": url[5:].partition(";")[0], "content": ""}
-    return {"type": "uri", "modality": "image", "uri": url}
+    return linked("image", url)
+
+
+def file(given: Json) -> dict[str, Any]:
+    """A document by its id, by a link, or as size and hash of its bytes."""
+    if id := text(given.get("file_id")):
+        return {"type": "file", "modality": "document", "file_id": id}
+    if url := text(given.get("file_url")):
+        return linked("document", url)
+    data = text(given.get("file_data")) or ""
+    return linked("document", data) if data.startswith("data:") else blob("document", None, data)
+
+
+def _audio(spoken: Json) -> list[dict[str, Any]]:
+    """What was said in an answer, or the id of it in a later request."""
+    parts: list[dict[str, Any]] = []
+    if transcript := text(spoken.get("transcript")):
+        parts.append({"type": "text", "content": transcript})
+    if data := text(spoken.get("data")):
+        parts.append(blob("audio", None, data))
+    elif id := text(spoken.get("id")):
+        parts.append({"type": "file", "modality": "audio", "file_id": id})
+    return parts
 
 
 def _call_part(id: Any, name: Any, arguments: str) -> dict[str, Any]:
+    return {"type": "tool_call", "id": id, "name": text(name) or "", "arguments": read_arguments(arguments)}
+
+
+def read_arguments(written: str) -> Any:
+    """Arguments of a tool call as JSON, or as they were written where they are none."""
     try:
-        value = json.loads(arguments) if arguments else None
-    except ValueError:
-        value = arguments
-    return {"type": "tool_call", "id": id, "name": name, "arguments": value}
+        return json.loads(written) if written else None
+    except (ValueError, RecursionError):
+        return written
 
 
 def _read_tool(tool: Json) -> dict[str, Any]:

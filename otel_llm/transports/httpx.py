@@ -6,20 +6,52 @@ passes the original bytes on, untouched and one by one, and feeds a copy to a re
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, cast
 
 from ..exchange import Exchange, Exchanges, Passage
 from ..failures import swallow
+from ..injection import UsageFilter, hidden
 from ..patching import patch, when_imported
 from ..propagation import strip_leaving
+from ..recognition import Body
 from ..stream import Decoder, Recorder
 
 MODULES: Final = ("httpx", "httpx2")
 #: Where a client hands a request to its transport. Private: without it the app's own hooks have the last word.
 _LAST_STEP: Final = "_send_single_request"
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+class _Requests:
+    """How a request of either module is read."""
+
+    def headers(self, request: Any) -> MutableMapping[str, Any]:
+        return cast("MutableMapping[str, Any]", request.headers)
+
+    def port(self, request: Any) -> int | None:
+        return cast("int | None", request.url.port) or _PORTS.get(request.url.scheme)
+
+    def body(self, request: Any) -> Body:
+        content = getattr(request, "_content", None)
+        return content if isinstance(content, bytes) else _form_fields(request.stream)
+
+    def replace_body(self, request: Any, body: bytes) -> None:
+        """Send another body, and ask for an answer that is not compressed."""
+        twin = type(request)("POST", request.url, content=body)
+        request._content, request.stream = body, twin.stream
+        request.headers["content-length"] = str(len(body))
+        request.headers["accept-encoding"] = "identity"
+
+
+def _form_fields(stream: Any) -> dict[str, str]:
+    """The plain fields of a multipart body; its files are not read."""
+    fields = ((getattr(field, "name", None), getattr(field, "value", None)) for field in getattr(stream, "fields", ()))
+    return {name: value for name, value in fields if isinstance(name, str) and isinstance(value, str)}
+
+
+_REQUESTS: Final = _Requests()
 
 
 def instrument(exchanges: Exchanges) -> None:
@@ -29,9 +61,9 @@ def instrument(exchanges: Exchanges) -> None:
 
 
 def _hook(module: ModuleType, exchanges: Exchanges) -> None:
-    tees = _Tees(module)
+    tees, async_tees = _sync_tees(module.SyncByteStream), _async_tees(module.AsyncByteStream)
     patch(module.Client, "send", lambda send: _wrap_sync(send, exchanges, tees))
-    patch(module.AsyncClient, "send", lambda send: _wrap_async(send, exchanges, tees))
+    patch(module.AsyncClient, "send", lambda send: _wrap_async(send, exchanges, async_tees))
     for client in (module.Client, module.AsyncClient):
         if hasattr(client, _LAST_STEP):
             patch(client, _LAST_STEP, _wrap_last_step)
@@ -41,10 +73,16 @@ def _wrap_last_step(step: Callable[..., Any]) -> Callable[..., Any]:
     """Strip once more, behind the app's own request hooks. (A coroutine function's coroutine is passed on.)"""
 
     def hooked(client: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-        strip_leaving(request)
+        if _has_hooks(client):
+            strip_leaving(request)
         return step(client, request, *args, **kwargs)
 
     return hooked
+
+
+def _has_hooks(client: Any) -> bool:
+    hooks = getattr(client, "event_hooks", None)
+    return not isinstance(hooks, dict) or bool(hooks.get("request"))
 
 
 def _wrap_sync(send: Callable[..., Any], exchanges: Exchanges, tees: _Tees) -> Callable[..., Any]:
@@ -60,7 +98,7 @@ def _wrap_sync(send: Callable[..., Any], exchanges: Exchanges, tees: _Tees) -> C
             raise
         finally:
             exchange.leave(token)
-        _receive(exchange, response, tees.sync)
+        _receive(exchange, response, tees)
         return response
 
     return hooked
@@ -79,7 +117,7 @@ def _wrap_async(send: Callable[..., Any], exchanges: Exchanges, tees: _Tees) -> 
             raise
         finally:
             exchange.leave(token)
-        _receive(exchange, response, tees.asynchronous)
+        _receive(exchange, response, tees)
         return response
 
     return hooked
@@ -92,23 +130,23 @@ def _begin(exchanges: Exchanges, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         path, host, method = url.path, url.host, request.method  # type: ignore[union-attr]
     except AttributeError:
         return None
-    return exchanges.begin(method, path, host, request)
+    return exchanges.begin(method, path, host, request, _REQUESTS)
 
 
-def _receive(exchange: Passage, response: Any, tee: Callable[[Any, Recorder], Any]) -> None:
+def _receive(exchange: Passage, response: Any, tees: _Tees) -> None:
     """Read what came, or have it read as the app reads it. Never raises."""
     if not isinstance(exchange, Exchange) or not exchange.is_recording:
         return
     try:
         if not hasattr(response, "_content"):
-            recorder = exchange.record(response.status_code, response.headers, _decoder(response))
-            response.stream = tee(response.stream, recorder)
-        elif exchange.is_event_stream(response.headers):
-            recorder = exchange.record(response.status_code, response.headers, None)
-            recorder.feed(response.content)
-            recorder.exhaust()
+            decoder = _decoder(response)
+            recorder = exchange.record(response.status_code, response.headers, decoder)
+            kind = tees.hiding if exchange.hides_usage and decoder is None else tees.plain
+            response.stream = kind(response.stream, recorder)
         else:
-            exchange.receive(response.status_code, response.content)
+            if exchange.hides_usage:
+                response._content = hidden(response.content)
+            exchange.receive(response.status_code, response.headers, response.content)
     except Exception as error:
         exchange.call.finish(complete=False)
         swallow("receive", error)
@@ -123,22 +161,26 @@ def _decoder(response: Any) -> Decoder | None:
     return decoder
 
 
-class _Tees:
-    """The two tee classes of one module: its `Response` checks that a body is one of its own stream classes."""
+class _Tees(NamedTuple):
+    """The tee classes of one colour of a module: its `Response` checks that a body is one of its own streams.
 
-    def __init__(self, module: ModuleType) -> None:
-        self.sync = _sync_tee(module.SyncByteStream)
-        self.asynchronous = _async_tee(module.AsyncByteStream)
+    `hiding` leaves the chunk out that only we asked for.
+    """
+
+    plain: Callable[[Any, Recorder], Any]
+    hiding: Callable[[Any, Recorder], Any]
 
 
-def _sync_tee(base: Any) -> Callable[[Any, Recorder], Any]:
-    class Tee(base):  # type: ignore[misc]  # the class of the module at hand
+def _sync_tees(base: Any) -> _Tees:
+    class SyncTee(base):  # type: ignore[misc]  # the class of the module at hand
         """The body, with a copy of each chunk for the recorder."""
 
         def __init__(self, inner: Any, recorder: Recorder) -> None:
             self._inner = inner
             self._recorder = recorder
-            weakref.finalize(self, recorder.abandon).atexit = False
+
+        def __del__(self) -> None:
+            self._recorder.abandon()
 
         @property
         def elapsed(self) -> Any:
@@ -162,17 +204,28 @@ def _sync_tee(base: Any) -> Callable[[Any, Recorder], Any]:
             self._recorder.close()
             self._inner.close()
 
-    return Tee
+    class HidingTee(SyncTee):
+        def __iter__(self) -> Iterator[bytes]:
+            usage = UsageFilter()
+            for chunk in super().__iter__():
+                if seen := usage.take(chunk):
+                    yield seen
+            if rest := usage.rest():
+                yield rest
+
+    return _Tees(SyncTee, HidingTee)
 
 
-def _async_tee(base: Any) -> Callable[[Any, Recorder], Any]:
+def _async_tees(base: Any) -> _Tees:
     class AsyncTee(base):  # type: ignore[misc]  # the class of the module at hand
         """The body, with a copy of each chunk for the recorder."""
 
         def __init__(self, inner: Any, recorder: Recorder) -> None:
             self._inner = inner
             self._recorder = recorder
-            weakref.finalize(self, recorder.abandon).atexit = False
+
+        def __del__(self) -> None:
+            self._recorder.abandon()
 
         @property
         def elapsed(self) -> Any:
@@ -202,4 +255,16 @@ def _async_tee(base: Any) -> Callable[[Any, Recorder], Any]:
             self._recorder.close()
             await self._inner.aclose()
 
-    return AsyncTee
+    class AsyncHidingTee(AsyncTee):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            usage, chunks = UsageFilter(), super().__aiter__()
+            try:
+                async for chunk in chunks:
+                    if seen := usage.take(chunk):
+                        yield seen
+                if rest := usage.rest():
+                    yield rest
+            finally:
+                await chunks.aclose()  # type: ignore[attr-defined]  # it is a generator
+
+    return _Tees(AsyncTee, AsyncHidingTee)

@@ -8,7 +8,7 @@ import pytest
 from app.recording import Recorded
 
 import otel_llm
-from otel_llm.failures import RAISE_ENV
+from otel_llm.failures import RAISE_ENV, counts
 from otel_llm.finisher import finisher
 from otel_llm_collector.demo.standin.server import Standin
 
@@ -16,6 +16,7 @@ from otel_llm_collector.demo.standin.server import Standin
 @pytest.fixture(autouse=True)
 def _quiet_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(RAISE_ENV, "true")
+    counts.clear()
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
 

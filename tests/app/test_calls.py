@@ -320,7 +320,7 @@ def test_both_http_libraries_are_seen_without_an_sdk(recorded: Recorded, standin
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("/v1/completions", {"model": "m", "prompt": "x"}),
+        ("/v1/moderations", {"model": "m", "input": "x"}),
         ("/v1/threads/1/messages", {"role": "user", "content": "x"}),
         ("/v1/messages", {"to": "bob", "text": "a chat app of your own"}),
         ("/chat/completions", ["not an object"]),

@@ -137,8 +137,8 @@ HOOKS = [
     "otel_llm.driver.Driver.open",
     "otel_llm.driver.Call._usage",
     "otel_llm.driver.Call._result_attributes",
-    "otel_llm.driver.Call._cost_attributes",
-    "otel_llm.driver.Call._content_attributes",
+    "otel_llm.driver.Call._price",
+    "otel_llm.driver.Call._read_content",
     "otel_llm.driver.Call._set_status",
     "otel_llm.stream.EventRecorder._see",
     "otel_llm.exchange.read_document",
@@ -154,7 +154,7 @@ def test_a_fault_of_ours_is_counted_and_never_the_apps(
     def broken(*args: Any, **kwargs: Any) -> Any:
         raise ZeroDivisionError
 
-    recorded = Recorded(raise_errors=False)
+    recorded = Recorded(raise_errors=False, capture_content="SPAN_ONLY")
     failures.counts.clear()
     monkeypatch.setattr(where, broken)
     try:
@@ -289,8 +289,8 @@ def test_what_cannot_be_priced_or_read_leaves_the_rest_of_the_span(
         raise ZeroDivisionError
 
     recorded = Recorded(raise_errors=False, capture_content="SPAN_ONLY")
-    monkeypatch.setattr("otel_llm_semconv.pricing.price_call", broken)
-    monkeypatch.setattr("otel_llm.driver.content_attributes", broken)
+    monkeypatch.setattr(finisher, "price_call", broken)
+    monkeypatch.setattr("otel_llm.content.Capture.attributes", broken)
     failures.counts.clear()
     with openai.OpenAI(api_key="k", base_url=standin.openai_url) as client:
         client.chat.completions.create(**BODY)
@@ -341,7 +341,7 @@ def test_the_end_of_a_provider_ends_what_is_open_on_it_and_on_no_other(recorded:
         list(events)
 
 
-def test_a_body_that_is_too_long_to_parse_is_named_by_the_model_that_answers(recorded: Recorded) -> None:
+def test_of_a_body_that_is_too_long_to_parse_the_models_name_is_read(recorded: Recorded) -> None:
     usage = {"prompt_tokens": 10, "completion_tokens": 5}
     reply = {"id": "x", "model": "gpt-4o-mini", "choices": [], "usage": usage}
     long = "x" * BODY_BYTES_MAX
@@ -351,8 +351,8 @@ def test_a_body_that_is_too_long_to_parse_is_named_by_the_model_that_answers(rec
         client.post(server.url + "/v1/messages", json={"to": "bob", "text": long})
     (span,) = recorded.spans()
     found = dict(span.attributes or {})
-    assert span.name == "chat gpt-4o-mini"
-    assert a.REQUEST_MODEL not in found
+    assert span.name == "chat asked"
+    assert found[a.REQUEST_MODEL] == "asked"
     assert a.USER_ID not in found
     assert (found[a.RESPONSE_MODEL], found[a.COST_STATUS]) == ("gpt-4o-mini", "exact")
 

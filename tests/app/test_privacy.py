@@ -22,7 +22,7 @@ from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 import otel_llm
-from otel_llm import driver
+from otel_llm import coexistence
 from otel_llm.propagation import HEADERS
 from otel_llm_collector.demo.standin.server import Standin
 from otel_llm_semconv import attributes as a
@@ -205,7 +205,7 @@ def test_session_and_user_do_not_travel_as_baggage(recorded: Recorded, standin: 
 
 def test_only_the_first_call_writes_on_a_span_of_somebody_elses(recorded: Recorded, standin: Standin) -> None:
     gc.collect()
-    adopted_before = len(driver._adopted)
+    adopted_before = len(coexistence._adopted)
     body = {"model": "gpt-4o", "messages": HELLO}
     named = {a.OPERATION: "chat"}
     with recorded.tracer.start_as_current_span("mine", attributes=named) as mine, httpx2.Client() as client:
@@ -219,4 +219,4 @@ def test_only_the_first_call_writes_on_a_span_of_somebody_elses(recorded: Record
     assert {span.parent.span_id for span in spans if span.parent} == {context.span_id}
     del mine
     gc.collect()
-    assert len(driver._adopted) == adopted_before
+    assert len(coexistence._adopted) == adopted_before

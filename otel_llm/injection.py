@@ -1,0 +1,78 @@
+"""Opt-in: asking for the usage of a stream that the app did not ask for, without the app noticing.
+
+OpenAI's chat and text completions report a stream's usage only in one more chunk, and only where
+`stream_options.include_usage` asks for it. The request is sent with that option; the chunk is read and left out of
+what the app sees. The body is asked for uncompressed, as a chunk can only be left out of plain text.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from .framing import event_data
+from .recognition import Target
+from .wire import parse
+
+#: Wire formats whose servers know the option.
+FORMATS: Final = frozenset({"openai_chat", "openai_completions"})
+_OPTIONS: Final = "stream_options"
+_HELD_BYTES_MAX: Final = 1024 * 1024
+
+
+def with_usage(target: Target) -> bytes | None:
+    """The request's body with the option; None where it does not stream, is not known or says something itself."""
+    body = target.body
+    if target.wire_format not in FORMATS or body.get("stream") is not True or not body.get("model"):
+        return None
+    if _OPTIONS in body or not ("messages" in body or "prompt" in body):
+        return None
+    return json.dumps({**body, _OPTIONS: {"include_usage": True}}, ensure_ascii=False).encode()
+
+
+class UsageFilter:
+    """Passes the bytes of a stream on, event by event, but for the chunk with nothing but usage."""
+
+    def __init__(self) -> None:
+        self._held = b""
+        self._is_done = False
+
+    def take(self, chunk: bytes) -> bytes:
+        """What the app may see of what has come so far."""
+        if self._is_done:
+            held, self._held = self._held, b""
+            return held + chunk
+        data = self._held + chunk
+        end = data.rfind(b"\n\n") + 2
+        end = max(end if end > 1 else 0, data.rfind(b"\r\n\r\n") + 4 if b"\r\n\r\n" in data else 0)
+        if not end and len(data) > _HELD_BYTES_MAX:
+            self._is_done, self._held = True, b""
+            return data
+        self._held = data[end:]
+        return self._without_usage(data[:end])
+
+    def rest(self) -> bytes:
+        """What is left at the end of the body."""
+        held, self._held = self._held, b""
+        return held
+
+    def _without_usage(self, events: bytes) -> bytes:
+        if b'"usage"' not in events:
+            return events
+        separator = b"\r\n\r\n" if b"\r\n\r\n" in events else b"\n\n"
+        blocks = events.split(separator)
+        kept = [block for block in blocks if not self._is_usage(block)]
+        return events if len(kept) == len(blocks) else separator.join(kept)
+
+    def _is_usage(self, block: bytes) -> bool:
+        if self._is_done or b'"usage"' not in block or b'"choices"' not in block:
+            return False
+        event = parse(event_data(block.replace(b"\r\n", b"\n")))
+        self._is_done = event.get("choices") == [] and isinstance(event.get("usage"), dict)
+        return self._is_done
+
+
+def hidden(content: bytes) -> bytes:
+    """A whole stream without the chunk."""
+    usage = UsageFilter()
+    return usage.take(content) + usage.rest()

@@ -1,0 +1,145 @@
+"""OpenAI responses, spoken by some other vendors too.
+
+Counts are inclusive, as in chat completions; vendors' own spellings are named beside the keys. A stream reports usage
+in its last event, `response.completed`, `.incomplete` or `.failed`, which repeats the whole response. A response that
+is only fetched again is no call: that is a GET. A background response is accepted without usage, which a later GET
+has: it stays missing.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from opentelemetry.util.types import AttributeValue
+
+from otel_llm_semconv import attributes as a
+from otel_llm_semconv.usage import Usage, count
+
+from ..wire import Answer, Content, Json, Reader, Request, items, mapping, number, text
+from . import openai_responses_content as contents
+from .openai_chat import read_cost, read_error, read_who
+
+_NUMBERS: Final = {
+    "max_output_tokens": a.REQUEST_MAX_TOKENS,
+    "temperature": a.REQUEST_TEMPERATURE,
+    "top_p": a.REQUEST_TOP_P,
+}
+_OUTPUT_TYPES: Final = {"json_object": "json", "json_schema": "json", "text": "text"}
+#: Events that end a stream, each with the whole response.
+_LAST: Final = ("response.completed", "response.failed", "response.incomplete")
+_TOOL_CALLS: Final = ("custom_tool_call", "function_call")
+_TOOL_CALL: Final = "tool_call"
+_REASONS: Final = {"max_output_tokens": "length"}
+_STOP: Final = "stop"
+_PERPLEXITY_READ: Final = "cache_read_input_tokens"
+_PERPLEXITY_WRITTEN: Final = "cache_creation_input_tokens"
+
+
+class OpenAIResponses(Reader):
+    """POST .../responses."""
+
+    PROVIDER = "openai"
+    END_MARK = b"response.completed"
+    MARKS = (
+        b"response.created",
+        b"response.completed",
+        b"response.failed",
+        b"response.incomplete",
+        b'"type":"error"',
+        b'"type": "error"',
+        b"event: error",
+    )
+    PIECE = b'"type":"response.output_text.delta","'
+    REPEATS = True
+
+    def is_request(self, body: Json, path: str) -> bool:
+        return isinstance(body.get("model"), str) and ("input" in body or "prompt" in body)
+
+    def read_request(self, body: Json, path: str) -> Request:
+        found: dict[str, AttributeValue] = {}
+        for key, name in _NUMBERS.items():
+            if (value := number(body.get(key))) is not None:
+                found[name] = value
+        _read_options(body, found)
+        read_who(body, found)
+        return Request(a.OPERATION_CHAT, text(body.get("model")), body.get("stream") is True, found)
+
+    def read_response(self, body: Json, answer: Answer, content: bool) -> None:
+        answer.id = text(body.get("id")) or answer.id
+        answer.model = text(body.get("model")) or answer.model
+        answer.service_tier = text(body.get("service_tier")) or answer.service_tier
+        usage = body.get("usage")
+        if isinstance(usage, dict):
+            answer.usage.update(usage)
+            read_cost(usage, answer)
+        if error := body.get("error"):
+            read_error(error, answer)
+        output = items(body.get("output"))
+        _read_output(body, output, answer)
+        if content:
+            answer.parts[0] = contents.read_output(output)
+
+    def is_update(self, block: bytes) -> bool:
+        return b".delta" in block or b"output_item" in block
+
+    def is_last(self, data: bytes, event: Json) -> bool:
+        return event.get("type") in _LAST
+
+    def fold_event(self, event: Json, answer: Answer, content: bool) -> None:
+        if event.get("type") == "error":
+            read_error(event.get("error") or {**event, "type": event.get("code")}, answer)
+        elif isinstance(response := event.get("response"), dict):
+            self.read_response(response, answer, content and event.get("type") in _LAST)
+        elif content:
+            contents.add_event(answer, event)
+
+    def read_usage(self, usage: Json) -> Usage:
+        given = mapping(usage.get("input_tokens_details"))
+        made = mapping(usage.get("output_tokens_details"))
+        cached = given.get("cached_tokens")
+        return Usage(
+            input_tokens=count(usage.get("input_tokens")),
+            output_tokens=count(usage.get("output_tokens")),
+            cache_read_tokens=count(given.get(_PERPLEXITY_READ) if cached is None else cached),
+            cache_write_tokens=count(given.get("cache_write_tokens", given.get(_PERPLEXITY_WRITTEN))),
+            reasoning_tokens=count(made.get("reasoning_tokens")),
+        )
+
+    def response_attributes(self, answer: Answer) -> dict[str, AttributeValue]:
+        return {a.OPENAI_RESPONSE_SERVICE_TIER: answer.service_tier} if answer.service_tier else {}
+
+    def read_content(self, body: Json, answer: Answer) -> Content:
+        return contents.read_content(body, answer)
+
+
+def _read_options(body: Json, found: dict[str, AttributeValue]) -> None:
+    if level := text(mapping(body.get("reasoning")).get("effort")):
+        found[a.REQUEST_REASONING_LEVEL] = level
+    tier = text(body.get("service_tier"))
+    if tier and tier != "auto":
+        found[a.OPENAI_REQUEST_SERVICE_TIER] = tier
+    if output := _OUTPUT_TYPES.get(str(mapping(mapping(body.get("text")).get("format")).get("type"))):
+        found[a.OUTPUT_TYPE] = output
+    if previous := text(body.get("previous_response_id")):
+        found[a.REQUEST_PREVIOUS_RESPONSE_ID] = previous
+    conversation = body.get("conversation")
+    if identity := text(conversation) or text(mapping(conversation).get("id")):
+        found[a.CONVERSATION_ID] = identity
+
+
+def _read_output(body: Json, output: list[Json], answer: Answer) -> None:
+    """Why it stopped: the conventions' words, as this format has none of its own for a good end."""
+    status = body.get("status")
+    if status == "completed":
+        answer.finish_reasons[0] = _STOP
+        for item in output:
+            if item.get("type") in _TOOL_CALLS:
+                answer.finish_reasons[0] = _TOOL_CALL
+    elif status == "incomplete":
+        reason = text(mapping(body.get("incomplete_details")).get("reason")) or "incomplete"
+        answer.finish_reasons[0] = _REASONS.get(reason, reason)
+    elif status == "failed":
+        answer.failed = True
+
+
+reader: Final = OpenAIResponses()

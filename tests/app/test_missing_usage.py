@@ -1,0 +1,119 @@
+"""Streams whose usage nobody asked for: absent by default, asked for behind the app's back or estimated on request."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import openai
+import pytest
+from app.rawserver import RawServer
+from app.recording import Recorded
+
+import otel_llm
+from otel_llm.injection import UsageFilter
+from otel_llm_collector.demo.standin import Standin
+from otel_llm_semconv import attributes as a
+
+ASKED: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hello there"}]}
+
+
+@pytest.fixture
+def asking() -> Iterator[Recorded]:
+    yield Recorded(include_usage=True)
+    otel_llm.uninstrument()
+
+
+def test_usage_that_was_not_asked_for_is_absent(recorded: Recorded, standin: Standin) -> None:
+    with openai.OpenAI(api_key="k", base_url=standin.openai_url) as client:
+        list(client.chat.completions.create(**ASKED, stream=True))
+    found = recorded.attributes()
+    assert found[a.USAGE_STATUS] == "missing"
+    assert a.USAGE_INPUT_TOKENS not in found
+
+
+def test_usage_is_asked_for_and_its_chunk_is_hidden(asking: Recorded, standin: Standin) -> None:
+    with openai.OpenAI(api_key="k", base_url=standin.openai_url) as client:
+        chunks = list(client.chat.completions.create(**ASKED, stream=True))
+    found = asking.attributes()
+    assert all(chunk.choices for chunk in chunks)
+    assert not any(chunk.usage for chunk in chunks)
+    (call,) = standin.calls
+    assert found[a.USAGE_STATUS] == "reported"
+    assert call.usage is not None
+    assert found[a.USAGE_INPUT_TOKENS] == call.usage["prompt_tokens"]
+
+
+def test_the_same_for_an_async_client(asking: Recorded, standin: Standin) -> None:
+    async def chat() -> list[Any]:
+        async with openai.AsyncOpenAI(api_key="k", base_url=standin.openai_url) as client:
+            return [chunk async for chunk in await client.chat.completions.create(**ASKED, stream=True)]
+
+    chunks = asyncio.run(chat())
+    assert chunks
+    assert all(chunk.choices for chunk in chunks)
+    assert asking.attributes()[a.USAGE_STATUS] == "reported"
+
+
+def test_an_app_that_asks_itself_sees_what_it_asked_for(asking: Recorded, standin: Standin) -> None:
+    with openai.OpenAI(api_key="k", base_url=standin.openai_url) as client:
+        *_, last = client.chat.completions.create(**ASKED, stream=True, stream_options={"include_usage": True})
+    assert last.usage
+    assert asking.attributes()[a.USAGE_STATUS] == "reported"
+
+
+def test_a_request_that_does_not_stream_leaves_as_it_is(asking: Recorded) -> None:
+    seen: list[bytes] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        seen.append(request.content)
+        return httpx2.Response(200, json={"choices": []})
+
+    with httpx2.Client(transport=httpx2.MockTransport(answer)) as client:
+        client.post("https://api.openai.com/v1/chat/completions", json=ASKED)
+    assert json.loads(seen[0]) == ASKED
+
+
+EVENTS = [
+    b'data: {"choices":[{"index":0,"delta":{"content":"\\"usage\\" of \\"choices\\":[]"}}],"usage":null}',
+    b'data: {"choices":[],"usage":{"prompt_tokens":1}}',
+    b"data: [DONE]",
+]
+
+
+@pytest.mark.parametrize("separator", [b"\n\n", b"\r\n\r\n"])
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 40, 10_000])
+def test_one_chunk_is_left_out_however_the_bytes_are_cut(size: int, separator: bytes) -> None:
+    body = b"".join(event + separator for event in EVENTS)
+    usage = UsageFilter()
+    seen = b"".join(usage.take(body[place : place + size]) for place in range(0, len(body), size)) + usage.rest()
+    assert seen == EVENTS[0] + separator + EVENTS[2] + separator
+
+
+def test_an_estimate_is_marked_as_one(standin: Standin) -> None:
+    recorded = Recorded(estimate_usage=True)
+    try:
+        with openai.OpenAI(api_key="k", base_url=standin.openai_url) as client:
+            chunks = list(client.chat.completions.create(**ASKED, stream=True))
+        found = recorded.attributes()
+    finally:
+        otel_llm.uninstrument()
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert found[a.USAGE_STATUS] == "estimated"
+    assert found[a.COST_STATUS] == "estimated_tokens"
+    assert found[a.USAGE_INPUT_TOKENS] == -(-len("hello there") // 4)
+    assert found[a.USAGE_OUTPUT_TOKENS] == -(-len(text.encode()) // 4)
+    assert a.INPUT_MESSAGES not in found
+
+
+def test_what_failed_is_not_estimated() -> None:
+    recorded = Recorded(estimate_usage=True)
+    try:
+        with RawServer(lambda c: c.json({"error": {"message": "no"}}, status=500)) as server, httpx2.Client() as client:
+            client.post(server.url + "/v1/chat/completions", json=ASKED)
+        assert a.USAGE_INPUT_TOKENS not in recorded.attributes()
+    finally:
+        otel_llm.uninstrument()
