@@ -86,9 +86,9 @@ PEERS: Final = (
 #: Attribute that marks one inference in a dialect -> the values that do.
 _MARKS: Final[Mapping[str, frozenset[str]]] = {
     a.OPERATION: a.INFERENCE_OPERATIONS,
-    "openinference.span.kind": frozenset({"LLM", "EMBEDDING", "RERANKER"}),
-    "llm.request.type": frozenset({"chat", "completion", "embedding", "rerank"}),
-    "langfuse.observation.type": frozenset({"generation", "embedding"}),
+    a.OPENINFERENCE_KIND: frozenset({"LLM", "EMBEDDING", "RERANKER"}),
+    a.OPENLLMETRY_REQUEST_TYPE: frozenset({"chat", "completion", "embedding", "rerank"}),
+    a.LANGFUSE_KIND: frozenset({"generation", "embedding"}),
 }
 #: Foreign spans that a call has written on.
 _adopted: Final[WeakSet[Span]] = WeakSet()

@@ -23,7 +23,7 @@ from otel_llm_semconv import usage as u
 
 from .coexistence import adopt_span, counts_itself, lacks_usage
 from .content import Capture
-from .context import current_scope
+from .context import current_scope, with_scope
 from .encodable import clean, clean_attributes, message_of
 from .estimate import estimate
 from .failures import guarded
@@ -280,7 +280,7 @@ class Call:
     def _take_over(self) -> None:
         """The foreign span ended before its call: what it could not take goes on one of ours, marked, inside it."""
         foreign = self.span.get_span_context()
-        context = trace.set_span_in_context(self.span, Context())
+        context = trace.set_span_in_context(self.span, with_scope(self._scope))
         self.span = self._driver.start(
             self.target, self.request, self._host, self._port, started_ns=self._started_ns, context=context
         )

@@ -37,6 +37,8 @@ _SAME: Final = frozenset(
         a.WORKFLOW_NAME,
     }
 )
+#: Scopes of frameworks that trace themselves, whose spans need not name an operation.
+_FRAMEWORKS: Final = ("autogen", "gcp.vertex.agent", "openinference.", "pydantic-ai", "semantic_kernel.", "strands.")
 #: Bare names that people use for what has a proper name.
 _PROPER: Final = {
     "prompt_name": a.PROMPT_NAME,
@@ -78,7 +80,7 @@ class ContextProcessor(SpanProcessor):
         if self._inherit and span.parent is not None:
             parent = trace.get_current_span(parent_context)
             if isinstance(parent, ReadableSpan) and parent.is_recording() and parent.attributes:
-                found = inheritable(parent.attributes)
+                found = inheritable(parent.attributes, with_bare=not _is_of_a_framework(parent))
         if not (found or scope.names):
             return scope.attributes
         own = span.attributes or {}
@@ -103,11 +105,17 @@ class ContextProcessor(SpanProcessor):
         return True
 
 
-def inheritable(attributes: Mapping[str, Any]) -> dict[str, AttributeValue]:
+def _is_of_a_framework(span: ReadableSpan) -> bool:
+    """True where bare names are no properties of the app's: frameworks put names and whole messages there."""
+    scope = span.instrumentation_scope.name if span.instrumentation_scope else ""
+    return a.OPERATION in (span.attributes or {}) or scope.startswith(_FRAMEWORKS)
+
+
+def inheritable(attributes: Mapping[str, Any], *, with_bare: bool = True) -> dict[str, AttributeValue]:
     """What a child takes over from its parent: who and what for, properties, and bare names as properties."""
     found: dict[str, AttributeValue] = {}
     for key, value in attributes.items():
-        name = _inherited_name(key)
+        name = _inherited_name(key) if with_bare or "." in key else None
         if name is None or not isinstance(value, str | bool | int | float) or len(found) >= KEYS_MAX:
             continue
         found[name] = value[:VALUE_CHARS_MAX] if isinstance(value, str) else value

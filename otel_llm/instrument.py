@@ -29,7 +29,7 @@ from .recognition import Recogniser
 from .score import use as use_for_scores
 from .settings import Settings
 from .stream import close_live
-from .transports import httpx
+from .transports import instrument_all
 
 #: Set for SDKs that trace themselves, so that a call is one span; a value that the user set stays.
 NATIVE_TRACING_OFF: Final = {"ANTHROPIC_OPEN_TELEMETRY": "false"}
@@ -104,7 +104,7 @@ def _instrument(
     _silence_native_tracing()
     _guard_propagation()
     _add_processor(settings, provider)
-    httpx.instrument(exchanges)
+    instrument_all(exchanges)
     sdk_calls.instrument(exchanges)
     frameworks.instrument(capture)
     on_undo(capture.close)

@@ -36,7 +36,7 @@ def commands() -> list[str]:
 def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The environment of a reader who started a collector and ran the README's program under `otel-llm run`."""
     place = tmp_path_factory.mktemp("reader")
-    (program,) = blocks("python")
+    program, *_ = blocks("python")
     (place / "app.py").write_text(program)
     with Standin(log=place / "calls.jsonl") as standin, collector(place / "otel-llm-data") as running:
         environment = {
@@ -78,6 +78,12 @@ def test_every_command_of_the_readme_runs(followed: dict[str, str], line: str) -
     )
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout
+
+
+@pytest.mark.parametrize("program", blocks("python")[1:])
+def test_every_other_program_of_the_readme_runs(tmp_path: Path, program: str) -> None:
+    ran = subprocess.run([sys.executable, "-c", program], check=False, cwd=tmp_path, capture_output=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -32,11 +32,11 @@ def test_every_environment_has_been_tried() -> None:
     assert sorted(results()) == environments.names(), "run `make test-sdks`"
 
 
-def test_the_page_names_each_sdk_once_with_its_version() -> None:
+def test_the_page_names_each_version_of_an_sdk_once() -> None:
     rows = re.findall(r"^\| ([\w.-]+) \| (\d[\w.]*) \|", (ROOT / "docs/sdks.md").read_text(), re.MULTILINE)
-    names = [name for name, _ in rows]
-    assert len(names) == len(set(names))
-    assert {"openai", "anthropic", "google-genai", "boto3"} <= set(names)
+    assert len(rows) == len(set(rows))  # MCP stands there in two versions
+    names = {name for name, _ in rows}
+    assert {"openai", "anthropic", "google-genai", "boto3"} <= names
 
 
 def test_a_failure_is_on_the_page() -> None:

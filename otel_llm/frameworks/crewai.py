@@ -21,7 +21,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import get_current_span
 
 from ..failures import guarded
-from ..inheritance import ContextProcessor, detach_from
+from ..inheritance import ContextProcessor, attach_to, detach_from
 from ..patching import on_undo, patch, patch_path
 from .current import CurrentSteps
 from .steps import AGENT, TASK, WORKFLOW, Run, open_retrieval, open_step, open_tool
@@ -83,6 +83,17 @@ def _take_off(provider: Any) -> None:
     for processor in getattr(chain, "_span_processors", ()):
         if isinstance(processor, ContextProcessor):
             detach_from(provider, processor)
+    attach_to(provider, _Nothing())
+
+
+class _Nothing(ContextProcessor):
+    """Stands where our processor is put on every provider, and puts nothing on its spans."""
+
+    def __init__(self) -> None:
+        super().__init__(drain=lambda seconds_max: None, end_open=lambda chain: None)
+
+    def on_start(self, span: Any, parent_context: Context | None = None) -> None:
+        """They are not for the user."""
 
 
 class _Begun(NamedTuple):

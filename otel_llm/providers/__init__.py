@@ -172,6 +172,8 @@ SDK_CALLS: Final = (
     "cerebras.cloud.sdk._base_client:SyncAPIClient.request",
     "cohere.core.http_client:AsyncHttpClient.request",
     "cohere.core.http_client:HttpClient.request",
+    "dspy.clients.base_lm:BaseLM.__call__",
+    "dspy.clients.base_lm:BaseLM.acall",
     "fireworks._base_client:AsyncAPIClient.request",
     "fireworks._base_client:SyncAPIClient.request",
     "google.genai._api_client:BaseApiClient._async_request",

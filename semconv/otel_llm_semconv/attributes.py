@@ -154,6 +154,9 @@ ATTEMPT_OUTCOMES: Final = "otel_llm.attempt.outcomes"  # of each attempt its HTT
 RETRY_WAIT: Final = "otel_llm.retry.wait"  # double, seconds between attempts
 RETRY_AFTER: Final = "otel_llm.retry.after"  # the header that asked for the wait, as it was sent
 EVENT_RETRY: Final = "otel_llm.retry"
+OPENINFERENCE_KIND: Final = "openinference.span.kind"
+OPENLLMETRY_REQUEST_TYPE: Final = "llm.request.type"
+LANGFUSE_KIND: Final = "langfuse.observation.type"
 CONTINUES: Final = "otel_llm.continues"  # span id of the foreign span that ended before this call of it did
 SAMPLE_RATE: Final = "otel_llm.sample_rate"
 

@@ -16,6 +16,7 @@ from importlib.metadata import version as _installed
 from typing import TYPE_CHECKING, Any, Final
 
 from . import money
+from .deferral import defer_package
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo
@@ -136,6 +137,7 @@ def version() -> str:
 @functools.lru_cache(maxsize=_CARDS_MAX)
 def _find_model(provider: str, model: str) -> tuple[ModelInfo | None, bool]:
     """The model, and whether its price depends on the time of day."""
+    defer_package("genai_prices")
     from genai_prices.data_snapshot import get_snapshot
 
     name = provider.lower()

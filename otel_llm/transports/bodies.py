@@ -1,0 +1,62 @@
+"""Bodies that are not plain: the fields of a form on its way out, an encoded body on its way in."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Mapping
+from typing import Final
+
+from ..stream import Decoder
+
+_BOUNDARY: Final = re.compile(r'boundary="?([^";,]+)')
+_NAME: Final = re.compile(rb'[; ]name="([^"]+)"')
+_FILE: Final = b"filename"
+_HEAD_END: Final = b"\r\n\r\n"
+_FIELD_BYTES_MAX: Final = 64 * 1024
+_ANY_ZLIB: Final = zlib.MAX_WBITS | 32  # gzip or zlib, as its first bytes say
+_ZLIB_NAMES: Final = frozenset({"deflate", "gzip", "x-gzip"})
+
+
+def form_fields(body: bytes, content_type: str) -> dict[str, str]:
+    """The plain fields of an encoded form, up to its first file: clients put files last, and they may be large."""
+    found: dict[str, str] = {}
+    named = _BOUNDARY.search(content_type)
+    if named is None or not content_type.lower().startswith("multipart/form-data"):
+        return found
+    delimiter = b"--" + named[1].encode()
+    start = body.find(delimiter)
+    while start >= 0:
+        head, _, _ = body[start : start + _FIELD_BYTES_MAX].partition(_HEAD_END)
+        name = _NAME.search(head)
+        if name is None or _FILE in head:
+            break
+        value = start + len(head) + len(_HEAD_END)
+        start = body.find(b"\r\n" + delimiter, value)
+        if start >= 0:
+            found[name[1].decode("utf-8", "replace")] = body[value:start].decode("utf-8", "replace")
+            start += 2
+    return found
+
+
+def decoder_of(headers: Mapping[str, str]) -> Decoder | None:
+    """What undoes the encoding that the headers name; None where there is none."""
+    encoding = headers.get("content-encoding", "").strip().lower()
+    if not encoding or encoding == "identity":
+        return None
+    return _Zlib() if encoding in _ZLIB_NAMES else _Unknown()
+
+
+class _Zlib:
+    def __init__(self) -> None:
+        self._undo = zlib.decompressobj(_ANY_ZLIB)
+
+    def decode(self, data: bytes, /) -> bytes:
+        return self._undo.decompress(data)
+
+
+class _Unknown:
+    """An encoding that the standard library does not know: of such a body nothing is read."""
+
+    def decode(self, data: bytes, /) -> bytes:
+        return b""

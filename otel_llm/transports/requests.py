@@ -1,0 +1,71 @@
+"""requests: `Session.send`, which mounted adapters and every session's own `request` go through.
+
+Redirects are followed inside it, by sending again: they are part of the one call. A body that has not been read when
+`send` returns (`stream=True`) is recorded as the app reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from types import ModuleType
+from typing import Any, Final
+
+from ..exchange import Exchange, Exchanges, Passage
+from ..failures import swallow
+from ..patching import patch, when_imported
+from .prepared import begin
+from .urllib3 import tee
+
+MODULE: Final = "requests.sessions"
+#: The session that is sending a request of a call.
+_sending: Final[ContextVar[Any]] = ContextVar("otel-llm-requests", default=None)
+
+
+def instrument(exchanges: Exchanges) -> None:
+    """Hook sessions as soon as the app has imported requests."""
+    when_imported(MODULE, lambda module: _hook(module, exchanges))
+
+
+def _hook(module: ModuleType, exchanges: Exchanges) -> None:
+    patch(module.Session, "send", lambda send: _wrap(send, exchanges))
+
+
+def _wrap(send: Callable[..., Any], exchanges: Exchanges) -> Callable[..., Any]:
+    def hooked(session: Any, *args: Any, **kwargs: Any) -> Any:
+        request = args[0] if args else kwargs.get("request")
+        exchange = None if _is_redirect(session, kwargs) else begin(exchanges, request)
+        if exchange is None:
+            return send(session, *args, **kwargs)
+        sending, token = _sending.set(session), exchange.enter()
+        try:
+            response = send(session, *args, **kwargs)
+        except BaseException as error:
+            exchange.fail(error)
+            raise
+        finally:
+            exchange.leave(token)
+            _sending.reset(sending)
+        _receive(exchange, response)
+        return response
+
+    return hooked
+
+
+def _is_redirect(session: Any, kwargs: dict[str, Any]) -> bool:
+    """True where the session, inside `send`, sends on to where it was told to."""
+    return _sending.get() is session and kwargs.get("allow_redirects") is False
+
+
+def _receive(exchange: Passage, response: Any) -> None:
+    """Read what came, or have it read as the app reads it. Never raises."""
+    if not isinstance(exchange, Exchange) or not exchange.is_recording:
+        return
+    try:
+        if response._content is False:
+            tee(response.raw, exchange, response.status_code, response.headers)
+        else:
+            exchange.receive(response.status_code, response.headers, response.content or b"")
+    except Exception as error:
+        exchange.call.finish(complete=False)
+        swallow("receive", error)

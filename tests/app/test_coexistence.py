@@ -1,0 +1,267 @@
+"""Another instrumentation sees the same calls: each is one counted span, with its tokens and its cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import anthropic
+import httpx2
+import openai
+import pytest
+from app.recording import Recorded
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import ReadableSpan
+
+import otel_llm
+from otel_llm.coexistence import PEERS, SUPPRESS_LANGUAGE_MODEL_KEY, Spans, find_peer
+from otel_llm.finisher import finisher
+from otel_llm_collector.demo.standin.server import Standin
+from otel_llm_semconv import attributes as a
+
+HELLO: Any = [{"role": "user", "content": "hello"}]
+MODEL = "gpt-4o-mini"
+NAMED = {a.OPERATION: "chat"}
+
+
+def counted(recorded: Recorded) -> list[ReadableSpan]:
+    return [span for span in recorded.spans() if (span.attributes or {}).get(a.OPERATION) in a.INFERENCE_OPERATIONS]
+
+
+def the_call(recorded: Recorded) -> tuple[ReadableSpan, dict[str, Any]]:
+    """The one counted span, which has what the call cost."""
+    (span,) = counted(recorded)
+    found = dict(span.attributes or {})
+    assert found[a.USAGE_INPUT_TOKENS] > 0
+    assert found[a.USAGE_OUTPUT_TOKENS] > 0
+    assert found[a.COST_AMOUNT] > 0
+    assert found[a.PROVIDER] in ("openai", "anthropic")
+    return span, found
+
+
+def scope_of(span: ReadableSpan) -> str:
+    assert span.instrumentation_scope is not None
+    return span.instrumentation_scope.name
+
+
+@pytest.fixture
+def gpt(standin: Standin) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(api_key="k", base_url=standin.openai_url, max_retries=0) as client:
+        yield client
+
+
+@contextmanager
+def suppressed() -> Iterator[None]:
+    """As a framework's instrumentor does it around a call that it has a span of."""
+    token = otel_context.attach(otel_context.set_value(SUPPRESS_LANGUAGE_MODEL_KEY, True))
+    try:
+        yield
+    finally:
+        otel_context.detach(token)
+
+
+def ask(client: openai.OpenAI) -> None:
+    client.chat.completions.create(model=MODEL, messages=HELLO)
+
+
+def stream_of(client: openai.OpenAI) -> openai.Stream[Any]:
+    return client.chat.completions.create(
+        model=MODEL, messages=HELLO, stream=True, stream_options={"include_usage": True}
+    )
+
+
+INFERENCES = (
+    ("com.anthropic.sdk.python", {}),
+    ("mistralai_sdk_tracer", NAMED),
+    ("opentelemetry.instrumentation.openai.v1", NAMED),
+    ("opentelemetry.instrumentation.openai.v1", {a.OPENLLMETRY_REQUEST_TYPE: "chat"}),
+    ("opentelemetry.instrumentation.openai_v2", NAMED),
+    ("opentelemetry.instrumentation.genai.openai", NAMED),
+    ("openinference.instrumentation.openai", {}),
+    ("openinference.instrumentation.anthropic", {}),
+    ("openinference.instrumentation.smolagents", {a.OPENINFERENCE_KIND: "LLM"}),
+    ("logfire.openai", NAMED),
+    ("langfuse-sdk", {a.LANGFUSE_KIND: "generation"}),
+    ("pydantic-ai", NAMED),
+    ("strands.telemetry.tracer", NAMED),
+    ("gcp.vertex.agent", {a.OPERATION: "generate_content"}),
+    ("somebody.unheard.of", NAMED),
+)
+
+
+@pytest.mark.parametrize(("scope", "attributes"), INFERENCES)
+def test_a_foreign_span_of_one_inference_takes_the_call(
+    recorded: Recorded, gpt: openai.OpenAI, scope: str, attributes: dict[str, str]
+) -> None:
+    with recorded.provider.get_tracer(scope).start_as_current_span("theirs", attributes=attributes):
+        ask(gpt)
+    span, found = the_call(recorded)
+    assert (span.name, scope_of(span)) == ("theirs", scope)
+    assert found[a.REQUEST_MODEL] == MODEL
+    assert found[a.OPERATION] == attributes.get(a.OPERATION, "chat")
+
+
+PARENTS = (
+    ("litellm", NAMED),
+    ("autogen-core", NAMED),
+    ("pydantic-ai", {a.OPERATION: "invoke_agent"}),
+    ("openinference.instrumentation.langchain", {a.OPENINFERENCE_KIND: "CHAIN"}),
+    ("openinference.instrumentation.openai", {a.OPERATION: "invoke_agent"}),
+    ("langfuse-sdk", {a.LANGFUSE_KIND: "agent"}),
+    ("opentelemetry.instrumentation.fastapi", {}),
+)
+
+
+@pytest.mark.parametrize(("scope", "attributes"), PARENTS)
+def test_a_foreign_span_around_several_calls_is_not_written_on(
+    recorded: Recorded, gpt: openai.OpenAI, scope: str, attributes: dict[str, str]
+) -> None:
+    with recorded.provider.get_tracer(scope).start_as_current_span("theirs", attributes=attributes):
+        ask(gpt)
+    ours, theirs = recorded.spans()
+    assert scope_of(ours) == a.SCOPE_APP
+    assert (ours.attributes or {})[a.COST_AMOUNT]
+    assert dict(theirs.attributes or {}) == attributes
+
+
+def test_a_stream_under_a_span_that_stays_open(recorded: Recorded, gpt: openai.OpenAI) -> None:
+    tracer = recorded.provider.get_tracer("opentelemetry.instrumentation.openai.v1")
+    with tracer.start_as_current_span("theirs", attributes=NAMED):
+        assert list(stream_of(gpt))
+    assert the_call(recorded)[0].name == "theirs"
+
+
+def test_a_stream_read_after_the_foreign_span_has_ended(recorded: Recorded, gpt: openai.OpenAI) -> None:
+    tracer = recorded.provider.get_tracer("opentelemetry.instrumentation.openai.v1")
+    with otel_llm.session("s1"), tracer.start_as_current_span("theirs", attributes=NAMED):
+        stream = stream_of(gpt)
+    assert list(stream)
+    theirs, ours = counted(recorded)
+    found = dict(ours.attributes or {})
+    assert a.USAGE_OUTPUT_TOKENS not in (theirs.attributes or {})
+    assert theirs.context is not None
+    assert found[a.CONTINUES] == trace.format_span_id(theirs.context.span_id)
+    assert ours.parent is not None
+    assert ours.parent.span_id == theirs.context.span_id
+    assert found[a.COST_AMOUNT] > 0
+    assert found[a.SESSION_ID] == "s1"
+    assert ours.start_time is not None
+    assert theirs.end_time is not None
+    assert ours.start_time < theirs.end_time
+
+
+def test_an_owner_that_wrote_the_tokens_itself_before_it_ended(recorded: Recorded, gpt: openai.OpenAI) -> None:
+    tracer = recorded.provider.get_tracer("opentelemetry.instrumentation.openai.v1")
+    with tracer.start_as_current_span("theirs", attributes=NAMED) as theirs:
+        stream = stream_of(gpt)
+        theirs.set_attribute(a.USAGE_OUTPUT_TOKENS, 7)
+    assert list(stream)
+    (span,) = counted(recorded)
+    assert (span.attributes or {})[a.USAGE_OUTPUT_TOKENS] == 7
+
+
+def test_suppressed_inside_a_span_of_the_model(recorded: Recorded, gpt: openai.OpenAI) -> None:
+    tracer = recorded.provider.get_tracer("opentelemetry.instrumentation.langchain")
+    with tracer.start_as_current_span("ChatOpenAI.chat", attributes=NAMED), suppressed():
+        ask(gpt)
+    assert the_call(recorded)[0].name == "ChatOpenAI.chat"
+
+
+def test_suppressed_without_a_span_of_the_model_adds_none(recorded: Recorded, gpt: openai.OpenAI) -> None:
+    with recorded.tracer.start_as_current_span("work"), suppressed():
+        ask(gpt)
+    (work,) = recorded.spans()
+    assert (work.name, dict(work.attributes or {})) == ("work", {})
+    ask(gpt)
+    assert scope_of(the_call(recorded)[0]) == a.SCOPE_APP
+
+
+@pytest.mark.parametrize(
+    ("scope", "counts"), [("opentelemetry.instrumentation.genai.openai", 0), ("langfuse-sdk", 1), (None, 1)]
+)
+def test_metrics_count_a_call_once(standin: Standin, gpt: openai.OpenAI, scope: str | None, counts: int) -> None:
+    reader = InMemoryMetricReader()
+    finisher.start()
+    recorded = Recorded(meter_provider=MeterProvider([reader], shutdown_on_exit=False))
+    try:
+        if scope is None:
+            ask(gpt)
+        else:
+            with recorded.provider.get_tracer(scope).start_as_current_span("theirs", attributes=NAMED):
+                ask(gpt)
+        the_call(recorded)
+        assert durations(reader) == counts
+    finally:
+        otel_llm.uninstrument()
+
+
+def durations(reader: InMemoryMetricReader) -> int:
+    data = reader.get_metrics_data()
+    return sum(
+        point.count  # type: ignore[union-attr]
+        for resource in (data.resource_metrics if data is not None else ())
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        if metric.name == a.METRIC_OPERATION_DURATION
+        for point in metric.data.data_points
+    )
+
+
+@pytest.mark.parametrize("native", ["on", "off", "content"])
+@pytest.mark.parametrize("streams", [False, True])
+def test_anthropics_own_spans(recorded: Recorded, standin: Standin, native: str, streams: bool) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trace, "_TRACER_PROVIDER", recorded.provider)
+        patch.setenv("ANTHROPIC_OPEN_TELEMETRY", "false" if native == "off" else "true")
+        patch.setenv("ANTHROPIC_OPEN_TELEMETRY_TRACES_CONTENT_MODE", "content" if native == "content" else "none")
+        with anthropic.Anthropic(api_key="k", base_url=standin.anthropic_url, max_retries=0) as client:
+            ask_claude(client, streams=streams)
+    scope = a.SCOPE_APP if native == "off" else "com.anthropic.sdk.python"
+    assert scope_of(the_call(recorded)[0]) == scope
+
+
+def ask_claude(client: anthropic.Anthropic, *, streams: bool) -> None:
+    asked: dict[str, Any] = {"model": "claude-haiku-4-5", "max_tokens": 999, "messages": HELLO}
+    if streams:
+        assert list(client.messages.create(**asked, stream=True))
+    else:
+        client.messages.create(**asked)
+
+
+@pytest.mark.parametrize("theirs_first", [True, False])
+def test_the_http_instrumentor_adds_no_span_of_its_own(standin: Standin, theirs_first: bool) -> None:
+    finisher.start()
+    instrumentor = HTTPXClientInstrumentor()
+    try:
+        if theirs_first:
+            instrumentor.instrument()
+        recorded = Recorded()
+        if not theirs_first:
+            instrumentor.instrument(tracer_provider=recorded.provider)
+        with httpx2.Client() as client:
+            client.post(standin.openai_url + "/chat/completions", json={"model": MODEL, "messages": HELLO})
+        the_call(recorded)
+        assert len(recorded.spans()) == 1
+    finally:
+        instrumentor.uninstrument()
+        otel_llm.uninstrument()
+
+
+def test_the_longest_scope_decides() -> None:
+    found = find_peer("openinference.instrumentation.openai")
+    assert found is not None
+    assert found.spans is Spans.INFERENCE
+    assert find_peer("opentelemetry.instrumentation.openai.v1") == find_peer("opentelemetry.instrumentation.openai")
+    agents = find_peer("opentelemetry.instrumentation.openai_agents")
+    assert agents is not None
+    assert agents.spans is Spans.PARENT
+    assert find_peer("litellmish") is None
+
+
+def test_a_scope_has_one_row() -> None:
+    assert len({row.scope for row in PEERS}) == len(PEERS)
