@@ -252,6 +252,11 @@ class Exchanges:
         self._recogniser = recogniser
         self._http_spans = http_spans
 
+    @property
+    def captures(self) -> bool:
+        """True where content is read."""
+        return self._driver.capture.reads
+
     def begin(self, method: str, path: str, host: str, request: Any, transport: Transport) -> Passage | None:
         """The exchange of a request that calls a model, the passage of another one to a provider, else None.
 

@@ -35,12 +35,14 @@ PROVIDERS: Final[Mapping[str, str]] = {
     "openai_completions": "otel_llm.providers.openai_completions",
     "openai_embeddings": "otel_llm.providers.openai_embeddings",
     "openai_images": "otel_llm.providers.openai_images",
+    "openai_realtime": "otel_llm.providers.openai_realtime",
     "openai_responses": "otel_llm.providers.openai_responses",
     "vertex_predict": "otel_llm.providers.vertex_predict",
 }
 
 #: End of a URL's path -> wire format, the longest first; `*` stands for any text. Everything else is passed on
-#: after one look-up of the path's last word, which is what follows the last `/` or `:`.
+#: after one look-up of the path's last word, which is what follows the last `/` or `:`. A message on a websocket has
+#: its type behind the connection's path.
 PATHS: Final[Mapping[str, str]] = {
     "/": "huggingface_text",
     "/agents/completions": "openai_chat",
@@ -72,8 +74,10 @@ PATHS: Final[Mapping[str, str]] = {
     "/publishers/google/models/*:predict": "vertex_predict",
     "/publishers/mistralai/models/*:rawPredict": "openai_chat",
     "/publishers/mistralai/models/*:streamRawPredict": "openai_chat",
+    "/realtime:response.create": "openai_realtime",
     "/rerank": "cohere_rerank",
     "/responses": "openai_responses",
+    "/responses:response.create": "openai_responses",
     "/retrieveAndGenerate": "bedrock_knowledge_base",
     "/retrieveAndGenerateStream": "bedrock_knowledge_base",
     "/v1/chat": "cohere_chat",

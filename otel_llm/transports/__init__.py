@@ -15,6 +15,7 @@ TRANSPORTS: Final[Mapping[str, str]] = {
     "httpx": "otel_llm.transports.httpx",
     "lm15": "otel_llm.transports.lm15",
     "requests": "otel_llm.transports.requests",
+    "websockets": "otel_llm.transports.websockets",
 }
 
 
