@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import Any, Final
 from weakref import WeakSet
 
-from opentelemetry import context as otel_context
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import NonRecordingSpan, Span
 
@@ -102,14 +102,16 @@ def find_peer(scope: str) -> Peer | None:
     return max(fitting, key=lambda row: len(row.scope), default=None)
 
 
-def adopt_span() -> Span | None:
+def adopt_span(context: Context) -> Span | None:
     """The foreign span around this call, for the first call inside it; any later one needs a span of its own.
 
     Where somebody has suppressed the spans of models and has none open, it is one that records nothing.
     """
-    current = trace.get_current_span()
+    current = trace.get_current_span(context)
+    if current is trace.INVALID_SPAN and SUPPRESS_LANGUAGE_MODEL_KEY not in context:
+        return None
     if not _is_inference(current):
-        return NonRecordingSpan(current.get_span_context()) if _is_suppressed() else None
+        return NonRecordingSpan(current.get_span_context()) if context.get(SUPPRESS_LANGUAGE_MODEL_KEY) else None
     with _adopting:
         if current in _adopted:
             return None
@@ -127,10 +129,6 @@ def lacks_usage(span: Span) -> bool:
     """True for a span that has ended and says nothing of tokens: it was over before they came."""
     attributes: Mapping[str, Any] = (span.attributes or {}) if isinstance(span, ReadableSpan) else {}
     return isinstance(span, ReadableSpan) and not span.is_recording() and a.USAGE_OUTPUT_TOKENS not in attributes
-
-
-def _is_suppressed() -> bool:
-    return bool(otel_context.get_value(SUPPRESS_LANGUAGE_MODEL_KEY))
 
 
 def _is_inference(span: Span) -> bool:

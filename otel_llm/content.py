@@ -27,6 +27,7 @@ from opentelemetry.util.types import AnyValue, AttributeValue
 from otel_llm_semconv import attributes as a
 
 from .binary import BASE64_MARK, Blob, decoded, without_data_urls
+from .events import leads_somewhere
 from .finisher import finisher
 from .redaction import Redactor, read_hook, read_patterns
 from .truncation import bounded, dump
@@ -155,7 +156,7 @@ class Capture:
         """
         if not self.on_event:
             return
-        if not self._logger.enabled(event_name=a.OPERATION_DETAILS):
+        if not leads_somewhere(self._logger, a.OPERATION_DETAILS):
             _warn_once(_NO_WAY)
             return
         known = {**_attributes_of(span), **attributes}

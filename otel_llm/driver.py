@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from opentelemetry import trace
@@ -23,13 +24,14 @@ from otel_llm_semconv import usage as u
 
 from .coexistence import adopt_span, counts_itself, lacks_usage
 from .content import Capture
-from .context import current_scope, with_scope
+from .context import Scope, current_scope, with_scope
 from .encodable import clean, clean_attributes, message_of
 from .estimate import estimate
-from .failures import guarded
+from .failures import guarded, swallow
 from .finisher import finisher
 from .metrics import Finished, Metrics
 from .recognition import Target
+from .spans import write
 from .wire import Answer, Content, Request
 
 _USD: Final = "USD"
@@ -69,16 +71,17 @@ class Driver:
         self.asks_usage = asks_usage
         self.metrics = metrics
         self.capture = capture
+        self.captures = capture.reads or estimates  # True where content has to be read
 
-    def open(self, target: Target, host: str, port: int | None) -> Call:
+    def open(self, target: Target, host: str, port: int | None, context: Context) -> Call:
         """The call of a recognised request, with its span started, or the foreign LLM span that is open around it."""
         request = target.reader.read_request(target.body, target.path)
-        foreign = adopt_span()
+        foreign = adopt_span(context)
         if foreign is None:
-            span = self.start(target, request, host, port)
-            return Call(self, target, request, span, (host, port), owned=True)
+            span = self.start(target, request, host, port, context=context)
+            return Call(self, target, request, span, (host, port), scope=current_scope(context), owned=True)
         _fill(foreign, _request_attributes(target, request, host, port))
-        return Call(self, target, request, foreign, (host, port), owned=False)
+        return Call(self, target, request, foreign, (host, port), scope=current_scope(context), owned=False)
 
     def start(
         self,
@@ -103,6 +106,7 @@ class Call:
         "_driver",
         "_end_ns",
         "_error",
+        "_error_type",
         "_failed",
         "_forks",
         "_host",
@@ -133,19 +137,21 @@ class Call:
         span: Span,
         server: tuple[str, int | None],
         *,
+        scope: Scope,
         owned: bool,
     ) -> None:
         self._driver = driver
         self._host, self._port = server
         self._failed: list[Attempt] = []
         self._usage_status = u.MISSING
-        self._spent = u.Usage()  # by attempts that failed
-        self._scope = current_scope()  # an unsampled span has no attributes
+        self._spent: u.Usage | None = None  # by attempts that failed
+        self._scope = scope  # an unsampled span has no attributes
         self._owned = owned
         self._open = [True]
         self._forks = finisher.forks
         self._started_ns = time.time_ns()
         self._error: BaseException | None = None
+        self._error_type: str | None = None
         self._end_ns = 0
         self._result: dict[str, AttributeValue] = {}
         self.target = target
@@ -163,7 +169,7 @@ class Call:
         self.attempts += 1
         if self.attempts > 1:
             if self.answer.usage:
-                self._spent = u.added(self._spent, self._read_usage())
+                self._spent = self._usage()
             self._show_retry()
             self.answer = Answer()
             self.http_status = None
@@ -218,15 +224,22 @@ class Call:
     @property
     def captures(self) -> bool:
         """True where content has to be read."""
-        return self._driver.capture.reads or self._driver.estimates
+        return self._driver.captures
 
     def show_progress(self) -> None:
-        """Write usage and cost so far on a foreign span, whose owner may end it before the body is closed."""
+        """Write what is known so far on a foreign span, whose owner may end it before the body is closed.
+
+        Google's ADK does so at the event that says why the answer stopped: with its usage the answer is whole there.
+        """
         if not self._owned and self._open and self.span.is_recording():
             usage = self._usage()
             price = guarded(self._price, usage)
             cost = {} if price is None else _price_attributes(price, self.answer.declared_cost_usd)
-            self.span.set_attributes({**u.to_attributes(usage), a.USAGE_STATUS: u.PARTIAL, **cost})
+            found = {**u.to_attributes(usage), a.USAGE_STATUS: u.PARTIAL, **cost}
+            if self.answer.finish_reasons and a.REQUEST_CHOICE_COUNT not in self.request.attributes:
+                found.update(clean_attributes(self._result_attributes()))
+                found[a.USAGE_STATUS] = u.REPORTED
+            self.span.set_attributes(found)
 
     def finish(self, error: BaseException | None = None, *, complete: bool = True) -> None:
         """End the call. `complete` is False where the answer was interrupted, which alone is no error."""
@@ -234,39 +247,57 @@ class Call:
             self._open.pop()
         except IndexError:
             return
-        if not self.is_of_this_process:
+        if self._forks != finisher.forks:
             return
         self._end_ns = time.time_ns()
         self._error = error
-        usage = guarded(self._usage) or u.Usage()
-        self._usage_status = u.PARTIAL if not complete else u.MISSING if usage.is_empty() else u.REPORTED
-        if self._driver.estimates and usage.is_empty():
-            usage = guarded(self._estimate) or usage
-        self._result = guarded(self._result_attributes, usage) or {}
+        if error is not None or self.answer.failed or (self.http_status or 0) >= 400:
+            self._error_type = guarded(self._read_error_type)
+        usage = self._close_books(complete=complete)
         if self._owned and not finisher.prices_ready and not usage.is_empty():
-            finisher.submit(lambda: self._complete(usage))
+            finisher.submit(partial(self._complete, usage))
         else:
             self._complete(usage)
 
+    def _close_books(self, *, complete: bool) -> u.Usage:
+        """What was used, and all but its price as attributes: each part for itself, a fault takes nothing along."""
+        try:
+            usage = self._usage()
+        except Exception as fault:
+            swallow("usage", fault)
+            usage = u.Usage()
+        is_empty = usage.is_empty()
+        self._usage_status = u.PARTIAL if not complete else u.MISSING if is_empty else u.REPORTED
+        if is_empty and self._driver.estimates:
+            usage = guarded(self._estimate) or usage
+        self._result = dict(u.to_attributes(usage))
+        self._result[a.USAGE_STATUS] = self._usage_status
+        try:
+            self._result.update(clean_attributes(self._result_attributes()))
+        except Exception as fault:
+            swallow("result", fault)
+        return usage
+
     def _usage(self) -> u.Usage:
-        usage = self._read_usage()
-        return usage if self._spent.is_empty() else u.added(self._spent, usage)
+        usage = self.target.reader.read_usage(self.answer.usage)
+        return usage if self._spent is None else u.added(self._spent, usage)
 
     def _estimate(self) -> u.Usage:
         """Tokens by the length of the texts, where an answer came without any count."""
-        if self._error_type() is not None and not self.answer.parts:
+        if self._error_type is not None and not self.answer.parts:
             return u.Usage()
         found = estimate(self._read_content())
         if not found.is_empty():
             self._usage_status = u.ESTIMATED
         return found
 
-    def _read_usage(self) -> u.Usage:
-        return self.target.reader.read_usage(self.answer.usage)
-
     def _complete(self, usage: u.Usage) -> None:
         try:
-            price = guarded(self._price, usage)
+            try:
+                price = self._price(usage)
+            except Exception as fault:
+                swallow("price", fault)
+                price = None
             if not self._owned and not usage.is_empty() and lacks_usage(self.span):
                 guarded(self._take_over)
             if self.span.is_recording():
@@ -291,49 +322,49 @@ class Call:
         """All that is known, each part for itself: what fails takes nothing else along."""
         found = self._result
         if price is not None:
-            found.update(guarded(_price_attributes, price, self.answer.declared_cost_usd) or {})
+            try:
+                found.update(_price_attributes(price, self.answer.declared_cost_usd))
+            except Exception as fault:
+                swallow("price", fault)
         content = guarded(self._read_content) if self._driver.capture.reads else None
         if content is not None:
-            found.update(guarded(self._driver.capture.attributes, content) or {})
-        found = clean_attributes(found)
-        self.span.set_attributes(found)
-        guarded(self._set_status, self.span)
+            found.update(clean_attributes(guarded(self._driver.capture.attributes, content) or {}))
+        if self._owned:
+            write(self.span, found)
+        else:
+            self.span.set_attributes(found)
+        if self._error_type is not None and self._owned:
+            guarded(self._set_status, self._error_type)
         if self._owned and self.request.model is None and self.answer.model:
             self.span.update_name(_name(self.request.operation, self.answer.model))
         if content is not None and self._driver.capture.on_event:
             guarded(self._driver.capture.emit, self.span, content, found)
 
-    def _set_status(self, span: Span) -> None:
-        error_type = self._error_type()
-        if error_type is None or not self._owned:
-            return
+    def _set_status(self, error_type: str) -> None:
         message = self.answer.error_message or (message_of(self._error) if self._error is not None else "")
-        span.set_status(Status(StatusCode.ERROR, clean(message[:_MESSAGE_CHARS_MAX])))
+        self.span.set_status(Status(StatusCode.ERROR, clean(message[:_MESSAGE_CHARS_MAX])))
 
-    def _error_type(self) -> str | None:
+    def _read_error_type(self) -> str | None:
         """The provider's type, else the HTTP status, else the exception's name; None where the call went well."""
         failed_over_http = self.http_status is not None and self.http_status >= 400
         if self.answer.failed or failed_over_http:
             return self.answer.error_type or (str(self.http_status) if failed_over_http else "_OTHER")
         return None if self._error is None else type(self._error).__qualname__
 
-    def _result_attributes(self, usage: u.Usage) -> dict[str, AttributeValue]:
+    def _result_attributes(self) -> dict[str, AttributeValue]:
         answer = self.answer
-        found: dict[str, AttributeValue] = {**u.to_attributes(usage), a.USAGE_STATUS: self._usage_status}
+        found: dict[str, AttributeValue] = self.target.reader.response_attributes(answer)
         if answer.id:
             found[a.RESPONSE_ID] = answer.id
         if answer.model:
             found[a.RESPONSE_MODEL] = answer.model
         if answer.finish_reasons:
-            found[a.RESPONSE_FINISH_REASONS] = tuple(
-                answer.finish_reasons[key] for key in sorted(answer.finish_reasons)
-            )
+            found[a.RESPONSE_FINISH_REASONS] = tuple(reason for _, reason in sorted(answer.finish_reasons.items()))
         if self.time_to_first_chunk_s is not None:
             found[a.RESPONSE_TIME_TO_FIRST_CHUNK] = self.time_to_first_chunk_s
         if self.attempts > 1:
             found.update(self._attempt_attributes())
-        found.update(self.target.reader.response_attributes(answer))
-        error_type = self._error_type()
+        error_type = self._error_type
         if error_type is not None and self._owned:
             found[a.ERROR_TYPE] = error_type
             if self.http_status is not None and self.http_status >= 400:
@@ -380,7 +411,7 @@ class Call:
                 duration_s=(self._end_ns - self._started_ns) / 1e9,
                 time_to_first_chunk_s=self.time_to_first_chunk_s,
                 output_chunks=self.output_chunks or None,
-                error_type=self._error_type(),
+                error_type=self._error_type,
                 stream=self.request.stream,
                 span_context=self.span.get_span_context(),
             ),
@@ -401,18 +432,21 @@ def _price_attributes(price: Any, declared_usd: str | float | None) -> dict[str,
         found[a.COST_CURRENCY] = _USD
         found[a.COST_SOURCE] = _PROVIDER
     elif price.picos is not None:
-        found[a.COST_AMOUNT] = price.pico / _PICOS
+        picos = price.picos
+        found[a.COST_AMOUNT] = sum(picos.values()) / _PICOS
         found[a.COST_CURRENCY] = _USD
         found[a.COST_SOURCE] = _LOCAL
         found[a.PRICE_VERSION] = price.version
-        for component, pico in price.picos.items():
+        for component, pico in picos.items():
             if pico:
                 found[a.COST_COMPONENT_PREFIX + component] = pico / _PICOS
     return found
 
 
 def _name(operation: str, model: str | None) -> str:
-    return clean(f"{operation} {model}") if model else operation
+    if not model:
+        return operation
+    return f"{operation} {model}" if model.isascii() else clean(f"{operation} {model}")
 
 
 def _request_attributes(target: Target, request: Request, host: str, port: int | None) -> dict[str, AttributeValue]:

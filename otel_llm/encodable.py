@@ -32,6 +32,8 @@ def clean_attributes(attributes: dict[str, AttributeValue]) -> dict[str, Attribu
         elif kind is int:
             if not -_INT64_END <= value < _INT64_END:  # type: ignore[operator]
                 odd[name] = str(value)
+        elif kind is tuple and _is_plain(value):
+            pass
         elif kind not in _SAFE and (cleaned := _clean_value(value)) != value:
             odd[name] = cleaned
     if odd:
@@ -39,6 +41,13 @@ def clean_attributes(attributes: dict[str, AttributeValue]) -> dict[str, Attribu
     if all(map(str.isascii, attributes)):
         return attributes
     return {clean(name): value for name, value in attributes.items()}
+
+
+def _is_plain(value: Any) -> bool:
+    try:
+        return "".join(value).isascii()
+    except TypeError:
+        return False
 
 
 def message_of(error: BaseException) -> str:

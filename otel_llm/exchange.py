@@ -1,6 +1,6 @@
-"""One HTTP attempt of a recognised call, as every transport hook sees it: begin, leave, receive or fail.
+"""One HTTP attempt of a recognised call, as every transport hook sees it: begin, send, receive or fail.
 
-`begin` answers None for all other requests. The span is current only between `enter` and `leave`, in one frame.
+`begin` answers None for all other requests. The span is current only inside `with`, in one frame.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ import time
 from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from contextvars import ContextVar, Token
-from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import _SUPPRESS_HTTP_INSTRUMENTATION_KEY, _SUPPRESS_INSTRUMENTATION_KEY, Context
 
 from .driver import Call, Driver
-from .failures import swallow
+from .failures import guarded, swallow
 from .finisher import finisher
 from .injection import with_usage
 from .propagation import LEAVING, ensure_guard, strip
@@ -52,13 +52,31 @@ class Transport(Protocol):
 class UserCall:
     """One call of an SDK's method, which may make several HTTP attempts: they share one `Call`."""
 
-    __slots__ = ("_is_over", "_latest", "_method", "_owner", "call")
+    __slots__ = ("_is_over", "_latest", "_method", "_owner", "_token", "call")
 
     def __init__(self, method: object = None, owner: object = None) -> None:
         self.call: Call | None = None
         self._method, self._owner = method, owner
         self._is_over = False
         self._latest: Exchange | None = None
+
+    def __enter__(self) -> None:
+        """The method begins: what is asked inside are attempts of this call."""
+        self._token = user_call.set(self)
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """The method returned or raised. Never raises itself."""
+        self._is_over = True
+        try:
+            if error is None:
+                self.succeed()
+            else:
+                self.fail(error)
+        except Exception as fault:
+            swallow("ending a call", fault)
+        finally:
+            with suppress(ValueError):  # a coroutine is closed by other code than ran it, which has its own
+                user_call.reset(self._token)
 
     def runs(self, method: object, owner: object) -> bool:
         """True while it is this object's method that runs: an SDK may call it again for a further attempt."""
@@ -80,28 +98,19 @@ class UserCall:
 
     def succeed(self) -> None:
         """The method returned. A stream that it returned ends the call later."""
-        self._is_over = True
-        try:
-            if self._latest is not None and self.call is not None:
-                if self.call.is_streaming:
-                    self._latest.outlive()
-                else:
-                    self.call.finish()
-        except Exception as error:
-            swallow("ending a call", error)
+        if self._latest is not None and self.call is not None:
+            if self.call.is_streaming:
+                self._latest.outlive()
+            else:
+                self.call.finish()
 
     def fail(self, error: BaseException) -> None:
         """The method raised: no attempt is left."""
-        self._is_over = True
-        try:
-            if self.call is not None:
-                self.call.finish(error, complete=not self.call.is_streaming)
-        except Exception as fault:
-            swallow("ending a call", fault)
+        if self.call is not None:
+            self.call.finish(error, complete=not self.call.is_streaming)
 
 
 user_call: Final[ContextVar[UserCall | None]] = ContextVar("otel-llm-user-call", default=None)
-Entered: TypeAlias = "tuple[Token[Context], Token[UserCall | None]]"
 
 
 class Leaving(NamedTuple):
@@ -113,27 +122,45 @@ class Leaving(NamedTuple):
 
 
 class Passage:
-    """A request on its way to a provider, made private. This much holds for those that call no model, too."""
+    """A request on its way to a provider, made private. This much holds for those that call no model, too.
 
-    __slots__ = ("_context", "sent_ns")
+    The hook sends it inside `with`: private, the call's span current, and an error that comes out ends the attempt.
+    What runs inside, and every task that is started inside, makes no attempts of the call. Entering and leaving never
+    raise, and whatever fails, the app's context is put back.
+    """
+
+    __slots__ = ("_attached", "_context", "_hidden", "sent_ns")
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self.sent_ns = 0
 
-    def enter(self) -> Entered:
-        """Make the way out private, and the call's span current. Pair it with `leave` in the same frame.
-
-        What runs inside, and every task that is started inside, makes no attempts of the call.
-        """
+    def __enter__(self) -> None:
         self.sent_ns = time.perf_counter_ns()
-        return otel_context.attach(self._context), user_call.set(None)
+        self._hidden = user_call.set(None)
+        self._attached: Token[Context] | None = None
+        try:
+            self._attached = otel_context.attach(self._context)
+        except Exception as error:
+            swallow("entering", error)
 
-    def leave(self, entered: Entered) -> None:
-        """Undo `enter`."""
-        attached, hidden = entered
-        restore(hidden)
-        otel_context.detach(attached)
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            if error is not None:
+                self.fail(error)
+        except Exception as fault:
+            swallow("a failed attempt", fault)
+        finally:
+            try:
+                user_call.reset(self._hidden)
+                if self._attached is not None:
+                    otel_context.detach(self._attached)
+            except ValueError:
+                pass  # a coroutine is closed by other code than ran it, which has a context of its own
+            except Exception as fault:
+                if self._attached is not None:
+                    self._attached.var.reset(self._attached)
+                swallow("leaving", fault)
 
     def fail(self, error: BaseException) -> None:
         """No response came."""
@@ -145,7 +172,8 @@ class Exchange(Passage):
     __slots__ = ("_ends_call", "_recorder", "call", "has_ended", "hides_usage")
 
     def __init__(self, call: Call, context: Context, *, ends_call: bool) -> None:
-        super().__init__(context)
+        self._context = context
+        self.sent_ns = 0
         self.call = call
         self._ends_call = ends_call
         self._recorder: AttemptRecorder | None = None
@@ -170,17 +198,22 @@ class Exchange(Passage):
 
     def fail(self, error: BaseException) -> None:
         """No response came."""
+        if self.has_ended:
+            return
         self.has_ended = True
-        try:
-            self.call.end_attempt(error=error)
-            if self._ends_call:
-                self.call.finish(error)
-        except Exception as fault:
-            swallow("a failed attempt", fault)
+        self.call.end_attempt(error=error)
+        if self._ends_call:
+            self.call.finish(error)
+
+    def give_up(self, error: Exception) -> None:
+        """A fault of ours: the call ends with what is known of it. Never raises."""
+        guarded(self.call.finish, complete=False)
+        swallow("receive", error)
 
     def receive(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
         """The whole response came, decoded."""
-        if self.framing(headers) is not None:
+        is_object = content.startswith(b"{") and self.call.target.reader.FRAMING != LINES
+        if not is_object and self.framing(headers) is not None:
             recorder = self.record(status, headers, None)
             recorder.feed(content)
             recorder.exhaust()
@@ -268,13 +301,16 @@ class Exchanges:
             headers = transport.headers(request)
             wire_format = find_format(path) if method == "POST" else None
             if wire_format is not None:
-                leaving = Leaving(host, path, transport)
-                if _is_handed_down(leaving):
+                context, leaving = otel_context.get_current(), Leaving(host, path, transport)
+                if LEAVING in context and _is_handed_down(context[LEAVING], leaving):
                     return None
                 target = self._recogniser.recognise(wire_format, path, host, headers, transport.body(request))
                 if target is not None:
-                    found = self._begin(target, leaving, transport.port(request), headers)
-                    if self._driver.asks_usage and isinstance(found, Exchange):
+                    if context.get(_SUPPRESS_INSTRUMENTATION_KEY):
+                        return make_private(headers)
+                    strip(headers)
+                    found = self._begin(target, leaving, transport.port(request), context)
+                    if self._driver.asks_usage:
                         found.hides_usage = _ask_usage(target, request, transport)
                     return found
             if self._recogniser.is_provider(host, headers):
@@ -283,44 +319,31 @@ class Exchanges:
             swallow("begin", error)
         return None
 
-    def _begin(self, target: Target, leaving: Leaving, port: int | None, headers: MutableMapping[str, Any]) -> Passage:
-        if is_suppressed():
-            return make_private(headers)
-        strip(headers)
+    def _begin(self, target: Target, leaving: Leaving, port: int | None, context: Context) -> Exchange:
         ensure_guard()
         finisher.start()
         owner = user_call.get()
         if owner is not None and not owner.takes(target):
             owner = None
-        call = (owner and owner.call) or self._driver.open(target, leaving.host, port)
+        call = (owner and owner.call) or self._driver.open(target, leaving.host, port, context)
         call.begin_attempt()
-        exchange = Exchange(call, self._context(call, leaving), ends_call=owner is None)
+        exchange = Exchange(call, self._context(call, leaving, context), ends_call=owner is None)
         if owner is not None:
             owner.add(exchange)
         return exchange
 
-    def _context(self, call: Call, leaving: Leaving) -> Context:
-        values: dict[str, object] = {**otel_context.get_current(), LEAVING: leaving}
+    def _context(self, call: Call, leaving: Leaving, context: Context) -> Context:
+        values: dict[str, object] = {**context, LEAVING: leaving}
         if not self._http_spans:
             values[_SUPPRESS_HTTP_INSTRUMENTATION_KEY] = True
         return trace.set_span_in_context(call.span, Context(values))
 
 
-def restore(token: Token[UserCall | None]) -> None:
-    """Put `user_call` back, unless a coroutine is closed by other code than ran it, which has its own."""
-    with suppress(ValueError):
-        user_call.reset(token)
-
-
-def is_suppressed() -> bool:
-    """True where somebody switched instrumentation off, as exporters do around their own requests."""
-    return bool(otel_context.get_value(_SUPPRESS_INSTRUMENTATION_KEY))
-
-
-def _is_handed_down(asked: Leaving) -> bool:
+def _is_handed_down(under_way: object, asked: Leaving) -> bool:
     """True where a request is one that is under way already, which one HTTP library sends through another."""
-    leaving = otel_context.get_current().get(LEAVING)
-    return isinstance(leaving, Leaving) and leaving[:2] == asked[:2] and leaving.transport is not asked.transport
+    if not isinstance(under_way, Leaving):
+        return False
+    return under_way[:2] == asked[:2] and under_way.transport is not asked.transport
 
 
 def _ask_usage(target: Target, request: Any, transport: Transport) -> bool:

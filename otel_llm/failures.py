@@ -12,6 +12,7 @@ import logging
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -37,9 +38,10 @@ def swallow(where: str, error: Exception) -> None:
     if _raises:
         raise error
     if counts[kind] == 1:
-        _logger.warning(
-            "otel-llm failed inside (%s); the app is not affected, telemetry may be\n%s", kind, places_of(error)
-        )
+        with suppress(Exception):  # a handler or a filter of the app's may raise
+            _logger.warning(
+                "otel-llm failed inside (%s); the app is not affected, telemetry may be\n%s", kind, places_of(error)
+            )
 
 
 def places_of(error: BaseException) -> str:

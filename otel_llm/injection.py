@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
+from .failures import swallow
 from .framing import event_data
 from .recognition import Target
 from .wire import parse
@@ -31,7 +32,10 @@ def with_usage(target: Target) -> bytes | None:
 
 
 class UsageFilter:
-    """Passes the bytes of a stream on, event by event, but for the chunk with nothing but usage."""
+    """Passes the bytes of a stream on, event by event, but for the chunk with nothing but usage.
+
+    Never raises: after a fault of ours all bytes pass as they are.
+    """
 
     def __init__(self) -> None:
         self._held = b""
@@ -39,17 +43,23 @@ class UsageFilter:
 
     def take(self, chunk: bytes) -> bytes:
         """What the app may see of what has come so far."""
-        if self._is_done:
-            held, self._held = self._held, b""
-            return held + chunk
-        data = self._held + chunk
+        data, self._held = self._held + chunk, b""
+        try:
+            return data if self._is_done else self._without_usage(data[: self._hold(data)])
+        except Exception as error:
+            self._is_done, self._held = True, b""
+            swallow("hiding usage", error)
+            return data
+
+    def _hold(self, data: bytes) -> int:
+        """Where the last whole event ends; what is behind it waits, unless that is too much."""
         end = data.rfind(b"\n\n") + 2
         end = max(end if end > 1 else 0, data.rfind(b"\r\n\r\n") + 4 if b"\r\n\r\n" in data else 0)
         if not end and len(data) > _HELD_BYTES_MAX:
-            self._is_done, self._held = True, b""
-            return data
+            self._is_done = True
+            return len(data)
         self._held = data[end:]
-        return self._without_usage(data[:end])
+        return end
 
     def rest(self) -> bytes:
         """What is left at the end of the body."""

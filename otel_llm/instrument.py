@@ -19,7 +19,7 @@ from . import frameworks, sdk_calls, tracing
 from .content import Capture
 from .driver import Driver
 from .exchange import Exchanges
-from .failures import raise_faults
+from .failures import guarded, raise_faults
 from .finisher import finisher
 from .inheritance import ContextProcessor, attach_to, detach_from
 from .metrics import Metrics
@@ -159,7 +159,7 @@ def _watch_providers(module: ModuleType, add: Callable[[Any], None]) -> None:
     def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
         def hooked(self: Any, *args: Any, **kwargs: Any) -> Any:
             result = original(self, *args, **kwargs)
-            add(self)
+            guarded(add, self)
             return result
 
         return hooked

@@ -6,14 +6,14 @@ A host that nobody names takes the provider of its wire format, so a server on 1
 
 from __future__ import annotations
 
-import json
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from .providers import HOSTS, MARKERS, find_reader, pattern
-from .wire import Json, Reader
+from .wire import Json, Reader, loads
 
 #: Longer bodies are not parsed, which takes 5 ms a MB of the app's thread: of them only the model's name and whether
 #: to stream are read, where they stand near an end.
@@ -47,19 +47,10 @@ class Recogniser:
         named = {**HOSTS, **(hosts or {})}
         self._exact = {host: provider for host, provider in named.items() if not _is_pattern(host)}
         self._patterns = _compile(named)
-        self._known: dict[str, str | None] = {}
-
-    def provider_of(self, host: str) -> str | None:
-        """The provider of a known host."""
-        try:
-            return self._known[host]
-        except KeyError:
-            if len(self._known) >= _HOSTS_KEPT_MAX:
-                self._known.clear()
-            found = self._known[host] = self._find(host)
-            return found
+        self.provider_of = functools.lru_cache(_HOSTS_KEPT_MAX)(self._find)
 
     def _find(self, host: str) -> str | None:
+        """The provider of a known host."""
         found = self._exact.get(host)
         return found or next((provider for expression, provider in self._patterns if expression.match(host)), None)
 
@@ -113,7 +104,7 @@ def _parse(written: Body) -> Json:
     if len(written) > BODY_BYTES_MAX:
         return _skim(written)
     try:
-        body: Any = json.loads(written)
+        body = loads(written)
     except (ValueError, RecursionError):
         return _NOTHING
     return body if isinstance(body, dict) else _NOTHING

@@ -29,6 +29,7 @@ from otel_llm_semconv import attributes as a
 from .context import current_scope
 from .encodable import clean_attributes
 from .errors import UsageError
+from .events import leads_somewhere
 from .failures import counts, swallow
 
 __all__ = ["score", "traceparent"]
@@ -227,7 +228,7 @@ def export_with(make: Callable[[], Any]) -> None:
 def _taking(provider: LoggerProvider) -> Logger | None:
     """A logger of the provider, or None where it would lead nowhere."""
     logger = provider.get_logger(a.SCOPE_APP, _version(), a.SCHEMA_URL)
-    return logger if logger.enabled(event_name=a.EVALUATION_RESULT) else None
+    return logger if leads_somewhere(logger, a.EVALUATION_RESULT) else None
 
 
 @functools.cache

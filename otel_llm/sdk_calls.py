@@ -6,7 +6,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from .exchange import Exchanges, UserCall, restore, user_call
+from .exchange import Exchanges, UserCall, user_call
+from .failures import guarded
 from .patching import patch_path
 from .providers import SDK_CALLS
 
@@ -19,39 +20,25 @@ def instrument(exchanges: Exchanges) -> None:
 
 def _wrap(method: Callable[..., Any], exchanges: Exchanges) -> Callable[..., Any]:
     def hooked(*args: Any, **kwargs: Any) -> Any:
-        if not exchanges.active or _is_again(method, args):
+        mine = guarded(_begin, exchanges, method, args)
+        if mine is None:
             return method(*args, **kwargs)
-        mine = UserCall(method, *args[:1])
-        token = user_call.set(mine)
-        try:
-            result = method(*args, **kwargs)
-        except BaseException as error:
-            mine.fail(error)
-            raise
-        finally:
-            restore(token)
-        mine.succeed()
-        return result
+        with mine:
+            return method(*args, **kwargs)
 
     async def hooked_async(*args: Any, **kwargs: Any) -> Any:
-        if not exchanges.active or _is_again(method, args):
+        mine = guarded(_begin, exchanges, method, args)
+        if mine is None:
             return await method(*args, **kwargs)
-        mine = UserCall(method, *args[:1])
-        token = user_call.set(mine)
-        try:
-            result = await method(*args, **kwargs)
-        except BaseException as error:
-            mine.fail(error)
-            raise
-        finally:
-            restore(token)
-        mine.succeed()
-        return result
+        with mine:
+            return await method(*args, **kwargs)
 
     return hooked_async if inspect.iscoroutinefunction(method) else hooked
 
 
-def _is_again(method: Callable[..., Any], args: tuple[Any, ...]) -> bool:
-    """True where the SDK calls its method from within itself, as Cohere's does for each further attempt."""
-    outer = user_call.get()
-    return outer is not None and outer.runs(method, args[0] if args else None)
+def _begin(exchanges: Exchanges, method: Callable[..., Any], args: tuple[Any, ...]) -> UserCall | None:
+    """What the app calls; None where the SDK calls its method from within, as Cohere's does for a further attempt."""
+    owner, outer = args[0] if args else None, user_call.get()
+    if not exchanges.active or (outer is not None and outer.runs(method, owner)):
+        return None
+    return UserCall(method, owner)

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 from otel_llm_semconv import attributes as a
 
 from .driver import Call
-from .failures import swallow
+from .failures import guarded, swallow
 from .finisher import finisher
 from .framing import Template, event_data, splitter
 from .wire import parse
@@ -39,7 +39,9 @@ class Decoder(Protocol):
 
 
 class Recorder(ABC):
-    """What one streamed body says about its call. `feed` gets every chunk before the app does; nothing here raises.
+    """What one streamed body says about its call. `feed` gets every chunk before the app does.
+
+    Who tells it of the body guards it: a fault in `feed` goes to `give_up`.
 
     Chunks are collected and read together: the app waits for its next chunk, not for us.
     """
@@ -82,6 +84,13 @@ class Recorder(ABC):
         if not self._done and self._call.is_of_this_process:
             finisher.submit(self.close)
 
+    def give_up(self, error: Exception) -> None:
+        """A fault of ours: the call ends with what is known so far, nothing more is read. Never raises."""
+        self._decoder, self._done = None, True
+        live.discard(self)
+        guarded(self._call.finish, complete=False)
+        swallow("reading a stream", error)
+
     def reports_to(self, chain: Any) -> bool:
         """True where the call's span ends in this chain of processors, or does not say where it ends."""
         return getattr(self._call.span, "_span_processor", chain) is chain
@@ -95,10 +104,7 @@ class Recorder(ABC):
             decoded = self._decoder.decode(batch)
             self._take(decoded if isinstance(decoded, bytes) else b"".join(decoded))
         except Exception as error:
-            self._decoder, self._done = None, True  # not what it says it is: keep what is known so far
-            live.discard(self)
-            self._call.finish(complete=False)
-            swallow("reading a stream", error)
+            self.give_up(error)  # not what it says it is
 
     @abstractmethod
     def _take(self, data: bytes) -> None:
@@ -123,7 +129,7 @@ class Recorder(ABC):
             if self._ends_call:
                 self._call.finish(error, complete=complete)
         except Exception as fault:
-            swallow("ending a stream", fault)
+            self.give_up(fault)
 
 
 class EventRecorder(Recorder):
@@ -237,7 +243,7 @@ class EventRecorder(Recorder):
         answer = self._call.answer
         complete = self._saw_last or (exhausted and (bool(answer.finish_reasons) or not self._seen))
         if self._keeps and not complete and not answer.parts:
-            self._read_kept(b"".join(self._keeps))
+            self._read_kept(self._events.SEPARATOR.join(self._keeps))
         return complete
 
     def _read_kept(self, events: bytes) -> None:
@@ -315,4 +321,4 @@ def close_live(chain: Any = None) -> None:
     """End the calls whose bodies nobody finished reading: the process ends, or the provider with these processors."""
     for recorder in list(live):
         if chain is None or recorder.reports_to(chain):
-            recorder.close()
+            guarded(recorder.close)

@@ -59,6 +59,15 @@ class Answer:
     parts: dict[int, Any] = field(default_factory=dict)
     roles: dict[int, str] = field(default_factory=dict)
 
+    def say(self, body: Json) -> None:
+        """Take over what most formats say by these keys: the answer's id, its model, its service tier."""
+        if (id := body.get("id")) and isinstance(id, str):
+            self.id = id
+        if (model := body.get("model")) and isinstance(model, str):
+            self.model = model
+        if (tier := body.get("service_tier")) and isinstance(tier, str):
+            self.service_tier = tier
+
 
 @dataclass(frozen=True, slots=True)
 class Content:
@@ -137,10 +146,25 @@ class Reader:
 def parse(data: bytes) -> Json:
     """A JSON object; an empty one where it is nothing of the kind."""
     try:
-        parsed: Any = json.loads(data)
+        parsed = loads(data)
     except (ValueError, RecursionError):
         return {}
     return parsed if isinstance(parsed, dict) else {}
+
+
+def loads(data: bytes) -> Any:
+    """As `json.loads`, which takes twice the time for a small text: it looks for its encoding and its white space."""
+    try:
+        text = data.decode()
+        parsed, end = _decode(text)
+        if end == len(text) or text[end:].isspace():
+            return parsed
+    except ValueError:
+        pass
+    return json.loads(data)
+
+
+_decode: Final = json.JSONDecoder().raw_decode
 
 
 def text(value: Any) -> str | None:
@@ -156,6 +180,14 @@ def mapping(value: Any) -> Json:
 def items(value: Any) -> list[Json]:
     """The objects of a list, or none."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def read_numbers(body: Json, names: Mapping[str, str], found: dict[str, AttributeValue]) -> None:
+    """Those of these keys whose values are numbers, by the names of their attributes."""
+    for key, name in names.items():
+        value = body.get(key)
+        if value is not None and (type(value) is int or type(value) is float):
+            found[name] = value
 
 
 def number(value: Any) -> int | float | None:

@@ -81,28 +81,28 @@ def _surround(method: Callable[..., Any], context_of: ContextOf) -> Any:
     """The method, run in the context that its arguments are given; left at its end, whatever was attached meanwhile."""
 
     def hooked(*args: Any, **kwargs: Any) -> Any:
-        entries = _enter_frame(context_of, kwargs)
+        entries: Entries[None] = Entries()
+        guarded(_enter_frame, entries, context_of, kwargs)
         try:
             return method(*args, **kwargs)
         finally:
-            entries.leave()
+            guarded(entries.leave)
 
     async def hooked_async(*args: Any, **kwargs: Any) -> Any:
-        entries = _enter_frame(context_of, kwargs)
+        entries: Entries[None] = Entries()
+        guarded(_enter_frame, entries, context_of, kwargs)
         try:
             return await method(*args, **kwargs)
         finally:
-            entries.leave()
+            guarded(entries.leave)
 
     return hooked_async if iscoroutinefunction(method) else hooked
 
 
-def _enter_frame(context_of: ContextOf, arguments: Mapping[str, Any]) -> Entries[None]:
-    entries: Entries[None] = Entries()
-    context = guarded(context_of, arguments)
+def _enter_frame(entries: Entries[None], context_of: ContextOf, arguments: Mapping[str, Any]) -> None:
+    context = context_of(arguments)
     if context is not None:
         entries.enter(context, None)
-    return entries
 
 
 def as_graph(manager: Any) -> Any:

@@ -129,16 +129,19 @@ def _arguments(arguments: Any) -> dict[str, AttributeValue]:
 def current(span: Span, context: Context | None = None) -> Iterator[Span]:
     """The running code inside the span of a request, which ends with it."""
     entries: Entries[None] = Entries()
-    inside = trace.set_span_in_context(span, context)
-    entries.enter(otel_context.set_value(_REQUEST, span, inside), None)
+    guarded(_enter, entries, span, context)
     try:
         yield span
     except BaseException as error:
         guarded(fail, span, error)
         raise
     finally:
-        entries.leave()
-        span.end()
+        guarded(entries.leave)
+        guarded(span.end)
+
+
+def _enter(entries: Entries[None], span: Span, context: Context | None) -> None:
+    entries.enter(otel_context.set_value(_REQUEST, span, trace.set_span_in_context(span, context)), None)
 
 
 def current_request() -> Span | None:
@@ -202,18 +205,22 @@ def _span(
     found = {**(attributes or {})}
     request = current_request() if kind is SpanKind.CLIENT else None
     if request is not None:
-        request.set_attributes(found)
+        guarded(request.set_attributes, found)
         yield request
         return
-    title = name.removeprefix(_NATIVE_PREFIX)
-    method = str(found.get(a.MCP_METHOD) or title)
-    target = title.removeprefix(method).strip()
-    span = guarded(start, kind, method, {"name": target or None}, found, context)
+    span = guarded(_start_other, kind, name, found, context)
     if span is None:
         yield trace.INVALID_SPAN
         return
     with current(span, context):
         yield span
+
+
+def _start_other(kind: SpanKind, name: str, attributes: Mapping[str, AttributeValue], context: Context | None) -> Span:
+    title = name.removeprefix(_NATIVE_PREFIX)
+    method = str(attributes.get(a.MCP_METHOD) or title)
+    target = title.removeprefix(method).strip()
+    return start(kind, method, {"name": target or None}, attributes, context)
 
 
 def _describing(prepare: Callable[..., dict[str, str]]) -> Callable[..., dict[str, str]]:
@@ -243,7 +250,7 @@ def _describe(transport: Any) -> None:
 def _serving(call: Callable[..., Any]) -> Callable[..., Any]:
     async def hooked(middleware: Any, ctx: Any, call_next: Callable[[Any], Any]) -> Any:
         async def inside(inner: Any) -> Any:
-            guarded(describe_server, ctx.request, ctx.params)
+            guarded(_describe_context, ctx)
             result = await call_next(inner)
             guarded(_note_served, result)
             return result
@@ -251,6 +258,10 @@ def _serving(call: Callable[..., Any]) -> Callable[..., Any]:
         return await call(middleware, ctx, inside)
 
     return hooked
+
+
+def _describe_context(ctx: Any) -> None:
+    describe_server(ctx.request, ctx.params)
 
 
 def describe_server(request: Any, params: Any) -> None:

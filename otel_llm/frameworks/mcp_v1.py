@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any, get_args
 
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind
 from opentelemetry.util.types import AttributeValue
 
@@ -57,15 +58,23 @@ def _kind_of(annotation: Any) -> Any:
 def _handling(handle: Callable[..., Any]) -> Callable[..., Any]:
     async def hooked(server: Any, message: Any, req: Any, *args: Any, **kwargs: Any) -> Any:
         context = guarded(_context, message)
-        found: dict[str, AttributeValue] = {a.JSONRPC_REQUEST_ID: str(message.request_id)}
-        span = guarded(start, SpanKind.SERVER, req.method, req.params, found, context)
+        span = guarded(_start, message, req, context)
         if span is None:
             return await handle(server, message, req, *args, **kwargs)
         with current(span, context):
-            guarded(describe_server, getattr(message.message_metadata, "request_context", None), None)
+            guarded(_describe, message)
             return await handle(server, message, req, *args, **kwargs)
 
     return hooked
+
+
+def _start(message: Any, req: Any, context: Context | None) -> Span:
+    found: dict[str, AttributeValue] = {a.JSONRPC_REQUEST_ID: str(message.request_id)}
+    return start(SpanKind.SERVER, req.method, req.params, found, context)
+
+
+def _describe(message: Any) -> None:
+    describe_server(getattr(message.message_metadata, "request_context", None), None)
 
 
 def _context(message: Any) -> Any:

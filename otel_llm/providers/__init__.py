@@ -111,6 +111,7 @@ HOSTS: Final[Mapping[str, str]] = {
     "aiplatform.googleapis.com": "gcp.vertex_ai",
     "aiplatform.mtls.googleapis.com": "gcp.vertex_ai",
     "api-inference.huggingface.co": "huggingface",
+    "api-inference.together.ai": "together_ai",
     "api.anthropic.com": "anthropic",
     "api.cerebras.ai": "cerebras",
     "api.cohere.ai": "cohere",
@@ -209,6 +210,7 @@ def find_reader(wire_format: str) -> Reader:
     return cast(Reader, import_module(PROVIDERS[wire_format]).reader)
 
 
+@functools.lru_cache(maxsize=1024)
 def find_format(path: str) -> str | None:
     """The wire format of a URL's path."""
     rows = _ROWS.get(last_word(path))

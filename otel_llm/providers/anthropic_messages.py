@@ -15,7 +15,7 @@ from opentelemetry.util.types import AttributeValue
 from otel_llm_semconv import attributes as a
 from otel_llm_semconv.usage import Usage, count, inclusive_input, sum_known
 
-from ..wire import Answer, Content, Json, Reader, Request, items, mapping, number, text
+from ..wire import Answer, Content, Json, Reader, Request, items, mapping, read_numbers, text
 from . import anthropic_content
 
 _NUMBERS: Final = {
@@ -24,6 +24,7 @@ _NUMBERS: Final = {
     "top_p": a.REQUEST_TOP_P,
     "top_k": a.REQUEST_TOP_K,
 }
+_OPTIONS: Final = frozenset({"stop_sequences", "output_config", "metadata"})
 _STANDARD: Final = "standard"
 #: Kind of an iteration that the counts leave out -> its input, its output.
 _LEFT_OUT: Final = {
@@ -48,16 +49,9 @@ class AnthropicMessages(Reader):
 
     def read_request(self, body: Json, path: str) -> Request:
         found: dict[str, AttributeValue] = {}
-        for key, name in _NUMBERS.items():
-            if (value := number(body.get(key))) is not None:
-                found[name] = value
-        stops = body.get("stop_sequences")
-        if isinstance(stops, list) and stops:
-            found[a.REQUEST_STOP_SEQUENCES] = tuple(str(sequence) for sequence in stops)
-        if level := text(mapping(body.get("output_config")).get("effort")):
-            found[a.REQUEST_REASONING_LEVEL] = level
-        if user := text(mapping(body.get("metadata")).get("user_id")):
-            found[a.USER_ID] = user
+        read_numbers(body, _NUMBERS, found)
+        if not _OPTIONS.isdisjoint(body):
+            _read_options(body, found)
         model = text(body.get("model")) or _model_in(path)
         return Request(a.OPERATION_CHAT, model, body.get("stream") is True, found)
 
@@ -130,14 +124,23 @@ class AnthropicMessages(Reader):
         return anthropic_content.read_content(body, answer)
 
 
+def _read_options(body: Json, found: dict[str, AttributeValue]) -> None:
+    stops = body.get("stop_sequences")
+    if isinstance(stops, list) and stops:
+        found[a.REQUEST_STOP_SEQUENCES] = tuple(str(sequence) for sequence in stops)
+    if level := text(mapping(body.get("output_config")).get("effort")):
+        found[a.REQUEST_REASONING_LEVEL] = level
+    if user := text(mapping(body.get("metadata")).get("user_id")):
+        found[a.USER_ID] = user
+
+
 def _model_in(path: str) -> str | None:
     """The model that a path of Vertex AI ends with: `.../models/MODEL:rawPredict`."""
     return text(path.rpartition("/models/")[2].partition(":")[0]) if "/models/" in path else None
 
 
 def _read_message(message: Json, answer: Answer) -> None:
-    answer.id = text(message.get("id")) or answer.id
-    answer.model = text(message.get("model")) or answer.model
+    answer.say(message)
     if reason := text(message.get("stop_reason")):
         answer.finish_reasons[0] = reason
     _add_usage(message, answer)

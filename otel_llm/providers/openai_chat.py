@@ -12,7 +12,7 @@ from typing import Any, Final
 from opentelemetry.util.types import AttributeValue
 
 from otel_llm_semconv import attributes as a
-from otel_llm_semconv.usage import Usage, count
+from otel_llm_semconv.usage import Usage, count, counts
 
 from ..wire import (
     PROMPT_NAME_KEY,
@@ -27,6 +27,7 @@ from ..wire import (
     items,
     mapping,
     number,
+    read_numbers,
     text,
 )
 from . import openai_content
@@ -47,6 +48,8 @@ _METADATA: Final = {
     SESSION_ID_KEY: a.SESSION_ID,
     USER_ID_KEY: a.USER_ID,
 }
+_OPTIONS: Final = frozenset({"stop", "n", "reasoning_effort", "service_tier", "response_format"})
+_WHO: Final = frozenset({"metadata", "user", "safety_identifier"})
 _OUTPUT_TYPES: Final = {"json_object": "json", "json_schema": "json", "text": "text"}
 #: Cached tokens outside of the details: Moonshot and Together, Mistral. A 0 there is said by servers without a cache.
 _CACHED: Final = ("cached_tokens", "num_cached_tokens")
@@ -68,10 +71,9 @@ class OpenAIChat(Reader):
 
     def read_request(self, body: Json, path: str) -> Request:
         found: dict[str, AttributeValue] = {}
-        for key, name in _NUMBERS.items():
-            if (value := number(body.get(key))) is not None:
-                found[name] = value
-        _read_options(body, found)
+        read_numbers(body, _NUMBERS, found)
+        if not _OPTIONS.isdisjoint(body):
+            _read_options(body, found)
         read_who(body, found)
         return Request(a.OPERATION_CHAT, text(body.get("model")) or deployment(path), body.get("stream") is True, found)
 
@@ -98,16 +100,23 @@ class OpenAIChat(Reader):
     def read_usage(self, usage: Json) -> Usage:
         prompt = mapping(usage.get("prompt_tokens_details"))
         completion = mapping(usage.get("completion_tokens_details"))
-        cached = count(prompt.get("cached_tokens"))
-        reasoning = count(completion.get("reasoning_tokens", usage.get("reasoning_tokens")))
+        asked, answered, read, written, heard, reasoned, spoken = counts(
+            usage.get("prompt_tokens"),
+            usage.get("completion_tokens"),
+            prompt.get("cached_tokens"),
+            prompt.get("cache_write_tokens"),
+            prompt.get("audio_tokens"),
+            completion.get("reasoning_tokens", usage.get("reasoning_tokens")),
+            completion.get("audio_tokens"),
+        )
         return Usage(
-            input_tokens=count(usage.get("prompt_tokens")),
-            output_tokens=_read_output(usage, reasoning) if reasoning else count(usage.get("completion_tokens")),
-            cache_read_tokens=_read_cached(usage) if cached is None else cached,
-            cache_write_tokens=count(prompt.get("cache_write_tokens")),
-            reasoning_tokens=reasoning,
-            audio_input_tokens=count(prompt.get("audio_tokens")),
-            audio_output_tokens=count(completion.get("audio_tokens")),
+            input_tokens=asked,
+            output_tokens=_read_output(usage, reasoned) if reasoned else answered,
+            cache_read_tokens=_read_cached(usage) if read is None else read,
+            cache_write_tokens=written,
+            reasoning_tokens=reasoned,
+            audio_input_tokens=heard,
+            audio_output_tokens=spoken,
         )
 
     def response_attributes(self, answer: Answer) -> dict[str, AttributeValue]:
@@ -149,6 +158,8 @@ def _read_options(body: Json, found: dict[str, AttributeValue]) -> None:
 
 def read_who(body: Json, found: dict[str, AttributeValue]) -> None:
     """The request's metadata as properties, and the end user that it names."""
+    if _WHO.isdisjoint(body):
+        return
     if metadata := body.get("metadata"):
         read_metadata(metadata, found)
     if user := text(body.get("user")) or text(body.get("safety_identifier")):
@@ -207,10 +218,9 @@ def _read_choice(choice: Json, answer: Answer) -> int:
 
 
 def _read_envelope(body: Json, answer: Answer) -> None:
-    answer.id = text(body.get("id")) or answer.id
-    answer.model = text(body.get("model")) or answer.model
-    answer.service_tier = text(body.get("service_tier")) or answer.service_tier
-    answer.fingerprint = text(body.get("system_fingerprint")) or answer.fingerprint
+    answer.say(body)
+    if (fingerprint := body.get("system_fingerprint")) and isinstance(fingerprint, str):
+        answer.fingerprint = fingerprint
     if usage := body.get("usage") or _read_others_usage(body, answer):
         usage = mapping(usage)
         answer.usage.update(usage)

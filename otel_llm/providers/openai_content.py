@@ -34,9 +34,11 @@ def add_message(answer: Answer, index: int, message: Json) -> None:
 def add_delta(answer: Answer, index: int, delta: Json) -> None:
     """Keep a piece of a streamed choice: texts grow, tool calls grow by their own index."""
     state = answer.parts.setdefault(index, {"text": [], "reasoning": [], "audio": [], "calls": {}})
-    for key, kind in (("content", "text"), ("refusal", "text"), ("reasoning_content", "reasoning")):
+    for key in ("content", "refusal"):
         if piece := text(delta.get(key)):
-            state[kind].append(piece)
+            state["text"].append(piece)
+    if thought := text(delta.get("reasoning_content")) or text(delta.get("reasoning")):
+        state["reasoning"].append(thought)
     spoken = mapping(delta.get("audio"))
     for key, kind in (("transcript", "text"), ("data", "audio")):
         if piece := text(spoken.get(key)):
@@ -96,7 +98,7 @@ def _read_message(message: Json) -> dict[str, Any]:
 
 def _parts(message: Json) -> list[dict[str, Any]]:
     parts: list[dict[str, Any]] = []
-    if thought := text(message.get("reasoning_content")):
+    if thought := text(message.get("reasoning_content")) or text(message.get("reasoning")):
         parts.append({"type": "reasoning", "content": thought})
     content = message.get("content")
     if isinstance(content, str):

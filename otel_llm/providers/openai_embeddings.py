@@ -38,8 +38,7 @@ class OpenAIEmbeddings(Reader):
         return without_data(content) or parse(content)
 
     def read_response(self, body: Json, answer: Answer, content: bool) -> None:
-        answer.id = text(body.get("id")) or answer.id
-        answer.model = text(body.get("model")) or answer.model
+        answer.say(body)
         if usage := mapping(body.get("usage")):
             answer.usage.update(usage)
             read_cost(usage, answer)

@@ -2,7 +2,8 @@
 
 A request here is what `transports/conversation.py` puts together of it: `model` (of the URL), `session` (what the
 client has set), `response` (what it asked for now), `items` (what was said before). Counts are inclusive: cached and
-audio tokens are parts. `response.done` says what was used and repeats what was said, but for the sound itself.
+audio tokens are parts. `response.done` says what was used and repeats what was said, but for the sound itself, and
+not always where it was cancelled: then the pieces are what there is.
 """
 
 from __future__ import annotations
@@ -37,7 +38,6 @@ class OpenAIRealtime(Reader):
 
     PROVIDER = "openai"
     MARKS = (b"response.done", b'"type":"error"', b'"type": "error"', b"event: error")
-    REPEATS = True
 
     def is_request(self, body: Json, path: str) -> bool:
         return isinstance(body.get("model"), str) and isinstance(body.get("session"), dict)

@@ -13,9 +13,9 @@ from typing import Final
 from opentelemetry.util.types import AttributeValue
 
 from otel_llm_semconv import attributes as a
-from otel_llm_semconv.usage import Usage, count
+from otel_llm_semconv.usage import Usage, counts
 
-from ..wire import Answer, Content, Json, Reader, Request, items, mapping, number, text
+from ..wire import Answer, Content, Json, Reader, Request, items, mapping, read_numbers, text
 from . import openai_responses_content as contents
 from .openai_chat import read_cost, read_error, read_who
 
@@ -24,6 +24,7 @@ _NUMBERS: Final = {
     "temperature": a.REQUEST_TEMPERATURE,
     "top_p": a.REQUEST_TOP_P,
 }
+_OPTIONS: Final = frozenset({"reasoning", "service_tier", "text", "previous_response_id", "conversation"})
 _OUTPUT_TYPES: Final = {"json_object": "json", "json_schema": "json", "text": "text"}
 #: Events that end a stream, each with the whole response.
 _LAST: Final = ("response.completed", "response.failed", "response.incomplete")
@@ -57,17 +58,14 @@ class OpenAIResponses(Reader):
 
     def read_request(self, body: Json, path: str) -> Request:
         found: dict[str, AttributeValue] = {}
-        for key, name in _NUMBERS.items():
-            if (value := number(body.get(key))) is not None:
-                found[name] = value
-        _read_options(body, found)
+        read_numbers(body, _NUMBERS, found)
+        if not _OPTIONS.isdisjoint(body):
+            _read_options(body, found)
         read_who(body, found)
         return Request(a.OPERATION_CHAT, text(body.get("model")), body.get("stream") is True, found)
 
     def read_response(self, body: Json, answer: Answer, content: bool) -> None:
-        answer.id = text(body.get("id")) or answer.id
-        answer.model = text(body.get("model")) or answer.model
-        answer.service_tier = text(body.get("service_tier")) or answer.service_tier
+        answer.say(body)
         usage = body.get("usage")
         if isinstance(usage, dict):
             answer.usage.update(usage)
@@ -97,12 +95,19 @@ class OpenAIResponses(Reader):
         given = mapping(usage.get("input_tokens_details"))
         made = mapping(usage.get("output_tokens_details"))
         cached = given.get("cached_tokens")
+        asked, answered, read, written, reasoned = counts(
+            usage.get("input_tokens"),
+            usage.get("output_tokens"),
+            given.get(_PERPLEXITY_READ) if cached is None else cached,
+            given.get("cache_write_tokens", given.get(_PERPLEXITY_WRITTEN)),
+            made.get("reasoning_tokens"),
+        )
         return Usage(
-            input_tokens=count(usage.get("input_tokens")),
-            output_tokens=count(usage.get("output_tokens")),
-            cache_read_tokens=count(given.get(_PERPLEXITY_READ) if cached is None else cached),
-            cache_write_tokens=count(given.get("cache_write_tokens", given.get(_PERPLEXITY_WRITTEN))),
-            reasoning_tokens=count(made.get("reasoning_tokens")),
+            input_tokens=asked,
+            output_tokens=answered,
+            cache_read_tokens=read,
+            cache_write_tokens=written,
+            reasoning_tokens=reasoned,
         )
 
     def response_attributes(self, answer: Answer) -> dict[str, AttributeValue]:

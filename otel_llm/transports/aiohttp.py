@@ -7,13 +7,13 @@ got. It uses the public methods of a `StreamReader` alone; the one below goes on
 from __future__ import annotations
 
 import functools
-from asyncio import CancelledError, IncompleteReadError
+from asyncio import IncompleteReadError
 from collections.abc import Callable, Mapping, MutableMapping
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
 from ..exchange import Exchange, Exchanges, Passage
-from ..failures import guarded, swallow
+from ..failures import guarded
 from ..finisher import finisher
 from ..patching import patch, when_imported
 from ..propagation import strip_leaving
@@ -100,18 +100,16 @@ def _wrap_last_step(send: Callable[..., Any]) -> Callable[..., Any]:
 
 def _wrap(request: Callable[..., Any], exchanges: Exchanges) -> Callable[..., Any]:
     async def hooked(session: Any, *args: Any, **kwargs: Any) -> Any:
-        exchange = _begin(exchanges, session, args, kwargs)
+        exchange = guarded(_begin, exchanges, session, args, kwargs)
         if exchange is None:
             return await request(session, *args, **kwargs)
-        token = exchange.enter()
-        try:
-            response = await request(session, *args, **kwargs)
-        except BaseException as error:
-            _fail(exchange, error, _raises_for_status(session, kwargs))
-            raise
-        finally:
-            exchange.leave(token)
-        _receive(exchange, response, _decompresses(session, kwargs))
+        with exchange:
+            try:
+                response = await request(session, *args, **kwargs)
+            except Exception as error:
+                guarded(_fail, exchange, error, session, kwargs)
+                raise
+        _receive(exchange, response, session, kwargs)
         return response
 
     return hooked
@@ -137,61 +135,65 @@ def _decompresses(session: Any, kwargs: dict[str, Any]) -> bool:
     return bool(getattr(session, "auto_decompress", True) if asked is None else asked)
 
 
-def _fail(exchange: Passage, error: BaseException, raises_for_status: bool) -> None:
+def _fail(exchange: Passage, error: Exception, session: Any, kwargs: dict[str, Any]) -> None:
     """No response came, or one that the session was told to raise for: of it there is a status, and no body."""
     status, headers = getattr(error, "status", None), getattr(error, "headers", None) or {}
-    if raises_for_status and isinstance(exchange, Exchange) and isinstance(status, int) and status >= 400:
-        guarded(exchange.receive, status, headers, b"")
-    else:
-        exchange.fail(error)
+    if not isinstance(exchange, Exchange) or not isinstance(status, int) or status < 400:
+        return
+    if _raises_for_status(session, kwargs):
+        exchange.receive(status, headers, b"")
 
 
-def _receive(exchange: Passage, response: Any, decompresses: bool) -> None:
+def _receive(exchange: Passage, response: Any, session: Any, kwargs: dict[str, Any]) -> None:
     """Have the body read as the app reads it. Never raises."""
-    if not isinstance(exchange, Exchange) or not exchange.is_recording:
+    if not isinstance(exchange, Exchange):
         return
     try:
-        decoder = None if decompresses else decoder_of(response.headers)
+        if not exchange.is_recording:
+            return
+        decoder = None if _decompresses(session, kwargs) else decoder_of(response.headers)
         content = response.content
-        recorder = exchange.record(response.status, response.headers, decoder)
-        response.content = _teed(type(content))(content, recorder)  # type: ignore[arg-type]  # a class can be a key
+        tap = _Tap(exchange.record(response.status, response.headers, decoder))
+        response.content = _teed(type(content))(content, tap)  # type: ignore[arg-type]  # a class can be a key
     except Exception as error:
-        exchange.call.finish(complete=False)
-        swallow("receive", error)
+        exchange.give_up(error)
 
 
 class _Tap:
-    """What the methods of a reader tell: what the app got, the end, an error."""
+    """What the methods of a reader tell: what the app got, the end, an error. Never raises."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._cancelled: BaseException | None = None
+        self._interruption: BaseException | None = None
 
     def take(self, data: bytes, *, is_last: bool) -> None:
-        self._cancelled = None
-        if data:
-            self._recorder.feed(data)
-        if is_last:
-            self._recorder.exhaust()
+        self._interruption = None
+        try:
+            if data:
+                self._recorder.feed(data)
+            if is_last:
+                self._recorder.exhaust()
+        except Exception as error:
+            self._recorder.give_up(error)
 
-    def fail(self, error: BaseException) -> None:
-        """A cancelled read is no end of the body: the app may have waited for a moment only."""
-        if isinstance(error, CancelledError):
-            self._cancelled = error
+    def fail(self, error: BaseException, *, is_broken: bool) -> None:
+        """A read that failed is no end of a sound body: the app may have waited for a moment only, or asked wrongly."""
+        if is_broken:
+            guarded(self._recorder.fail, error)
         else:
-            self._recorder.fail(error)
+            self._interruption = error
 
     def close(self) -> None:
-        if self._cancelled is not None:
-            self._recorder.fail(self._cancelled)
+        if self._interruption is not None:
+            guarded(self._recorder.fail, self._interruption)
         else:
-            self._recorder.close()
+            guarded(self._recorder.close)
 
     def abandon(self) -> None:
-        if self._cancelled is not None:
-            finisher.submit(self.close)
+        if self._interruption is not None:
+            guarded(finisher.submit, self.close)
         else:
-            self._recorder.abandon()
+            guarded(self._recorder.abandon)
 
 
 @functools.cache
@@ -201,9 +203,9 @@ def _teed(base: Any) -> Any:
     class Teed(base):  # type: ignore[misc]  # the class of the reader at hand
         __slots__ = ("_inner", "_tap")
 
-        def __init__(self, inner: Any, recorder: Recorder) -> None:
+        def __init__(self, inner: Any, tap: _Tap) -> None:
             self._inner = inner
-            self._tap = _Tap(recorder)
+            self._tap = tap
 
         def __del__(self) -> None:
             self._tap.abandon()
@@ -214,11 +216,16 @@ def _teed(base: Any) -> Any:
         def __getattr__(self, name: str) -> Any:
             return getattr(self._inner, name)  # its slots are empty here
 
+        async def read(self, n: int = -1) -> Any:
+            if n < 0:
+                return await base.read(self, n)  # piece by piece, by `readany`: what came before a cut is kept
+            return await read_some(self, n)
+
         async def readchunk(self) -> tuple[bytes, bool]:
             try:
                 data, is_end = await self._inner.readchunk()
             except BaseException as error:
-                self._tap.fail(error)
+                self._tap.fail(error, is_broken=self._inner.exception() is not None)
                 raise
             self._tap.take(data, is_last=self._inner.at_eof())
             return data, is_end
@@ -231,13 +238,14 @@ def _teed(base: Any) -> Any:
         def exception(self) -> Any:
             found = self._inner.exception()
             if found is not None:
-                self._tap.fail(found)
+                self._tap.fail(found, is_broken=True)
             return found
 
         def set_exception(self, *args: Any, **kwargs: Any) -> None:
             self._tap.close()  # comes from the response's own `close` or `release`
             self._inner.set_exception(*args, **kwargs)
 
+    read_some = _reading("read", base.read)
     for name in dir(base):
         if name not in vars(Teed) and name not in _ITERATES and not name.startswith("__"):
             method = getattr(base, name)
@@ -257,7 +265,7 @@ def _reading(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
             self._tap.take(error.partial, is_last=True)
             raise
         except BaseException as error:
-            self._tap.fail(error)
+            self._tap.fail(error, is_broken=self._inner.exception() is not None)
             raise
         self._tap.take(data, is_last=self._inner.at_eof())
         return data

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 import zlib
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from ..stream import Decoder
 
@@ -16,6 +17,18 @@ _HEAD_END: Final = b"\r\n\r\n"
 _FIELD_BYTES_MAX: Final = 64 * 1024
 _ANY_ZLIB: Final = zlib.MAX_WBITS | 32  # gzip or zlib, as its first bytes say
 _ZLIB_NAMES: Final = frozenset({"deflate", "gzip", "x-gzip"})
+#: Encodings that the standard library does not know -> the modules that do -> how each undoes them.
+_MODULES: Final[Mapping[str, Mapping[str, Callable[[Any], Callable[[bytes], bytes]]]]] = {
+    "br": {
+        "brotli": lambda brotli: brotli.Decompressor().process,
+        "brotlicffi": lambda brotli: brotli.Decompressor().process,
+    },
+    "zstd": {
+        "backports.zstd": lambda zstd: zstd.ZstdDecompressor().decompress,
+        "compression.zstd": lambda zstd: zstd.ZstdDecompressor().decompress,
+        "zstandard": lambda zstd: zstd.ZstdDecompressor().decompressobj().decompress,
+    },
+}
 
 
 def form_fields(body: bytes, content_type: str) -> dict[str, str]:
@@ -44,19 +57,19 @@ def decoder_of(headers: Mapping[str, str]) -> Decoder | None:
     encoding = headers.get("content-encoding", "").strip().lower()
     if not encoding or encoding == "identity":
         return None
-    return _Zlib() if encoding in _ZLIB_NAMES else _Unknown()
+    if encoding in _ZLIB_NAMES:
+        return _Decoder(zlib.decompressobj(_ANY_ZLIB).decompress)
+    for name, make in _MODULES.get(encoding, {}).items():
+        if (module := sys.modules.get(name)) is not None:  # the HTTP libraries import what is installed
+            return _Decoder(make(module))
+    return _Decoder(lambda _: b"")
 
 
-class _Zlib:
-    def __init__(self) -> None:
-        self._undo = zlib.decompressobj(_ANY_ZLIB)
+class _Decoder:
+    """Undoes an encoding. Of a body in one that nothing here knows nothing is read."""
+
+    def __init__(self, undo: Callable[[bytes], bytes]) -> None:
+        self._undo = undo
 
     def decode(self, data: bytes, /) -> bytes:
-        return self._undo.decompress(data)
-
-
-class _Unknown:
-    """An encoding that the standard library does not know: of such a body nothing is read."""
-
-    def decode(self, data: bytes, /) -> bytes:
-        return b""
+        return self._undo(data)

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from ..exchange import Exchange, Exchanges, Passage
-from ..failures import swallow
+from ..failures import guarded
 from ..patching import patch, when_imported
 from .bodies import decoder_of
 from .prepared import begin
@@ -32,17 +32,11 @@ def _hook(module: ModuleType, exchanges: Exchanges) -> None:
 
 def _wrap(send: Callable[..., Any], exchanges: Exchanges) -> Callable[..., Any]:
     def hooked(session: Any, request: Any) -> Any:
-        exchange = begin(exchanges, request)
+        exchange = guarded(begin, exchanges, request)
         if exchange is None:
             return send(session, request)
-        token = exchange.enter()
-        try:
+        with exchange:
             response = send(session, request)
-        except BaseException as error:
-            exchange.fail(error)
-            raise
-        finally:
-            exchange.leave(token)
         _receive(exchange, request, response)
         return response
 
@@ -51,16 +45,17 @@ def _wrap(send: Callable[..., Any], exchanges: Exchanges) -> Callable[..., Any]:
 
 def _receive(exchange: Passage, request: Any, response: Any) -> None:
     """Read what came, or have it read as the app reads it. Never raises."""
-    if not isinstance(exchange, Exchange) or not exchange.is_recording:
+    if not isinstance(exchange, Exchange):
         return
     try:
+        if not exchange.is_recording:
+            return
         if request.stream_output:
             tee(response.raw, exchange, response.status_code, response.headers)
         else:
             exchange.receive(response.status_code, response.headers, _decoded(response))
     except Exception as error:
-        exchange.call.finish(complete=False)
-        swallow("receive", error)
+        exchange.give_up(error)
 
 
 def _decoded(response: Any) -> bytes:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
 from types import ModuleType
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 from ..exchange import Exchange, Exchanges, Passage
-from ..failures import swallow
+from ..failures import guarded, swallow
 from ..injection import UsageFilter, hidden
 from ..patching import patch, when_imported
 from ..propagation import strip_leaving
@@ -28,10 +28,12 @@ class _Requests:
     """How a request of either module is read."""
 
     def headers(self, request: Any) -> MutableMapping[str, Any]:
-        return cast("MutableMapping[str, Any]", request.headers)
+        found: MutableMapping[str, Any] = request.headers
+        return found
 
     def port(self, request: Any) -> int | None:
-        return cast("int | None", request.url.port) or _PORTS.get(request.url.scheme)
+        found: int | None = request.url.port
+        return found or _PORTS.get(request.url.scheme)
 
     def body(self, request: Any) -> Body:
         content = getattr(request, "_content", None)
@@ -73,8 +75,11 @@ def _wrap_last_step(step: Callable[..., Any]) -> Callable[..., Any]:
     """Strip once more, behind the app's own request hooks. (A coroutine function's coroutine is passed on.)"""
 
     def hooked(client: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-        if _has_hooks(client):
-            strip_leaving(request)
+        try:
+            if _has_hooks(client):
+                strip_leaving(request)
+        except Exception as error:
+            swallow("strip", error)
         return step(client, request, *args, **kwargs)
 
     return hooked
@@ -90,14 +95,8 @@ def _wrap_sync(send: Callable[..., Any], exchanges: Exchanges, tees: _Tees) -> C
         exchange = _begin(exchanges, args, kwargs)
         if exchange is None:
             return send(client, *args, **kwargs)
-        token = exchange.enter()
-        try:
+        with exchange:
             response = send(client, *args, **kwargs)
-        except BaseException as error:
-            exchange.fail(error)
-            raise
-        finally:
-            exchange.leave(token)
         _receive(exchange, response, tees)
         return response
 
@@ -109,14 +108,8 @@ def _wrap_async(send: Callable[..., Any], exchanges: Exchanges, tees: _Tees) -> 
         exchange = _begin(exchanges, args, kwargs)
         if exchange is None:
             return await send(client, *args, **kwargs)
-        token = exchange.enter()
-        try:
+        with exchange:
             response = await send(client, *args, **kwargs)
-        except BaseException as error:
-            exchange.fail(error)
-            raise
-        finally:
-            exchange.leave(token)
         _receive(exchange, response, tees)
         return response
 
@@ -126,18 +119,22 @@ def _wrap_async(send: Callable[..., Any], exchanges: Exchanges, tees: _Tees) -> 
 def _begin(exchanges: Exchanges, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Passage | None:
     request = args[0] if args else kwargs.get("request")
     try:
-        url = request.url  # type: ignore[union-attr]  # whatever the app passes, its own error is for httpx to raise
+        url = request.url  # type: ignore[union-attr]  # what is no request is for httpx to refuse
         path, host, method = url.path, url.host, request.method  # type: ignore[union-attr]
-    except AttributeError:
+        return exchanges.begin(method, path, host, request, _REQUESTS)
+    except Exception as error:
+        if hasattr(request, "url"):
+            swallow("begin", error)
         return None
-    return exchanges.begin(method, path, host, request, _REQUESTS)
 
 
 def _receive(exchange: Passage, response: Any, tees: _Tees) -> None:
     """Read what came, or have it read as the app reads it. Never raises."""
-    if not isinstance(exchange, Exchange) or not exchange.is_recording:
+    if not isinstance(exchange, Exchange):
         return
     try:
+        if not exchange.is_recording:
+            return
         if not hasattr(response, "_content"):
             decoder = _decoder(response)
             recorder = exchange.record(response.status_code, response.headers, decoder)
@@ -148,8 +145,7 @@ def _receive(exchange: Passage, response: Any, tees: _Tees) -> None:
                 response._content = hidden(response.content)
             exchange.receive(response.status_code, response.headers, response.content)
     except Exception as error:
-        exchange.call.finish(complete=False)
-        swallow("receive", error)
+        exchange.give_up(error)
 
 
 def _decoder(response: Any) -> Decoder | None:
@@ -180,7 +176,7 @@ def _sync_tees(base: Any) -> _Tees:
             self._recorder = recorder
 
         def __del__(self) -> None:
-            self._recorder.abandon()
+            guarded(self._recorder.abandon)
 
         @property
         def elapsed(self) -> Any:
@@ -191,17 +187,20 @@ def _sync_tees(base: Any) -> _Tees:
             feed = recorder.feed
             try:
                 for chunk in self._inner:
-                    feed(chunk)
+                    try:
+                        feed(chunk)
+                    except Exception as error:
+                        recorder.give_up(error)
                     yield chunk
             except GeneratorExit:
                 raise
             except BaseException as error:
-                recorder.fail(error)
+                guarded(recorder.fail, error)
                 raise
-            recorder.exhaust()
+            guarded(recorder.exhaust)
 
         def close(self) -> None:
-            self._recorder.close()
+            guarded(self._recorder.close)
             self._inner.close()
 
     class HidingTee(SyncTee):
@@ -225,7 +224,7 @@ def _async_tees(base: Any) -> _Tees:
             self._recorder = recorder
 
         def __del__(self) -> None:
-            self._recorder.abandon()
+            guarded(self._recorder.abandon)
 
         @property
         def elapsed(self) -> Any:
@@ -237,22 +236,25 @@ def _async_tees(base: Any) -> _Tees:
             chunks = self._inner.__aiter__()
             try:
                 async for chunk in chunks:
-                    feed(chunk)
+                    try:
+                        feed(chunk)
+                    except Exception as error:
+                        recorder.give_up(error)
                     yield chunk
             except GeneratorExit:
                 raise
             except BaseException as error:
-                recorder.fail(error)
+                guarded(recorder.fail, error)
                 raise
             else:
-                recorder.exhaust()
+                guarded(recorder.exhaust)
             finally:
                 # closes a body that was read in part in the task that read it, not later in the loop's own
                 if hasattr(chunks, "aclose"):
                     await chunks.aclose()
 
         async def aclose(self) -> None:
-            self._recorder.close()
+            guarded(self._recorder.close)
             await self._inner.aclose()
 
     class AsyncHidingTee(AsyncTee):

@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ..exchange import Exchange, Exchanges, Passage
-from ..failures import swallow
+from ..failures import guarded, swallow
 from ..patching import patch, when_imported
 from ..recognition import Body
 from ..stream import Recorder
@@ -80,14 +80,8 @@ def _wrap_sync(stream: Callable[..., Any], exchanges: Exchanges) -> Callable[...
         exchange = _begin(exchanges, request)
         if exchange is None:
             return stream(transport, request, *args, **kwargs)
-        token = exchange.enter()
-        try:
+        with exchange:
             response = stream(transport, request, *args, **kwargs)
-        except BaseException as error:
-            exchange.fail(error)
-            raise
-        finally:
-            exchange.leave(token)
         _receive(exchange, response, _tee, _closing)
         return response
 
@@ -99,14 +93,8 @@ def _wrap_async(stream: Callable[..., Any], exchanges: Exchanges) -> Callable[..
         exchange = _begin(exchanges, request)
         if exchange is None:
             return await stream(transport, request, *args, **kwargs)
-        token = exchange.enter()
-        try:
+        with exchange:
             response = await stream(transport, request, *args, **kwargs)
-        except BaseException as error:
-            exchange.fail(error)
-            raise
-        finally:
-            exchange.leave(token)
         _receive(exchange, response, _tee_async, _closing_async)
         return response
 
@@ -129,47 +117,54 @@ def _receive(
     closing: Callable[[Callable[..., Any], Recorder], Any],
 ) -> None:
     """Have the body read as the app reads it. Never raises."""
-    if not isinstance(exchange, Exchange) or not exchange.is_recording:
+    if not isinstance(exchange, Exchange):
         return
     try:
+        if not exchange.is_recording:
+            return
         recorder = exchange.record(response.status, _Headers(response.headers), None)
         response._chunks = tee(response._chunks, recorder)
         response._release = closing(response._release, recorder)
-        weakref.finalize(response, recorder.abandon).atexit = False
+        weakref.finalize(response, guarded, recorder.abandon).atexit = False
     except Exception as error:
-        exchange.call.finish(complete=False)
-        swallow("receive", error)
+        exchange.give_up(error)
 
 
 def _tee(chunks: Iterator[bytes], recorder: Recorder) -> Iterator[bytes]:
     try:
         for chunk in chunks:
-            recorder.feed(chunk)
+            try:
+                recorder.feed(chunk)
+            except Exception as error:
+                recorder.give_up(error)
             yield chunk
     except GeneratorExit:
         raise
     except BaseException as error:
-        recorder.fail(error)
+        guarded(recorder.fail, error)
         raise
-    recorder.exhaust()
+    guarded(recorder.exhaust)
 
 
 async def _tee_async(chunks: AsyncIterator[bytes], recorder: Recorder) -> AsyncIterator[bytes]:
     try:
         async for chunk in chunks:
-            recorder.feed(chunk)
+            try:
+                recorder.feed(chunk)
+            except Exception as error:
+                recorder.give_up(error)
             yield chunk
     except GeneratorExit:
         raise
     except BaseException as error:
-        recorder.fail(error)
+        guarded(recorder.fail, error)
         raise
-    recorder.exhaust()
+    guarded(recorder.exhaust)
 
 
 def _closing(release: Callable[[bool], None], recorder: Recorder) -> Callable[[bool], None]:
     def hooked(body_consumed: bool) -> None:
-        recorder.close()
+        guarded(recorder.close)
         release(body_consumed)
 
     return hooked
@@ -177,7 +172,7 @@ def _closing(release: Callable[[bool], None], recorder: Recorder) -> Callable[[b
 
 def _closing_async(release: Callable[[bool], Any], recorder: Recorder) -> Callable[[bool], Any]:
     async def hooked(body_consumed: bool) -> None:
-        recorder.close()
+        guarded(recorder.close)
         await release(body_consumed)
 
     return hooked

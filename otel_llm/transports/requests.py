@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from ..exchange import Exchange, Exchanges, Passage
-from ..failures import swallow
+from ..failures import guarded
 from ..patching import patch, when_imported
 from .prepared import begin
 from .urllib3 import tee
@@ -34,17 +34,16 @@ def _hook(module: ModuleType, exchanges: Exchanges) -> None:
 def _wrap(send: Callable[..., Any], exchanges: Exchanges) -> Callable[..., Any]:
     def hooked(session: Any, *args: Any, **kwargs: Any) -> Any:
         request = args[0] if args else kwargs.get("request")
-        exchange = None if _is_redirect(session, kwargs) else begin(exchanges, request)
+        # inside `send`, a session sends on to where it was told to
+        is_redirect = _sending.get() is session and kwargs.get("allow_redirects") is False
+        exchange = None if is_redirect else guarded(begin, exchanges, request)
         if exchange is None:
             return send(session, *args, **kwargs)
-        sending, token = _sending.set(session), exchange.enter()
+        sending = _sending.set(session)
         try:
-            response = send(session, *args, **kwargs)
-        except BaseException as error:
-            exchange.fail(error)
-            raise
+            with exchange:
+                response = send(session, *args, **kwargs)
         finally:
-            exchange.leave(token)
             _sending.reset(sending)
         _receive(exchange, response)
         return response
@@ -52,20 +51,16 @@ def _wrap(send: Callable[..., Any], exchanges: Exchanges) -> Callable[..., Any]:
     return hooked
 
 
-def _is_redirect(session: Any, kwargs: dict[str, Any]) -> bool:
-    """True where the session, inside `send`, sends on to where it was told to."""
-    return _sending.get() is session and kwargs.get("allow_redirects") is False
-
-
 def _receive(exchange: Passage, response: Any) -> None:
     """Read what came, or have it read as the app reads it. Never raises."""
-    if not isinstance(exchange, Exchange) or not exchange.is_recording:
+    if not isinstance(exchange, Exchange):
         return
     try:
+        if not exchange.is_recording:
+            return
         if response._content is False:
             tee(response.raw, exchange, response.status_code, response.headers)
         else:
             exchange.receive(response.status_code, response.headers, response.content or b"")
     except Exception as error:
-        exchange.call.finish(complete=False)
-        swallow("receive", error)
+        exchange.give_up(error)

@@ -164,7 +164,8 @@ class Session:
         if not isinstance(exchange, Exchange) or not exchange.is_recording:
             return None
         exchange.call.answer.model = self._conversation.answering
-        exchange.leave(exchange.enter())  # now is when it is asked
+        with exchange:
+            pass  # now is when it is asked
         recorder = exchange.record(200, _HEADERS, None)
         return _Response(exchange, recorder, text(event.get("event_id")), body)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from ..exchange import Exchange
+from ..failures import guarded
 from ..stream import Decoder, Recorder
 from .bodies import decoder_of
 
@@ -55,6 +56,25 @@ class _Tap:
                 self._decoder.is_plain = is_plain
             self.recorder.feed(data)
 
+    def exhaust(self, response: Any) -> None:
+        """No more pieces come; fewer than were announced is a cut that some versions do not raise for."""
+        missing = getattr(response, "length_remaining", None)
+        if missing:
+            from http.client import IncompleteRead
+
+            self.recorder.fail(IncompleteRead(b"", missing))
+        else:
+            self.recorder.exhaust()
+
+    def fail(self, response: Any, error: BaseException) -> None:
+        """Reading broke off. What came in one piece with the cut counts, though the app does not get it."""
+        buffered = getattr(getattr(response, "_decoded_buffer", None), "buffer", ())
+        self.take(b"".join(map(bytes, buffered)), is_plain=True)
+        partial = getattr(error.__cause__, "partial", None)
+        if isinstance(partial, bytes) and not (self._decoder is not None and self._decoder.is_plain):
+            self.take(partial, is_plain=False)
+        self.recorder.fail(error)
+
 
 @functools.cache
 def _teed(base: Any) -> Any:
@@ -66,7 +86,7 @@ def _teed(base: Any) -> Any:
         def __del__(self) -> None:
             tap = self._otel_llm_tap
             tap.is_collected = True  # closes next, inside the garbage collector
-            tap.recorder.abandon()
+            guarded(tap.recorder.abandon)
             if hasattr(base, "__del__"):
                 super().__del__()
 
@@ -81,38 +101,43 @@ def _teed(base: Any) -> Any:
             try:
                 data = read(*args, **kwargs)
             except BaseException as error:
-                tap.recorder.fail(error)
+                guarded(tap.fail, self, error)
                 raise
-            asked = _argument(args, kwargs, 1, _DECODED)
-            tap.take(data, is_plain=bool(getattr(self, _DECODED, False) if asked is None else asked))
-            size = _argument(args, kwargs, 0, _SIZE)
-            if (not data and size != 0) or (reads_all and (size is None or size < 0)):
-                tap.recorder.exhaust()
+            try:
+                asked = _argument(args, kwargs, 1, _DECODED)
+                tap.take(data, is_plain=bool(getattr(self, _DECODED, False) if asked is None else asked))
+                size = _argument(args, kwargs, 0, _SIZE)
+                if (not data and size != 0) or (reads_all and (size is None or size < 0)):
+                    tap.exhaust(self)
+            except Exception as error:
+                tap.recorder.give_up(error)
             return data
 
         def read_chunked(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
             tap = self._otel_llm_tap
-            is_plain = bool(_argument(args, kwargs, 1, _DECODED))
             try:
                 for data in super().read_chunked(*args, **kwargs):
-                    tap.take(data, is_plain=is_plain)
+                    try:
+                        tap.take(data, is_plain=bool(_argument(args, kwargs, 1, _DECODED)))
+                    except Exception as error:
+                        tap.recorder.give_up(error)
                     yield data
             except GeneratorExit:
                 raise
             except BaseException as error:
-                tap.recorder.fail(error)
+                guarded(tap.fail, self, error)
                 raise
             if _argument(args, kwargs, 0, _SIZE) != 0:
-                tap.recorder.exhaust()
+                guarded(tap.exhaust, self)
 
         def stream(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
             yield from super().stream(*args, **kwargs)
             if _argument(args, kwargs, 0, _SIZE) != 0:
-                self._otel_llm_tap.recorder.exhaust()
+                guarded(self._otel_llm_tap.exhaust, self)
 
         def close(self) -> None:
             if not self._otel_llm_tap.is_collected:
-                self._otel_llm_tap.recorder.close()
+                guarded(self._otel_llm_tap.recorder.close)
             super().close()
 
     for name in ("__name__", "__qualname__", "__module__", "__doc__"):

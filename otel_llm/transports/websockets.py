@@ -53,11 +53,8 @@ def _wrap_sync(handshake: Callable[..., Any], exchanges: Exchanges, tap: Callabl
         session = guarded(_open, exchanges, connection, args, kwargs)
         if session is None:
             return handshake(connection, *args, **kwargs)
-        token = session.passage.enter()
-        try:
+        with session.passage:
             result = handshake(connection, *args, **kwargs)
-        finally:
-            session.passage.leave(token)
         guarded(_attach, connection, session, tap)
         return result
 
@@ -69,11 +66,8 @@ def _wrap_async(handshake: Callable[..., Any], exchanges: Exchanges, tap: Callab
         session = guarded(_open, exchanges, connection, args, kwargs)
         if session is None:
             return await handshake(connection, *args, **kwargs)
-        token = session.passage.enter()
-        try:
+        with session.passage:
             result = await handshake(connection, *args, **kwargs)
-        finally:
-            session.passage.leave(token)
         guarded(_attach, connection, session, tap)
         return result
 
@@ -95,7 +89,7 @@ def _open(exchanges: Exchanges, connection: Any, args: tuple[Any, ...], kwargs: 
 def _attach(connection: Any, session: Session, tap: Callable[[Any], Any]) -> None:
     connection._otel_llm_session = session
     connection.__class__ = tap(type(connection))
-    weakref.finalize(connection, session.abandon).atexit = False
+    weakref.finalize(connection, guarded, session.abandon).atexit = False
 
 
 @functools.cache
@@ -118,14 +112,12 @@ def _tapped_sync(base: type[Any]) -> Any:
             exchange = guarded(self._otel_llm_session.ask, message)
             if exchange is None:
                 return super().send(message, *args, **kwargs)
-            token = exchange.enter()
-            try:
-                return super().send(message, *args, **kwargs)
-            except BaseException as error:
-                guarded(self._otel_llm_session.fail, exchange, error)
-                raise
-            finally:
-                exchange.leave(token)
+            with exchange:
+                try:
+                    return super().send(message, *args, **kwargs)
+                except BaseException as error:
+                    guarded(self._otel_llm_session.fail, exchange, error)
+                    raise
 
         def close(self, *args: Any, **kwargs: Any) -> Any:
             guarded(self._otel_llm_session.close)
@@ -154,14 +146,12 @@ def _tapped_async(base: type[Any]) -> Any:
             exchange = guarded(self._otel_llm_session.ask, message)
             if exchange is None:
                 return await super().send(message, *args, **kwargs)
-            token = exchange.enter()
-            try:
-                return await super().send(message, *args, **kwargs)
-            except BaseException as error:
-                guarded(self._otel_llm_session.fail, exchange, error)
-                raise
-            finally:
-                exchange.leave(token)
+            with exchange:
+                try:
+                    return await super().send(message, *args, **kwargs)
+                except BaseException as error:
+                    guarded(self._otel_llm_session.fail, exchange, error)
+                    raise
 
         async def close(self, *args: Any, **kwargs: Any) -> Any:
             guarded(self._otel_llm_session.close)

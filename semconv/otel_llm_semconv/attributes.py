@@ -66,6 +66,8 @@ USAGE_TOOL_USE_PROMPT_TOKENS: Final = "otel_llm.usage.tool_use_prompt_tokens"  #
 USAGE_WEB_SEARCHES: Final = "otel_llm.usage.web_searches"  # searches that the provider made and bills
 USAGE_IMAGE_INPUT_TOKENS: Final = "gen_ai.usage.image.input_tokens"  # part of the input
 USAGE_IMAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.image.output_tokens"  # part of the output
+USAGE_CACHE_READ_AUDIO_TOKENS: Final = "gen_ai.usage.audio.cache_read.input_tokens"
+USAGE_CACHE_READ_IMAGE_TOKENS: Final = "gen_ai.usage.image.cache_read.input_tokens"
 #: Beside the counts above, never in them: what a compaction took (the name of Anthropic's SDK), what an adviser took.
 USAGE_COMPACTION_INPUT_TOKENS: Final = "anthropic.usage.compaction.input_tokens"
 USAGE_COMPACTION_OUTPUT_TOKENS: Final = "anthropic.usage.compaction.output_tokens"

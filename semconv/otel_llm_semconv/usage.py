@@ -7,7 +7,7 @@ The rules (DESIGN of the project, GenAI conventions): `input_tokens` includes ca
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
@@ -50,19 +50,17 @@ class Usage:
 
     def is_consistent(self) -> bool:
         """False where a count is negative or a part exceeds its whole: such usage is reported, but has no price."""
-        for number in _COUNTS(self):
-            if number is not None and not 0 <= number < _INT64_END:
-                return False
-        cached = sum_known(self.cache_read_tokens, self.completed().cache_write_tokens)
-        return all(part is None or whole is None or part <= whole for part, whole in self._parts(cached))
-
-    def _parts(self, cached: int | None) -> Iterator[tuple[int | None, int | None]]:
-        """Each part beside its whole."""
-        yield cached, self.input_tokens
-        yield self.audio_input_tokens, self.input_tokens
-        yield self.cache_write_1h_tokens, self.cache_write_tokens
-        yield self.reasoning_tokens, self.output_tokens
-        yield self.audio_output_tokens, self.output_tokens
+        known = [number for number in _COUNTS(self) if number is not None]
+        if known and (min(known) < 0 or max(known) >= _INT64_END):
+            return False
+        whole_in, whole_out, written = self.input_tokens, self.output_tokens, self.cache_write_tokens
+        written_1h = self.cache_write_1h_tokens
+        if written_1h is not None and written is not None and written_1h > written:
+            return False
+        cached = (self.cache_read_tokens or 0) + ((written_1h if written is None else written) or 0)
+        if whole_in is not None and max(cached, self.audio_input_tokens or 0) > whole_in:
+            return False
+        return whole_out is None or max(self.reasoning_tokens or 0, self.audio_output_tokens or 0) <= whole_out
 
 
 #: Usage field -> span attribute. The field is also the column of `spans`.
@@ -95,6 +93,11 @@ def count(value: Any) -> int | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, int) and -_INT64_END <= value < _INT64_END else None
+
+
+def counts(*values: Any) -> list[int | None]:
+    """Each as `count` has it, in one go."""
+    return [value if value is None else count(value) for value in values]
 
 
 def inclusive_input(uncached: int | None, cache_read: int | None, cache_write: int | None) -> int | None:

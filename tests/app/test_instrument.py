@@ -139,7 +139,6 @@ HOOKS = [
     "otel_llm.driver.Call._result_attributes",
     "otel_llm.driver.Call._price",
     "otel_llm.driver.Call._read_content",
-    "otel_llm.driver.Call._set_status",
     "otel_llm.stream.EventRecorder._see",
     "otel_llm.exchange.read_document",
     "otel_llm.transports.httpx._decoder",

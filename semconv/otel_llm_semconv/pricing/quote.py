@@ -79,17 +79,12 @@ def price_call(
         return Price(MISSING_USAGE)
     if not usage.is_consistent():
         return Price(INCONSISTENT_USAGE)
-    card = _find_card(provider, _ordered(provider, models), at, service_tier) if provider else None
+    card = _find_card(provider, tuple(models), at, service_tier) if provider else None
     if card is None:
         return Price(UNKNOWN_MODEL)
-    usage = usage.completed()
+    if usage.cache_write_tokens is None:
+        usage = usage.completed()
     return Price(_status(usage, card, usage_status), catalog.version(), _components(usage, card))
-
-
-def _ordered(provider: str, models: Iterable[str | None]) -> tuple[str | None, ...]:
-    """Bedrock's answers leave out the region that the model's name in the request has, and the price depends on."""
-    found = tuple(models)
-    return found[::-1] if provider == "aws.bedrock" else found
 
 
 def price(
@@ -111,12 +106,16 @@ _cards: Final[dict[tuple[str, tuple[str | None, ...], str | None, int], catalog.
 def _find_card(
     provider: str, models: tuple[str | None, ...], at: datetime, service_tier: str | None
 ) -> catalog.RateCard | None:
-    """The rates of the first model that has any, remembered for a minute of time: prices change no faster."""
+    """The rates of the first model that has any, remembered for a minute of time: prices change no faster.
+
+    Bedrock's answers leave out the region that the model's name in the request has, and the price depends on.
+    """
     key = provider, models, service_tier, int(at.timestamp()) // 60
     try:
         return _cards[key]
     except KeyError:
-        found = (catalog.rate_card(provider, model, at, service_tier) for model in models if model)
+        ordered = models[::-1] if provider == "aws.bedrock" else models
+        found = (catalog.rate_card(provider, model, at, service_tier) for model in ordered if model)
         card = next((card for card in found if card is not None and card.rates), None)
     if len(_cards) >= _CARDS_MAX:
         _cards.clear()
@@ -147,31 +146,24 @@ def _components(usage: Usage, card: catalog.RateCard) -> dict[str, int]:
 
 
 def _units(usage: Usage, card: catalog.RateCard) -> dict[str, int | None]:
-    """Disjoint unit counts: a part leaves its whole, unless it has no rate of its own (reasoning, audio)."""
-    own = card.rates.keys()
+    """Disjoint unit counts: a part leaves its whole, unless it has no rate of its own (reasoning, audio).
+
+    Cached audio can be in two parts at once, so what is left of a whole is never below zero.
+    """
+    own = card.rates
+    whole_in, whole_out = usage.input_tokens, usage.output_tokens
+    read, write, write_1h = usage.cache_read_tokens, usage.cache_write_tokens, usage.cache_write_1h_tokens
     reasoning = usage.reasoning_tokens if COMPONENTS["reasoning"] in own else None
     audio_in = usage.audio_input_tokens if COMPONENTS["audio_input"] in own else None
     audio_out = usage.audio_output_tokens if COMPONENTS["audio_output"] in own else None
-    write_1h = usage.cache_write_1h_tokens
-    write = _minus(usage.cache_write_tokens, write_1h)
     return {
-        "input": _minus(usage.input_tokens, usage.cache_read_tokens, usage.cache_write_tokens, audio_in),
-        "output": _minus(usage.output_tokens, reasoning, audio_out),
-        "cache_read": usage.cache_read_tokens,
-        "cache_write": write,
+        "input": None if whole_in is None else max(0, whole_in - (read or 0) - (write or 0) - (audio_in or 0)),
+        "output": None if whole_out is None else max(0, whole_out - (reasoning or 0) - (audio_out or 0)),
+        "cache_read": read,
+        "cache_write": None if write is None else max(0, write - (write_1h or 0)),
         "cache_write_1h": write_1h,
         "reasoning": reasoning,
         "audio_input": audio_in,
         "audio_output": audio_out,
-        "request": 1 if COMPONENTS["request"] in own else None,
+        "request": 1,
     }
-
-
-def _minus(whole: int | None, *parts: int | None) -> int | None:
-    """What is left of a whole. Cached audio can be in two parts at once, so the rest is never below zero."""
-    if whole is None:
-        return None
-    for part in parts:
-        if part:
-            whole -= part
-    return max(0, whole)

@@ -109,9 +109,7 @@ def _parts(request: Json, draw: Draw) -> list[Json]:
 
 def _pick_tool(request: Json) -> Tool | None:
     declared = [each for tool in request.get("tools") or () for each in tool.get("functionDeclarations") or ()]
-    tools = [
-        Tool(each["name"], lower_types(each.get("parametersJsonSchema") or each.get("parameters"))) for each in declared
-    ]
+    tools = [Tool(each["name"], _arguments(each)) for each in declared]
     config: Json = (request.get("toolConfig") or {}).get("functionCallingConfig") or {}
     mode = str(config.get("mode", AUTO)).lower()
     contents = request.get("contents")
@@ -119,6 +117,12 @@ def _pick_tool(request: Json) -> Tool | None:
     answered = any("functionResponse" in part for part in last.get("parts") or ())
     allowed = config.get("allowedFunctionNames") or [None]
     return pick(tools, mode if mode in (AUTO, NONE) else "any", answered, allowed[0])
+
+
+def _arguments(function: Json) -> Json:
+    """The schema of a function's arguments; names may stand in capitals or with underscores, as in any proto JSON."""
+    given = (function.get(key) for key in ("parametersJsonSchema", "parameters_json_schema", "parameters"))
+    return dict(lower_types(next(filter(None, given), {"type": "object"})))
 
 
 def lower_types(schema: Any) -> Any:

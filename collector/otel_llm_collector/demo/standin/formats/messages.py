@@ -93,7 +93,12 @@ def _content(request: Json, draw: Draw) -> tuple[list[Json], str]:
             "input": draw.value(tool.schema, tool.name),
         }
         return [*blocks, use], "tool_use"
-    return [*blocks, {"type": "text", "text": draw.prose()}], "end_turn"
+    return [*blocks, {"type": "text", "text": _text(request, draw)}], "end_turn"
+
+
+def _text(request: Json, draw: Draw) -> str:
+    wanted: Json = (request.get("output_config") or {}).get("format") or request.get("output_format") or {}
+    return json.dumps(draw.value(wanted["schema"])) if wanted.get("type") == "json_schema" else draw.prose()
 
 
 def _pick_tool(request: Json) -> Tool | None:
