@@ -74,8 +74,8 @@ def test_a_requirement_that_cannot_be_installed_is_said_in_one_line(
     monkeypatch.setattr(environments, "VENVS", tmp_path / "venvs")
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd/requirements.txt").write_text("-r missing.txt\n")
-    with pytest.raises(EnvironmentFailedError, match=r"ended with 1: ERROR: .*missing\.txt") as failed:
-        Environment("odd", time.monotonic() + 300).install(upgrade=False)
+    with pytest.raises(EnvironmentFailedError, match="ended with 2: ") as failed:
+        Environment("odd", time.monotonic() + 300).install()
     assert "\n" not in str(failed.value)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -10,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,15 +19,22 @@ VENVS = ROOT / ".venvs/sdks"
 INSTALL_S_MAX = 10 * 60
 TESTS_S_MAX = 5 * 60
 _OUTPUT_LINES_MAX = 400
+_REASON_LENGTH_MAX = 200
+#: Folders and addresses of the machine that ran it.
+_ELSEWHERE = re.compile(r"(?:\w+://|(?<![\w.])/)[^\s'\"`,;)]+")
 #: Of an SDK's own warnings we are not the judge; of those that we cause we are.
 _WARNINGS = "filterwarnings=default\nerror:::otel_llm"
 
 
 class EnvironmentFailedError(Exception):
-    """An environment could not be installed or its tests could not run; the message is one line, `output` the rest."""
+    """An environment could not be installed or its tests could not run.
 
-    def __init__(self, message: str, output: str = "") -> None:
-        super().__init__(message)
+    The message is one short line that a page may show, `reason` its part that says why, `output` all that was said.
+    """
+
+    def __init__(self, message: str, output: str = "", reason: str = "") -> None:
+        super().__init__(f"{message}: {reason}" if reason else message)
+        self.reason = reason
         self.output = output
 
 
@@ -46,20 +51,11 @@ class Environment:
         self.requirements = HERE / name / "requirements.txt"
         self._deadline_s = deadline_s
         self._venv = VENVS / name
-        self._ready = self._venv / ".ready"
 
-    def install(self, *, upgrade: bool) -> None:
-        """Make it, unless it is there with the same requirements and the same metadata of otel-llm."""
-        ours = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-        wanted = hashlib.sha256(json.dumps(ours).encode() + self.requirements.read_bytes()).hexdigest()
-        is_ready = self._ready.exists() and self._ready.read_text() == wanted
-        if is_ready and not upgrade:
-            return
-        self._ready.unlink(missing_ok=True)
-        self._run([sys.executable, "-m", "venv", *([] if upgrade else ["--clear"]), self._venv], INSTALL_S_MAX)
-        newest = ["--upgrade", "--upgrade-strategy", "eager"] if upgrade else []
-        self._pip("install", "--no-compile", *newest, "--editable", ROOT, "pytest", "-r", self.requirements)
-        self._ready.write_text(wanted)
+    def install(self) -> None:
+        """Make it anew: the newest releases there are now, and nothing that an earlier run left."""
+        self._uv("venv", "--clear", self._venv, "--python", sys.executable)
+        self._uv("pip", "install", "--editable", ROOT, "pytest", "-r", self.requirements, *self._here)
 
     def test(self, arguments: Sequence[str]) -> dict[str, Any]:
         """Run its tests: how many passed and failed (`counts`), and each SDK's features (`sdks`)."""
@@ -77,30 +73,33 @@ class Environment:
 
     def versions(self) -> dict[str, str]:
         """The version of every distribution in it, by normalised name."""
-        listed = json.loads(self._pip("list", "--format=json").stdout)
+        listed = json.loads(self._uv("pip", "list", "--format=json", *self._here).stdout)
         return {normalised(row["name"]): row["version"] for row in listed}
 
-    def behind(self) -> dict[str, str]:
-        """The listed packages of which there is a newer release than it has, and that release."""
-        command = ("install", "--dry-run", "--quiet", "--no-deps", "--upgrade", "--report", "-", "-r")
-        report = json.loads(self._pip(*command, self.requirements).stdout)
-        return {row["metadata"]["name"]: row["metadata"]["version"] for row in report["install"]}
+    def newest(self) -> dict[str, str]:
+        """The newest release of each listed package, whatever the others and its own dependencies ask for."""
+        command = ("pip", "compile", "--quiet", "--no-deps", "--no-header", "--no-annotate", "--no-emit-index-url")
+        pins = self._uv(*command, self.requirements, *self._here).stdout.splitlines()
+        return {normalised(name): version for name, _, version in (pin.partition("==") for pin in pins)}
 
     def refusal(self, requirement: str) -> str | None:
         """Why a requirement cannot be installed even alone; None if it can, so that a pin of another kept it out."""
         try:
-            self._pip("install", "--dry-run", "--quiet", "--ignore-installed", requirement, "--editable", ROOT)
+            self._uv("pip", "install", "--dry-run", "--reinstall", requirement, "--editable", ROOT, *self._here)
         except EnvironmentFailedError as error:
-            return str(error).partition("ERROR: ")[2]
+            return error.reason
         return None
 
     def python(self) -> str:
         """The version of its Python, such as 3.12.1."""
         return self._run([self._venv / "bin/python", "-V"], INSTALL_S_MAX).stdout.split()[-1]
 
-    def _pip(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        pip = [self._venv / "bin/python", "-m", "pip", "--disable-pip-version-check", "--no-input"]
-        return self._run([*pip, *arguments], INSTALL_S_MAX)
+    @property
+    def _here(self) -> tuple[str | Path, ...]:
+        return "--python", self._venv / "bin/python"
+
+    def _uv(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        return self._run([sys.executable, "-m", "uv", *arguments], INSTALL_S_MAX)
 
     def _run(
         self, command: Sequence[str | Path], seconds_max: float, *, may_fail: bool = False
@@ -119,12 +118,11 @@ class Environment:
             except subprocess.TimeoutExpired as error:
                 _end(started)
                 said = _tail("".join(started.communicate()))
-                raise EnvironmentFailedError(f"{shown} ... took more than {timeout_s:.0f} s", said) from error
+                raise EnvironmentFailedError(f"{shown} took more than {timeout_s:.0f} s", said) from error
             finally:
                 _end(started)
         if started.returncode and not may_fail:
-            reason = f"{shown} ... ended with {started.returncode}: {_reason(err)}"
-            raise EnvironmentFailedError(reason, _tail(out + err))
+            raise EnvironmentFailedError(f"{shown} ended with {started.returncode}", _tail(out + err), _reason(err))
         return subprocess.CompletedProcess(command, started.returncode, out, err)
 
 
@@ -150,16 +148,21 @@ def normalised(name: str) -> str:
 
 
 def _reason(output: str) -> str:
-    """The line of pip's output that says why."""
-    lines = [line for line in output.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("ERROR")]
-    return (errors or lines or ["it said nothing"])[-1].replace(str(ROOT), ".")
+    """Why a command failed, as a page may say it: one short line, without the folders and addresses of this machine.
+
+    Of what uv derives that is the first step, for the rest follows from it.
+    """
+    said = " ".join(output.split())
+    derived = re.search(r"Because (.+?),? (?:we can conclude|your requirements)", said)
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    why = derived[1] if derived else next((line for line in lines if "error" in line.lower()), *lines[-1:] or [""])
+    return _ELSEWHERE.sub("...", why.replace(str(ROOT), "."))[:_REASON_LENGTH_MAX]
 
 
 def _shown(command: Sequence[str | Path]) -> str:
-    """What a command does, as a page may say it: its first words, without the folders of this machine."""
-    words = [str(word).rpartition("/")[2] for word in command if not str(word).startswith("-")]
-    return " ".join(words[:3])
+    """What a command does, in its first words."""
+    words = [Path(word).name for word in command if not str(word).startswith("-")]
+    return " ".join(words[1:4])
 
 
 def _tail(output: str) -> str:

@@ -2,7 +2,7 @@
 
 Each folder beside this file that has a requirements.txt becomes an environment below .venvs/sdks, in which its tests
 run. Results go to docs/sdks.json and, as a table, docs/sdks.md. The exit code is 1 if a test failed, an environment
-could not be installed, or an SDK installed is not its newest release. Needs the standard library only.
+could not be installed, or an SDK's newest release was kept out by the others. Needs uv beside it.
 """
 
 from __future__ import annotations
@@ -49,9 +49,8 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         prog="run.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="environments; all without")
-    parser.add_argument("--upgrade", action="store_true", help="install the newest releases again")
     parser.add_argument("--keep", action="store_true", help="use the environments as they are, install nothing")
-    parser.add_argument("--jobs", type=int, default=1, help="environments at once")
+    parser.add_argument("--jobs", type=int, default=2, help="environments at once")
     parser.add_argument("--json", type=Path, help="results, table beside it; docs/sdks.json without pytest arguments")
     ours, pytests = _split(list(sys.argv[1:] if argv is None else argv))
     options = parser.parse_args(ours)
@@ -77,7 +76,7 @@ def _try(options: argparse.Namespace, deadline_s: float, name: str) -> dict[str,
     began_s = time.monotonic()
     try:
         if not options.keep:
-            environment.install(upgrade=options.upgrade)
+            environment.install()
         seen = environment.test(options.pytest)
         versions = environment.versions()
         features = {
@@ -99,10 +98,12 @@ def _try(options: argparse.Namespace, deadline_s: float, name: str) -> dict[str,
 def _objections(environment: Environment, versions: dict[str, str]) -> tuple[str | None, list[str]]:
     """What is wrong with the releases that were tried, and what a reader should know about them."""
     notes, pinned = [], []
-    for name, newest in environment.behind().items():
+    for name, newest in environment.newest().items():
+        if versions.get(name) == newest:
+            continue
         refusal = environment.refusal(f"{name}=={newest}")
         if refusal is None:
-            pinned.append(f"{name} {versions.get(normalised(name))}, not {newest}")
+            pinned.append(f"{name} {versions.get(name)}, not {newest}")
         else:
             notes.append(f"{name} {newest} did not install: {refusal}")
     if pinned:

@@ -56,6 +56,7 @@ def test_an_agent(recorded: Recorded, standin: Standin, mode: StreamingMode) -> 
     assert tree(spans) == AGENT + CALL
     (call,) = counted_once(spans, standin)
     assert (call[a.AGENT_NAME], call[a.WORKFLOW_NAME]) == ("triage", "triage")
+    assert (call[a.RESPONSE_ID], call[a.RESPONSE_MODEL]) == (standin.calls[0].id, standin.calls[0].model)
 
 
 @pytest.mark.feature("tool")
