@@ -16,7 +16,7 @@ demo: $(READY) ## Set up if needed, then show the whole path: app, collector, Pa
 test: $(READY) check unit ## Set up if needed, then run every check and every test
 
 test-sdks: $(READY) ## Try the newest SDKs and frameworks in environments of their own, write docs/sdks.md
-	$(BIN)/python tests/sdks/run.py
+	$(BIN)/python tests/sdks/run.py $(SDKS)
 
 test-prefork: $(READY) ## Forks, gunicorn, Celery, multiprocessing: every span arrives (2 minutes)
 	$(BIN)/python -m pytest -m slow

@@ -3,6 +3,7 @@
 docs/tables.md     from otel_llm_semconv.tables and the views
 docs/settings.md   from otel_llm.settings
 docs/commands.md   from each command's --help
+docs/peers.md      from the table of otel_llm.coexistence
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 import duckdb
 
 from otel_llm.cli import GROUP, SUMMARIES
+from otel_llm.coexistence import PEERS, Spans
 from otel_llm.settings import SETTINGS
 from otel_llm_collector.query.opening import views_sql
 from otel_llm_semconv import tables
@@ -44,6 +46,27 @@ Every command that reads works with or without a running collector. stdout carri
 stderr. Exit codes: 0 fine (also with no rows), 1 failed, 2 wrong usage (flags, SQL syntax, an unknown column), 3 no
 data there yet.
 """
+
+PEERS_INTRO = """\
+SDKs and frameworks trace themselves, and people stack instrumentations. A call is counted once all the same, whoever is
+set up first: `tests/sdks/peers*` try it with the packages themselves. Tokens and cost then stand on the span that is
+counted. Where that is one of ours inside somebody else's, or the inner one of two others', its attribute
+`otel_llm.continues` names the span that is not; an echo carries `otel_llm.echo`. The collector's views leave both out,
+other backends show them. Where the other side records the conventions' metrics, ours adds the cost only.
+"""
+
+
+def peers_page() -> str:
+    kinds = "\n".join(f"- **{kind.name.lower()}**: {kind.value}." for kind in Spans)
+    head = "| scope | package | whose | its spans | metrics | to switch it off | |\n|---|---|---|---|---|---|---|"
+    rows = [
+        f"| `{p.scope}` | {p.package} | {p.owner} | {p.spans.name.lower()} | {'yes' if p.emits_metrics else '-'} "
+        f"| {p.off} | {p.note} |"
+        for p in sorted(PEERS, key=lambda peer: peer.scope.lower())
+    ]
+    return (
+        "\n\n".join(["# Who switches off whom", MADE, PEERS_INTRO.strip(), kinds, head + "\n" + "\n".join(rows)]) + "\n"
+    )
 
 
 def tables_page() -> str:
@@ -98,7 +121,7 @@ def _help(name: str) -> str:
     return re.sub(r"[ \t]+$", "", shown, flags=re.MULTILINE).strip()
 
 
-PAGES = {"tables.md": tables_page, "settings.md": settings_page, "commands.md": commands_page}
+PAGES = {"tables.md": tables_page, "settings.md": settings_page, "commands.md": commands_page, "peers.md": peers_page}
 
 
 def stale() -> list[str]:

@@ -2,17 +2,27 @@
 
 Where a foreign span that stands for one inference is open around a request, the call is written on it and none of
 ours is added. A span that wraps several calls, an agent's or a workflow's, is never written on.
+
+Not every such span is current during its call, so those that start are noted, too: a span that started in the same
+context, is of the same trace and still open is the call's. Where spans of several peers are, the innermost is
+counted: each says in `otel_llm.continues` which one it stands for as well.
+
+The suppression keys of others are honoured. We set none: nobody makes spans below ours, and a call of a model that
+an HTTP hook of the app makes would be lost.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum
+from fnmatch import fnmatchcase
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Final
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -23,64 +33,113 @@ from otel_llm_semconv import attributes as a
 
 #: Set in the context by OpenLLMetry's framework instrumentors around a call whose span they have made already.
 SUPPRESS_LANGUAGE_MODEL_KEY: Final = "suppress_language_model_instrumentation"
+_STARTED_MAX: Final = 32
 
 
 class Spans(Enum):
     """What the spans of a foreign scope are."""
 
-    INFERENCE = "each is one inference, even where it names no operation"
-    MARKED = "those are one inference whose attributes say so"
-    PARENT = "each wraps several calls, or comes after them: none is ever written on"
+    INFERENCE = "each is one inference, even where it names no operation: the call is written on it"
+    MARKED = "those are one inference whose attributes say so: the call is written on them"
+    MISCOUNTED = "each is one inference, whose tokens are wrong in the end: ours is made inside and counted instead"
+    PARENT = "each wraps several calls: none is ever written on, ours are made inside"
+    ECHO = "each tells of a call that is over: marked as an echo, not counted"
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Another instrumentation, by the name of its scope or what that starts with."""
+    """Another instrumentation, by the name of its scope or what that starts with; `package` is its distribution.
+
+    `owner` is whose it is, or `ITSELF` for an SDK or a framework that traces itself.
+    """
 
     scope: str
     package: str
+    owner: str
     spans: Spans
     emits_metrics: bool  # the conventions' own, which ours would add to
     off: str  # how a user switches it off
     note: str = ""
+    suppresses: bool = False  # switches all other instrumentation off inside its own span of a call
+
+    def has(self, distribution: str) -> bool:
+        """True for the distribution that it comes with."""
+        return fnmatchcase(distribution, self.package)
 
 
-_OLL: Final = "its Instrumentor().uninstrument(), or OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
-_OI: Final = "its Instrumentor().uninstrument()"
-_CHILD: Final = "none of its spans is current during the call: both count it"
+ITSELF: Final = "itself"
+_OPENLLMETRY: Final = "OpenLLMetry"
+_OPENINFERENCE: Final = "OpenInference"
+_OPENTELEMETRY: Final = "OpenTelemetry"
+_BY_NAME: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS, or uninstrument() of its instrumentor"
+_NO_PROVIDER: Final = "it cannot be, but by no TracerProvider"
+_NEVER_CURRENT: Final = "its span is not current during the call"
+#: OpenLLMetry's packages that have nothing of their own to say.
+_OTHERS_OF_OPENLLMETRY: Final = (
+    "alephalpha", "bedrock", "cohere", "crewai", "google-generativeai", "groq", "haystack", "llamaindex", "mcp",
+    "mistralai", "ollama", "replicate", "sagemaker", "together", "transformers", "vertexai", "voyageai", "watsonx",
+    "writer",
+)  # fmt: skip
 
-#: One row for each; the longest scope that fits decides. What no row fits is judged as MARKED.
+
+def _openllmetry(name: str, spans: Spans = Spans.MARKED, note: str = "") -> Peer:
+    package = f"opentelemetry-instrumentation-{name}"
+    scope = f"opentelemetry.instrumentation.{name.replace('-', '_')}"
+    return Peer(scope, package, _OPENLLMETRY, spans, emits_metrics=True, off=_BY_NAME, note=note)
+
+
+def _openinference(name: str, spans: Spans, note: str = "") -> Peer:
+    package = f"openinference-instrumentation-{name}"
+    scope = f"openinference.instrumentation.{name.replace('-', '_')}"
+    return Peer(scope, package, _OPENINFERENCE, spans, emits_metrics=False, off=_BY_NAME, note=note)
+
+
+#: One row for each; the longest scope that fits decides. What no row fits is judged as MARKED. Read in the sources of
+#: the releases that tests/sdks tries, and tried there.
 PEERS: Final = (
-    Peer("com.anthropic.sdk.python", "anthropic", Spans.INFERENCE, False, "ANTHROPIC_OPEN_TELEMETRY=false"),
-    Peer("mistralai_sdk_tracer", "mistralai", Spans.MARKED, False, "no tracer provider"),
-    Peer("opentelemetry.instrumentation.openai", "opentelemetry-instrumentation-openai", Spans.MARKED, True, _OLL),
-    Peer("opentelemetry.instrumentation.anthropic", "opentelemetry-instrumentation-anthropic", Spans.MARKED, True, _OLL,
-         _CHILD),
-    Peer("opentelemetry.instrumentation.langchain", "opentelemetry-instrumentation-langchain", Spans.MARKED, True, _OLL,
-         "sets suppress_language_model_instrumentation below its LLM spans"),
-    Peer("opentelemetry.instrumentation.openai_v2", "opentelemetry-instrumentation-openai-v2", Spans.MARKED, True,
-         _OLL),
-    Peer("opentelemetry.instrumentation.openai_agents", "opentelemetry-instrumentation-openai-agents", Spans.PARENT,
-         True, _OLL),
-    Peer("opentelemetry.instrumentation.genai", "opentelemetry-instrumentation-genai-*", Spans.MARKED, True, _OLL),
-    Peer("opentelemetry.util.genai", "opentelemetry-util-genai", Spans.MARKED, True, _OLL),
-    Peer("openinference.instrumentation", "openinference-instrumentation-*", Spans.MARKED, False, _OI),
-    Peer("openinference.instrumentation.openai", "openinference-instrumentation-openai", Spans.INFERENCE, False, _OI,
-         "shows openinference.span.kind only when it ends"),
-    Peer("openinference.instrumentation.anthropic", "openinference-instrumentation-anthropic", Spans.INFERENCE, False,
-         _OI, "as openai"),
-    Peer("openinference.instrumentation.openai_agents", "openinference-instrumentation-openai-agents", Spans.MARKED,
-         False, _OI),
-    Peer("logfire", "logfire", Spans.MARKED, False, "leave out logfire.instrument_openai() and the like"),
-    Peer("langfuse-sdk", "langfuse", Spans.MARKED, False, "LANGFUSE_TRACING_ENABLED=false"),
-    Peer("openlit", "openlit", Spans.MARKED, True, "leave out openlit.init()"),
-    Peer("pydantic-ai", "pydantic-ai", Spans.MARKED, True, "leave out Agent.instrument_all()"),
-    Peer("strands", "strands-agents", Spans.MARKED, False, "no tracer provider"),
-    Peer("gcp.vertex.agent", "google-adk", Spans.MARKED, False, "no tracer provider"),
-    Peer("semantic_kernel", "semantic-kernel", Spans.MARKED, False, "its GENAI diagnostics settings"),
-    Peer("autogen-core", "autogen-core", Spans.PARENT, False, "AUTOGEN_DISABLE_RUNTIME_TRACING=true"),
-    Peer("litellm", "litellm", Spans.PARENT, False, "leave otel out of litellm.callbacks",
-         "its span starts after the call has ended"),
+    Peer("com.anthropic.sdk.python", "anthropic", ITSELF, Spans.INFERENCE, False, "ANTHROPIC_OPEN_TELEMETRY=false",
+         "off, unless the variable is set"),
+    Peer("mistralai_sdk_tracer", "mistralai", ITSELF, Spans.MARKED, False, "MISTRAL_SDK_TELEMETRY=false"),
+    _openllmetry("openai"),
+    _openllmetry("anthropic", Spans.MISCOUNTED, f"{_NEVER_CURRENT}; counts the first output tokens of a stream twice"),
+    _openllmetry("langchain", note=f"{_NEVER_CURRENT}; it suppresses ours by {SUPPRESS_LANGUAGE_MODEL_KEY}"),
+    _openllmetry("openai-agents", Spans.PARENT),
+    *map(_openllmetry, _OTHERS_OF_OPENLLMETRY),
+    Peer("opentelemetry.instrumentation.openai_v2", "opentelemetry-instrumentation-openai-v2", _OPENTELEMETRY,
+         Spans.MARKED, True, _BY_NAME, "needs opentelemetry-util-genai 0.4b0; ends with the genai one"),
+    Peer("opentelemetry.instrumentation.google_genai", "opentelemetry-instrumentation-google-genai", _OPENTELEMETRY,
+         Spans.MARKED, True, _BY_NAME, "has no hook in google-genai 3"),
+    Peer("opentelemetry.instrumentation.genai", "opentelemetry-instrumentation-genai-*", _OPENTELEMETRY, Spans.MARKED,
+         True, _BY_NAME),
+    Peer("opentelemetry.util.genai", "opentelemetry-util-genai", _OPENTELEMETRY, Spans.MARKED, True, _BY_NAME,
+         "used by hand"),
+    Peer("openinference.instrumentation", "openinference-instrumentation-*", _OPENINFERENCE, Spans.MARKED, False,
+         _BY_NAME),
+    _openinference("openai", Spans.INFERENCE, "shows openinference.span.kind only when it ends"),
+    _openinference("anthropic", Spans.INFERENCE, "as openai"),
+    _openinference("langchain", Spans.MARKED, _NEVER_CURRENT),
+    _openinference("openai-agents", Spans.MARKED),
+    Peer("logfire", "logfire", "Logfire", Spans.MARKED, False, "leave out logfire.instrument_openai() and the like",
+         "ends the span of a stream when it begins, and tells the tokens in a log: ours carries them instead",
+         suppresses=True),
+    Peer("langfuse-sdk", "langfuse", "Langfuse", Spans.MARKED, False, "LANGFUSE_TRACING_ENABLED=false", _NEVER_CURRENT),
+    Peer("openlit", "openlit", "OpenLIT", Spans.MARKED, True, "leave out openlit.init()"),
+    Peer("openlit.instrumentation.openai", "openlit", "OpenLIT", Spans.INFERENCE, True, "leave out openlit.init()",
+         "names no operation until it ends"),
+    Peer("openlit.instrumentation.anthropic", "openlit", "OpenLIT", Spans.MISCOUNTED, True, "leave out openlit.init()",
+         "leaves what the cache had out of the input"),
+    Peer("pydantic-ai", "pydantic-ai-slim", ITSELF, Spans.MARKED, True, "leave out Agent.instrument_all()"),
+    Peer("strands", "strands-agents", ITSELF, Spans.MARKED, False, _NO_PROVIDER, "names itself as the provider"),
+    Peer("gcp.vertex.agent", "google-adk", ITSELF, Spans.MARKED, False, _NO_PROVIDER),
+    Peer("semantic_kernel", "semantic-kernel", ITSELF, Spans.MARKED, False,
+         "leave out SEMANTICKERNEL_EXPERIMENTAL_GENAI_ENABLE_OTEL_DIAGNOSTICS"),
+    Peer("autogen-core", "autogen-core", ITSELF, Spans.PARENT, False, _NO_PROVIDER, "agents and tools"),
+    Peer("autogen SingleThreadedAgentRuntime", "autogen-core", ITSELF, Spans.PARENT, False,
+         "AUTOGEN_DISABLE_RUNTIME_TRACING=true", "messages between agents"),
+    Peer("autogen Worker Runtime", "autogen-ext", ITSELF, Spans.PARENT, False, "AUTOGEN_DISABLE_RUNTIME_TRACING=true",
+         "as the one above"),
+    Peer("litellm", "litellm", ITSELF, Spans.ECHO, False, "leave otel out of litellm.callbacks",
+         "metrics only with LITELLM_OTEL_INTEGRATION_ENABLE_METRICS=true"),
 )  # fmt: skip
 
 #: Attribute that marks one inference in a dialect -> the values that do.
@@ -90,9 +149,22 @@ _MARKS: Final[Mapping[str, frozenset[str]]] = {
     a.OPENLLMETRY_REQUEST_TYPE: frozenset({"chat", "completion", "embedding", "rerank"}),
     a.LANGFUSE_KIND: frozenset({"generation", "embedding"}),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """The foreign span that a call belongs to. `takes` is False where one of ours is made inside it and counted."""
+
+    span: Span
+    takes: bool = True
+    counts: bool = False  # its owner, or one further out, records the conventions' metrics of the call
+
+
 #: Foreign spans that a call has written on.
 _adopted: Final[WeakSet[Span]] = WeakSet()
 _adopting: Final = threading.Lock()
+#: Spans of peers that started in the running context, the outer ones first.
+_started: Final[ContextVar[tuple[ref[Span], ...]]] = ContextVar("otel-llm-started", default=())
 
 
 @lru_cache(maxsize=256)
@@ -102,27 +174,44 @@ def find_peer(scope: str) -> Peer | None:
     return max(fitting, key=lambda row: len(row.scope), default=None)
 
 
-def adopt_span(context: Context) -> Span | None:
-    """The foreign span around this call, for the first call inside it; any later one needs a span of its own.
+def note_start(span: Span) -> None:
+    """A span has started, in the context that runs: a later call may belong to it. An echo is marked as one."""
+    row = find_peer(_scope(span))
+    if row is None or row.spans is Spans.PARENT or not isinstance(span, ReadableSpan):
+        return
+    if row.spans is Spans.ECHO or (span.attributes or {}).get(a.LOGFIRE_SPAN_TYPE) == "log":
+        span.set_attribute(a.ECHO, True)
+        return
+    before = [one for one in _started.get() if (other := one()) and other.is_recording() and other not in _adopted]
+    _started.set((*before[-_STARTED_MAX:], ref(span)))
+
+
+def find_foreign(context: Context) -> Foreign | None:
+    """The foreign span of this call, for the first call inside it; any later one needs a span of its own.
 
     Where somebody has suppressed the spans of models and has none open, it is one that records nothing.
     """
-    current = trace.get_current_span(context)
-    if current is trace.INVALID_SPAN and SUPPRESS_LANGUAGE_MODEL_KEY not in context:
+    current, is_suppressed = trace.get_current_span(context), bool(context.get(SUPPRESS_LANGUAGE_MODEL_KEY))
+    started = _started.get()
+    if current is trace.INVALID_SPAN and not started and not is_suppressed:
         return None
-    if not _is_inference(current):
-        return NonRecordingSpan(current.get_span_context()) if context.get(SUPPRESS_LANGUAGE_MODEL_KEY) else None
     with _adopting:
-        if current in _adopted:
-            return None
-        _adopted.add(current)
-    return current
+        around = list(_around(current, started))
+        _adopted.update(around)
+    if not around:
+        return Foreign(NonRecordingSpan(current.get_span_context())) if is_suppressed else None
+    for outer, inner in pairwise(around):
+        inner.set_attribute(a.CONTINUES, trace.format_span_id(outer.get_span_context().span_id))
+    innermost = find_peer(_scope(around[-1]))
+    takes = innermost is None or innermost.spans is not Spans.MISCOUNTED
+    return Foreign(around[-1], takes, any(map(_counts_itself, around)))
 
 
-def counts_itself(span: Span) -> bool:
-    """True where the foreign instrumentation records the conventions' metrics of its span's call."""
-    row = find_peer(_scope(span))
-    return row is not None and row.emits_metrics
+def lets_through(context: Context) -> bool:
+    """True where all instrumentation is suppressed by a peer that is inside its own span of a call: ours helps it."""
+    current = trace.get_current_span(context)
+    row = find_peer(_scope(current))
+    return row is not None and row.suppresses and _is_inference(current)
 
 
 def lacks_usage(span: Span) -> bool:
@@ -131,17 +220,39 @@ def lacks_usage(span: Span) -> bool:
     return isinstance(span, ReadableSpan) and not span.is_recording() and a.USAGE_OUTPUT_TOKENS not in attributes
 
 
+def _around(current: Span, started: tuple[ref[Span], ...]) -> Iterator[Span]:
+    """The spans of this call that nothing was written on yet, the innermost last.
+
+    Of one peer it is the first that is open: a framework starts those of a batch before it makes the calls.
+    """
+    found: dict[str, Span] = {}
+    trace_id, span_id = current.get_span_context().trace_id, current.get_span_context().span_id
+    for span in filter(None, (one() for one in started)):
+        is_here = trace_id in (trace.INVALID_TRACE_ID, span.get_span_context().trace_id)
+        is_current = span.get_span_context().span_id == span_id
+        if is_here and not is_current and span not in _adopted and _is_inference(span):
+            found.setdefault(_scope(span), span)
+    if current not in _adopted and _is_inference(current):
+        found.pop(_scope(current), None)
+        found[_scope(current)] = current
+    yield from found.values()
+
+
+def _counts_itself(span: Span) -> bool:
+    row = find_peer(_scope(span))
+    return row is not None and row.emits_metrics
+
+
 def _is_inference(span: Span) -> bool:
     """True for a span of somebody else's that stands for one call: an SDK's own, or another instrumentation's."""
     if not span.is_recording() or not isinstance(span, ReadableSpan):
         return False
     scope, attributes = _scope(span), span.attributes or {}
     row = find_peer(scope)
-    if scope == a.SCOPE_APP or (row is not None and row.spans is Spans.PARENT):
+    if scope == a.SCOPE_APP or (row is not None and row.spans in (Spans.PARENT, Spans.ECHO)):
         return False
-    if row is not None and row.spans is Spans.INFERENCE and a.OPERATION not in attributes:
-        return True
-    return any(attributes.get(name) in values for name, values in _MARKS.items())
+    names_none = row is not None and row.spans in (Spans.INFERENCE, Spans.MISCOUNTED) and a.OPERATION not in attributes
+    return names_none or any(attributes.get(name) in values for name, values in _MARKS.items())
 
 
 def _scope(span: Span) -> str:

@@ -22,7 +22,7 @@ from opentelemetry.util.types import AttributeValue
 from otel_llm_semconv import attributes as a
 from otel_llm_semconv import usage as u
 
-from .coexistence import adopt_span, counts_itself, lacks_usage
+from .coexistence import find_foreign, lacks_usage
 from .content import Capture
 from .context import Scope, current_scope, with_scope
 from .encodable import clean, clean_attributes, message_of
@@ -76,12 +76,18 @@ class Driver:
     def open(self, target: Target, host: str, port: int | None, context: Context) -> Call:
         """The call of a recognised request, with its span started, or the foreign LLM span that is open around it."""
         request = target.reader.read_request(target.body, target.path)
-        foreign = adopt_span(context)
+        foreign, scope = find_foreign(context), current_scope(context)
         if foreign is None:
             span = self.start(target, request, host, port, context=context)
-            return Call(self, target, request, span, (host, port), scope=current_scope(context), owned=True)
-        _fill(foreign, _request_attributes(target, request, host, port))
-        return Call(self, target, request, foreign, (host, port), scope=current_scope(context), owned=False)
+            return Call(self, target, request, span, (host, port), scope=scope, owned=True)
+        if foreign.takes:
+            span = foreign.span
+            _fill(span, _request_attributes(target, request, host, port))
+        else:
+            span = self.start(target, request, host, port, context=context, inside=foreign.span)
+        call = Call(self, target, request, span, (host, port), scope=scope, owned=not foreign.takes)
+        call.is_counted = foreign.counts
+        return call
 
     def start(
         self,
@@ -92,9 +98,16 @@ class Driver:
         *,
         started_ns: int | None = None,
         context: Context | None = None,
+        inside: Span | None = None,
     ) -> Span:
-        """A span of ours, begun now or at a time that has passed, in the running context or another."""
+        """A span of ours, begun now or at a time that has passed, in the running context or another.
+
+        Made `inside` a foreign span of the same call, it is the one that counts.
+        """
         attributes = clean_attributes(_request_attributes(target, request, host, port))
+        if inside is not None:
+            attributes[a.CONTINUES] = trace.format_span_id(inside.get_span_context().span_id)
+            context = trace.set_span_in_context(inside, context)
         name = _name(request.operation, request.model)
         return self.tracer.start_span(name, context, kind=SpanKind.CLIENT, attributes=attributes, start_time=started_ns)
 
@@ -121,6 +134,7 @@ class Call:
         "answer",
         "attempts",
         "http_status",
+        "is_counted",
         "is_streaming",
         "output_chunks",
         "request",
@@ -160,6 +174,7 @@ class Call:
         self.answer = Answer()
         self.attempts = 0
         self.http_status: int | None = None
+        self.is_counted = False  # somebody else records its metrics, but for the cost
         self.is_streaming = False  # a body of it is being read by the app
         self.time_to_first_chunk_s: float | None = None
         self.output_chunks = 0
@@ -302,7 +317,7 @@ class Call:
                 guarded(self._take_over)
             if self.span.is_recording():
                 self._write(price)
-            if self._driver.metrics.is_active and (self._owned or not counts_itself(self.span)):
+            if self._driver.metrics.is_active:
                 guarded(self._count, usage, price)
         finally:
             if self._owned:
@@ -310,12 +325,10 @@ class Call:
 
     def _take_over(self) -> None:
         """The foreign span ended before its call: what it could not take goes on one of ours, marked, inside it."""
-        foreign = self.span.get_span_context()
-        context = trace.set_span_in_context(self.span, with_scope(self._scope))
+        began_ns, context = self._started_ns, with_scope(self._scope)
         self.span = self._driver.start(
-            self.target, self.request, self._host, self._port, started_ns=self._started_ns, context=context
+            self.target, self.request, self._host, self._port, started_ns=began_ns, context=context, inside=self.span
         )
-        self.span.set_attribute(a.CONTINUES, trace.format_span_id(foreign.span_id))
         self._owned = True
 
     def _write(self, price: Any) -> None:
@@ -413,6 +426,7 @@ class Call:
                 output_chunks=self.output_chunks or None,
                 error_type=self._error_type,
                 stream=self.request.stream,
+                is_counted=self.is_counted,
                 span_context=self.span.get_span_context(),
             ),
             self.span.attributes if isinstance(self.span, ReadableSpan) else self._scope.attributes,
@@ -466,6 +480,8 @@ def _request_attributes(target: Target, request: Request, host: str, port: int |
 
 
 def _fill(span: Span, attributes: dict[str, AttributeValue]) -> None:
-    """Say on a foreign span what its owner has not said yet."""
+    """Say on a foreign span what its owner has not said yet, and who bills: some name themselves there."""
     own = (span.attributes or {}) if isinstance(span, ReadableSpan) else {}
-    span.set_attributes(clean_attributes({key: value for key, value in attributes.items() if key not in own}))
+    span.set_attributes(
+        clean_attributes({key: value for key, value in attributes.items() if key not in own or key == a.PROVIDER})
+    )

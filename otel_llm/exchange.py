@@ -15,6 +15,7 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import _SUPPRESS_HTTP_INSTRUMENTATION_KEY, _SUPPRESS_INSTRUMENTATION_KEY, Context
 
+from .coexistence import lets_through
 from .driver import Call, Driver
 from .failures import guarded, swallow
 from .finisher import finisher
@@ -306,7 +307,7 @@ class Exchanges:
                     return None
                 target = self._recogniser.recognise(wire_format, path, host, headers, transport.body(request))
                 if target is not None:
-                    if context.get(_SUPPRESS_INSTRUMENTATION_KEY):
+                    if context.get(_SUPPRESS_INSTRUMENTATION_KEY) and not lets_through(context):
                         return make_private(headers)
                     strip(headers)
                     found = self._begin(target, leaving, transport.port(request), context)

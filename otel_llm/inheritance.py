@@ -16,6 +16,7 @@ from opentelemetry.util.types import AttributeValue
 
 from otel_llm_semconv import attributes as a
 
+from .coexistence import note_start
 from .context import current_scope
 from .encodable import clean_attributes
 from .failures import swallow
@@ -71,6 +72,7 @@ class ContextProcessor(SpanProcessor):
             found = self._find(span, parent_context)
             if found:
                 span.set_attributes(clean_attributes(dict(found)))
+            note_start(span)
         except Exception as error:
             swallow("on_start", error)
 

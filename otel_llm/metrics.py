@@ -69,6 +69,7 @@ class Finished:
     output_chunks: int | None
     error_type: str | None
     stream: bool
+    is_counted: bool = False  # by somebody else's metrics, which know no cost
     span_context: SpanContext | None = None
 
 
@@ -198,13 +199,15 @@ class _Instruments:
         """Record what is known of a call; absent and impossible numbers record nothing."""
         sets = self._sets_of(call, properties)
         context = _context_of(call.span_context)
+        if call.cost_usd is not None and call.cost_usd >= 0:
+            self._cost.record(float(call.cost_usd), sets.cost, context)
+        if call.is_counted:
+            return
         self._duration.record(max(0.0, call.duration_s), sets.duration, context)
         if _is_count(call.usage.input_tokens):
             self._tokens.record(call.usage.input_tokens, sets.input, context)
         if _is_count(call.usage.output_tokens):
             self._tokens.record(call.usage.output_tokens, sets.output, context)
-        if call.cost_usd is not None and call.cost_usd >= 0:
-            self._cost.record(float(call.cost_usd), sets.cost, context)
         if call.stream and call.time_to_first_chunk_s is not None:
             self._first.record(call.time_to_first_chunk_s, sets.cost, context)
             rest_s = call.duration_s - call.time_to_first_chunk_s

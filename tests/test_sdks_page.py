@@ -77,6 +77,7 @@ def test_a_requirement_that_cannot_be_installed_is_said_in_one_line(
     with pytest.raises(EnvironmentFailedError, match="ended with 2: ") as failed:
         Environment("odd", time.monotonic() + 300).install()
     assert "\n" not in str(failed.value)
+    assert str(tmp_path) not in str(failed.value)
 
 
 def test_nothing_runs_past_its_time(tmp_path: Path) -> None:

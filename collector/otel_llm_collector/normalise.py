@@ -197,9 +197,14 @@ def _count(record: SpanRecord, row: Row) -> None:
     """Decide whether the row is one counted call: only leaf inference operations are."""
     genai = any(name.startswith("gen_ai.") for name in record.attributes)
     row["dialect"] = record.scope_name if genai and record.scope_name == a.SCOPE_APP else "genai" if genai else None
-    row["is_llm_call"] = genai and row.get("operation") in a.INFERENCE_OPERATIONS
+    is_inference = genai and row.get("operation") in a.INFERENCE_OPERATIONS
+    is_echo = a.ECHO in record.attributes and record.attributes[a.ECHO].bool_value
+    row["is_llm_call"] = is_inference and not is_echo
     carries_usage = any(row.get(name) is not None for name in usage.FIELDS)
-    row["not_counted_reason"] = "rollup" if genai and carries_usage and not row["is_llm_call"] else None
+    if is_inference and is_echo:
+        row["not_counted_reason"] = "echo"
+    else:
+        row["not_counted_reason"] = "rollup" if genai and carries_usage and not is_inference else None
 
 
 def _price(record: SpanRecord, row: Row) -> None:

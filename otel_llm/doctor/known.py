@@ -1,10 +1,14 @@
-"""Distributions that mean something to the doctor, by name. What has hooks is not listed here: the ledger knows."""
+"""Distributions that mean something to the doctor, by name. What has hooks is not listed here: the ledger knows.
+
+Who else makes spans of the same calls is in the table of `coexistence.py`.
+"""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final
+
+from ..coexistence import ITSELF, PEERS
 
 #: Libraries that SDKs send their requests with.
 HTTP_LIBRARIES: Final = frozenset(
@@ -43,33 +47,24 @@ _ONE: Final = "one of the two is enough: leave its set-up out"
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """Another instrumentation of the same calls: a pattern of its distributions, whose it is, how to switch it off."""
+    """Another owner of instrumentations of the same calls, and how to switch them off."""
 
-    pattern: str
     name: str
     fix: str = _ONE
 
     def matches(self, distribution: str) -> bool:
         """True for a distribution of it."""
-        return re.fullmatch(self.pattern, distribution) is not None
+        return any(peer.owner == self.name and peer.has(distribution) for peer in PEERS)
 
 
 #: What becomes of a call that a rival sees, too.
 OUTCOME: Final = (
-    "makes spans of the same calls. Where its span is open around the call and follows the GenAI conventions, we write "
-    "on it instead of adding ours; else the call is there twice"
+    "makes spans of the same calls. We write on its span of a call, or make ours inside it and count that: see "
+    "docs/peers.md"
 )
 
-RIVALS: Final = (
-    Rival("langfuse", "Langfuse", f"{_ONE}; LANGFUSE_TRACING_ENABLED=false ends it"),
-    Rival("logfire", "Logfire", f"{_ONE}: logfire.instrument_openai() and the like"),
-    Rival("openlit", "OpenLIT", f"{_ONE}: openlit.init()"),
-    Rival("openinference-instrumentation-.+", "OpenInference"),
-    Rival(
-        "opentelemetry-instrumentation-(alephalpha|anthropic|bedrock|cohere|crewai|google-generativeai|groq|haystack|"
-        "langchain|llamaindex|mcp|mistralai|ollama|openai|openai-agents|replicate|sagemaker|together|transformers|"
-        "vertexai|voyageai|watsonx|writer)|traceloop-sdk",
-        "OpenLLMetry",
-    ),
-    Rival("opentelemetry-instrumentation-(genai-.+|google-genai|openai-v2|openai-agents-v2)", "OpenTelemetry"),
+#: The owners in the table of who switches off whom, but for SDKs and frameworks that trace themselves.
+RIVALS: Final = tuple(
+    Rival(owner, f"{_ONE}; {off}")
+    for owner, off in sorted({peer.owner: peer.off for peer in PEERS if peer.owner != ITSELF}.items())
 )

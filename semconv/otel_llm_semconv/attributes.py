@@ -160,6 +160,8 @@ OPENINFERENCE_KIND: Final = "openinference.span.kind"
 OPENLLMETRY_REQUEST_TYPE: Final = "llm.request.type"
 LANGFUSE_KIND: Final = "langfuse.observation.type"
 CONTINUES: Final = "otel_llm.continues"  # span id of the foreign span that ended before this call of it did
+ECHO: Final = "otel_llm.echo"  # true on a foreign span that tells once more of a call that is over
+LOGFIRE_SPAN_TYPE: Final = "logfire.span_type"  # log: it has no duration
 SAMPLE_RATE: Final = "otel_llm.sample_rate"
 
 # --- resource --------------------------------------------------------------------------------------------

@@ -167,6 +167,12 @@ _RECORD = (
     _c("dialect", TEXT, "Spelling that the span was read as; NULL where it is no GenAI span"),
     _c("is_llm_call", BOOL, "The row is one counted call of a model"),
     _c("not_counted_reason", TEXT, "Why a row that looks like a call is not counted"),
+    _c(
+        "continues",
+        TEXT,
+        "Span id of a foreign span of the same call, which this one counts for",
+        attribute=a.CONTINUES,
+    ),
     _c("sample_rate", TEXT, "Sampling rate of the sender, where it is known", attribute=a.SAMPLE_RATE),
     _c("properties", MAP, "Custom properties, without their prefix"),
     _c("attributes", MAP, "All attributes that have no column of their own, as text"),

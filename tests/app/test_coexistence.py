@@ -14,6 +14,7 @@ from app.recording import Recorded
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan
@@ -107,8 +108,8 @@ def test_a_foreign_span_of_one_inference_takes_the_call(
 
 
 PARENTS = (
-    ("litellm", NAMED),
     ("autogen-core", NAMED),
+    ("autogen SingleThreadedAgentRuntime", NAMED),
     ("pydantic-ai", {a.OPERATION: "invoke_agent"}),
     ("openinference.instrumentation.langchain", {a.OPENINFERENCE_KIND: "CHAIN"}),
     ("openinference.instrumentation.openai", {a.OPERATION: "invoke_agent"}),
@@ -127,6 +128,57 @@ def test_a_foreign_span_around_several_calls_is_not_written_on(
     assert scope_of(ours) == a.SCOPE_APP
     assert (ours.attributes or {})[a.COST_AMOUNT]
     assert dict(theirs.attributes or {}) == attributes
+
+
+def test_a_span_that_is_not_current_takes_the_call_that_follows(recorded: Recorded, gpt: openai.OpenAI) -> None:
+    tracer = recorded.provider.get_tracer("langfuse-sdk")
+    theirs = tracer.start_span("theirs", attributes={a.LANGFUSE_KIND: "generation"})
+    ask(gpt)
+    theirs.end()
+    ask(gpt)
+    found, ours = counted(recorded)
+    assert (found.name, scope_of(ours)) == ("theirs", a.SCOPE_APP)
+    assert a.CONTINUES not in (ours.attributes or {})
+
+
+def test_a_peer_that_counts_wrongly_is_continued(recorded: Recorded, gpt: openai.OpenAI) -> None:
+    tracer = recorded.provider.get_tracer("opentelemetry.instrumentation.anthropic")
+    theirs = tracer.start_span("theirs", attributes=NAMED)
+    ask(gpt)
+    theirs.end()
+    ours, other = counted(recorded)
+    assert (scope_of(ours), other.name) == (a.SCOPE_APP, "theirs")
+    assert ours.parent == other.context
+    assert (ours.attributes or {})[a.CONTINUES] == trace.format_span_id(theirs.get_span_context().span_id)
+
+
+def test_of_two_peers_the_inner_one_is_counted(recorded: Recorded, gpt: openai.OpenAI) -> None:
+    outer = recorded.provider.get_tracer("opentelemetry.instrumentation.genai.anthropic")
+    inner = recorded.provider.get_tracer("com.anthropic.sdk.python")
+    with outer.start_as_current_span("outer", attributes=NAMED) as first, inner.start_as_current_span("inner"):
+        ask(gpt)
+    found = {span.name: dict(span.attributes or {}) for span in recorded.spans()}
+    assert found.keys() == {"outer", "inner"}
+    assert a.COST_AMOUNT not in found["outer"]
+    assert found["inner"][a.COST_AMOUNT] > 0
+    assert found["inner"][a.CONTINUES] == trace.format_span_id(first.get_span_context().span_id)
+
+
+def test_an_echo_is_marked(recorded: Recorded) -> None:
+    recorded.provider.get_tracer("litellm").start_span("litellm_request", attributes=NAMED).end()
+    recorded.provider.get_tracer("logfire.openai").start_span("log", attributes={"logfire.span_type": "log"}).end()
+    assert [(span.attributes or {})[a.ECHO] for span in recorded.spans()] == [True, True]
+
+
+def test_a_peer_that_suppresses_all_others_is_helped(recorded: Recorded, gpt: openai.OpenAI) -> None:
+    tracer = recorded.provider.get_tracer("logfire.openai")
+    with tracer.start_as_current_span("theirs", attributes=NAMED), suppress_instrumentation():
+        ask(gpt)
+    with recorded.tracer.start_as_current_span("work", attributes=NAMED), suppress_instrumentation():
+        ask(gpt)
+    theirs, work = recorded.spans()
+    assert (theirs.attributes or {})[a.COST_AMOUNT]
+    assert dict(work.attributes or {}) == NAMED
 
 
 def test_a_stream_under_a_span_that_stays_open(recorded: Recorded, gpt: openai.OpenAI) -> None:
@@ -195,21 +247,20 @@ def test_metrics_count_a_call_once(standin: Standin, gpt: openai.OpenAI, scope: 
             with recorded.provider.get_tracer(scope).start_as_current_span("theirs", attributes=NAMED):
                 ask(gpt)
         the_call(recorded)
-        assert durations(reader) == counts
+        found = counts_of(reader)
+        assert (found.get(a.METRIC_OPERATION_DURATION, 0), found[a.METRIC_OPERATION_COST]) == (counts, 1)
     finally:
         otel_llm.uninstrument()
 
 
-def durations(reader: InMemoryMetricReader) -> int:
+def counts_of(reader: InMemoryMetricReader) -> dict[str, int]:
     data = reader.get_metrics_data()
-    return sum(
-        point.count  # type: ignore[union-attr]
+    return {
+        metric.name: sum(point.count for point in metric.data.data_points)  # type: ignore[union-attr,misc]
         for resource in (data.resource_metrics if data is not None else ())
         for scope in resource.scope_metrics
         for metric in scope.metrics
-        if metric.name == a.METRIC_OPERATION_DURATION
-        for point in metric.data.data_points
-    )
+    }
 
 
 @pytest.mark.parametrize("native", ["on", "off", "content"])

@@ -79,6 +79,12 @@ def test_a_declared_cost_counts_only_where_no_price_is_known() -> None:
     assert (row["cost_usd"], row["cost_status"]) == (Decimal("0.5"), "provider_declared")
 
 
+def test_an_echo_of_a_call_is_not_counted() -> None:
+    row = row_of(otlp.chat(1000, 200, **{"otel_llm.echo": True}))
+    assert (row["is_llm_call"], row["not_counted_reason"], row["cost_status"]) == (False, "echo", "not_counted")
+    assert row.get("cost_usd") is None
+
+
 def test_usage_on_a_parent_is_not_counted() -> None:
     row = row_of(otlp.chat() | {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "triage"})
     assert (row["is_llm_call"], row["not_counted_reason"], row["cost_status"]) == (False, "rollup", "not_counted")

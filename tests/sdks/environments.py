@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -54,7 +55,8 @@ class Environment:
 
     def install(self) -> None:
         """Make it anew: the newest releases there are now, and nothing that an earlier run left."""
-        self._uv("venv", "--clear", self._venv, "--python", sys.executable)
+        shutil.rmtree(self._venv, ignore_errors=True)  # a run that was killed may have left half of one
+        self._uv("venv", self._venv, "--python", sys.executable)
         self._uv("pip", "install", "--editable", ROOT, "pytest", "-r", self.requirements, *self._here)
 
     def test(self, arguments: Sequence[str]) -> dict[str, Any]:
@@ -152,10 +154,9 @@ def _reason(output: str) -> str:
 
     Of what uv derives that is the first step, for the rest follows from it.
     """
-    said = " ".join(output.split())
-    derived = re.search(r"Because (.+?),? (?:we can conclude|your requirements)", said)
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    why = derived[1] if derived else next((line for line in lines if "error" in line.lower()), *lines[-1:] or [""])
+    said = " ".join(output.split()).partition(" hint: ")[0]
+    derived = re.search(r"Because (.+?),? we can conclude", said)
+    why = derived[1] if derived else said.rpartition("error: ")[2].replace(" cause: ", ": ")
     return _ELSEWHERE.sub("...", why.replace(str(ROOT), "."))[:_REASON_LENGTH_MAX]
 
 

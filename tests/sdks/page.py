@@ -25,7 +25,7 @@ def render(results: Mapping[str, Mapping[str, Any]]) -> str:
     parts = ["# SDKs seen working", MADE, INTRO.strip(), "\n".join([HEAD, *rows])]
     if gaps:
         parts.append("## Environments that did not work\n\n" + "\n".join(f"- {gap}" for gap in gaps))
-    if notes := sorted(note for result in results.values() for note in result.get("notes", ())):
+    if notes := sorted({note for result in results.values() for note in result.get("notes", ())}):
         parts.append("## Releases that could not be tried\n\n" + "\n".join(f"- {note}" for note in notes))
     return "\n\n".join([*parts, _environments(results)]) + "\n"
 

@@ -28,7 +28,8 @@ HELLO: Any = [{"role": "user", "content": "hello"}]
 CHAT: dict[str, Any] = {"model": MODEL, "messages": HELLO}
 STREAM: dict[str, Any] = CHAT | {"stream": True}
 
-#: Vendors with a host row, by their names in the GenAI conventions where those have one.
+#: Vendors with a host row, by their names in the GenAI conventions where those have one, and three servers of the
+#: user's own, whose hosts the settings name.
 VENDORS = (
     "cerebras",
     "deepinfra",
@@ -36,6 +37,8 @@ VENDORS = (
     "fireworks",
     "groq",
     "hyperbolic",
+    "llama_cpp",
+    "lm_studio",
     "moonshot_ai",
     "nebius",
     "nvidia",
@@ -43,6 +46,7 @@ VENDORS = (
     "perplexity",
     "sambanova",
     "together",
+    "vllm",
     "x_ai",
 )
 

@@ -70,6 +70,7 @@ class Records(BaseRetriever):
         return [Document(page_content="no known allergies")]
 
 
+@pytest.mark.sdk("langchain-openai")
 @pytest.mark.feature("chain")
 def test_a_chain(recorded: Recorded, standin: Standin, model: BaseChatModel, ask: Ask) -> None:
     ask(PROMPT | model | StrOutputParser(), {"complaint": "chest pain"})
