@@ -217,7 +217,7 @@ class EventRecorder(Recorder):
             if not self._call.is_foreign:  # whose owner may end it before the body is closed
                 self._batch_bytes = BATCH_BYTES
                 self._reads_tail = a.REQUEST_CHOICE_COUNT not in self._call.request.attributes
-        if not self._seen or self._parses_all or any(mark in block for mark in self._reader.MARKS):
+        if not self._seen or self._parses_all or any(map(block.__contains__, self._reader.MARKS)):
             self._fold(block)
 
     def _fold(self, block: bytes) -> None:

@@ -21,6 +21,7 @@ PROMPT_NAME_KEY: Final = "prompt_name"
 PROMPT_VERSION_KEY: Final = "prompt_version"
 SESSION_ID_KEY: Final = "session_id"
 USER_ID_KEY: Final = "user_id"
+_HEAD_BYTES: Final = 8  # a byte order mark and the first sign behind it, in any encoding that JSON may come in
 #: How a stream is cut into events: server-sent events, one JSON text a line, the binary frames of AWS.
 EVENTS: Final = "events"
 LINES: Final = "lines"
@@ -144,7 +145,9 @@ class Reader:
 
 
 def parse(data: bytes) -> Json:
-    """A JSON object; an empty one where it is nothing of the kind."""
+    """A JSON object; an empty one where it is nothing of the kind, as the end mark of a stream."""
+    if b"{" not in data.lstrip()[:_HEAD_BYTES]:
+        return {}
     try:
         parsed = loads(data)
     except (ValueError, RecursionError):
