@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ HEAD = "| SDK | version | exercised | result | seen |\n|---|---|---|---|---|"
 
 def render(results: Mapping[str, Mapping[str, Any]]) -> str:
     """The page of the results by environment."""
-    rows = sorted(row for result in results.values() for row in _rows(result))
+    rows = sorted(_rows(results.values()))
     gaps = [f"`{name}`: {result['error']}" for name, result in sorted(results.items()) if result["error"]]
     parts = ["# SDKs seen working", MADE, INTRO.strip(), "\n".join([HEAD, *rows])]
     if gaps:
@@ -30,12 +30,21 @@ def render(results: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n\n".join([*parts, _environments(results)]) + "\n"
 
 
-def _rows(result: Mapping[str, Any]) -> Iterator[str]:
-    for sdk, found in result["sdks"].items():
-        features = found["features"]
+def _rows(results: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """A row for each version of an SDK, whatever environments it was tried in."""
+    merged: dict[tuple[str, str], dict[str, str]] = {}
+    seen: dict[tuple[str, str], str] = {}
+    for result in results:
+        for sdk, found in result["sdks"].items():
+            key = sdk, found["version"] or "unknown"
+            features = merged.setdefault(key, {})
+            failed = {name for name, outcome in features.items() if outcome != "passed"}
+            features.update({name: outcome for name, outcome in found["features"].items() if name not in failed})
+            seen[key] = max(seen.get(key, ""), result["date"])
+    for (sdk, version), features in sorted(merged.items()):
         bad = [f"{outcome}: {name}" for name, outcome in sorted(features.items()) if outcome != "passed"]
         said = "; ".join(bad) or "passed"
-        yield f"| {sdk} | {found['version'] or 'unknown'} | {', '.join(sorted(features))} | {said} | {result['date']} |"
+        yield f"| {sdk} | {version} | {', '.join(sorted(features))} | {said} | {seen[sdk, version]} |"
 
 
 def _environments(results: Mapping[str, Mapping[str, Any]]) -> str:
