@@ -242,7 +242,8 @@ class EventRecorder(Recorder):
             self._see(rest)
         answer = self._call.answer
         complete = self._saw_last or (exhausted and (bool(answer.finish_reasons) or not self._seen))
-        if self._keeps and not complete and not answer.parts:
+        if self._keeps and not complete:
+            answer.parts.clear()  # an event that had to be looked at has left its piece there
             self._read_kept(self._events.SEPARATOR.join(self._keeps))
         return complete
 

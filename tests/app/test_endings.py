@@ -202,3 +202,22 @@ def test_a_flush_waits_for_the_job_that_the_thread_has_just_taken() -> None:
         finisher.submit(lambda number=number: done.append(number))  # type: ignore[misc]
         finisher.drain(5)
         assert len(done) == number + 1
+
+
+@pytest.mark.parametrize("size", [1, 40, None])
+def test_what_a_cut_stream_has_said_is_kept(capturing: Recorded, size: int | None) -> None:
+    """The last event of a Responses stream repeats all; where it never comes, the pieces before it are read."""
+    place = {"item_id": "m", "output_index": 0, "content_index": 0}
+    events = [event("response.output_text.delta", delta=word, **place) for word in ("one ", "two ", "three")]
+    raw = b"".join(events)
+    pieces = [raw[start : start + size] for start in range(0, len(raw), size)] if size else events
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, headers=SAYS_EVENTS, content=iter(pieces)))
+    asked = {"model": "gpt-4o", "input": "hello", "stream": True}
+    with (
+        httpx2.Client(transport=transport) as client,
+        client.stream("POST", "http://llm.test/v1/responses", json=asked) as response,
+    ):
+        assert response.read() == raw
+    found = capturing.attributes()
+    assert found[a.USAGE_STATUS] == "partial"
+    assert json.loads(str(found[a.OUTPUT_MESSAGES]))[0]["parts"] == [{"type": "text", "content": "one two three"}]
