@@ -8,11 +8,9 @@ functions, then the body of the request (OpenAI's `user` and `metadata`), then w
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from types import TracebackType
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, NamedTuple, cast
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
@@ -20,12 +18,10 @@ from opentelemetry.util.types import AttributeValue
 
 from otel_llm_semconv import attributes as a
 
-from .entered import Entries
-from .failures import swallow
+from .failures import guarded
+from .surrounding import Surrounding
 
 __all__ = ["Binding", "Scope", "current_scope", "prompt", "properties", "session", "user", "with_scope"]
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 _KEY: Final = otel_context.create_key("otel-llm-scope")
 
@@ -47,70 +43,33 @@ def current_scope(context: Context | None = None) -> Scope:
     return cast(Scope, found) if found is not None else _EMPTY
 
 
-def with_scope(scope: Scope) -> Context:
-    """The running code's context with another scope."""
-    return otel_context.set_value(_KEY, scope)
+def with_scope(scope: Scope, context: Context | None = None) -> Context:
+    """A context, or the running code's, with another scope."""
+    return otel_context.set_value(_KEY, scope, context)
 
 
-class Binding:
-    """A context manager that is also a decorator of functions, coroutine functions and generators.
-
-    It adds attributes to every span that is started inside. The body of a generator runs inside at each step, and
-    nothing is left attached while it is suspended.
-    """
+class Binding(Surrounding["Bound"]):
+    """A context manager that is also a decorator: it adds attributes to every span that is started inside."""
 
     def __init__(self, attributes: Mapping[str, AttributeValue]) -> None:
-        self._attributes = dict(attributes)
-        self._entries: Entries[None] = Entries()
+        super().__init__()
+        self._attributes = attributes
+
+    def start(self) -> Bound:
+        scope = current_scope()
+        return Bound(with_scope(replace(scope, attributes={**scope.attributes, **self._attributes})))
+
+    def maker(self, function: Callable[..., Any]) -> Callable[[], Binding]:
+        return functools.partial(Binding, self._attributes)
 
     def __enter__(self) -> None:
-        self._entries.enter(self._context(), None)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._entries.leave()
-
-    def __call__(self, function: F) -> F:
-        from .generators import drive, drive_async
-
-        @functools.wraps(function)
-        def plain(*args: Any, **kwargs: Any) -> Any:
-            with Binding(self._attributes):
-                return function(*args, **kwargs)
-
-        @functools.wraps(function)
-        async def coroutine(*args: Any, **kwargs: Any) -> Any:
-            with Binding(self._attributes):
-                return await function(*args, **kwargs)
-
-        @functools.wraps(function)
-        def generator(*args: Any, **kwargs: Any) -> Any:
-            return drive(function(*args, **kwargs), self._start)
-
-        @functools.wraps(function)
-        def async_generator(*args: Any, **kwargs: Any) -> Any:
-            return drive_async(function(*args, **kwargs), self._start)
-
-        if inspect.iscoroutinefunction(function):
-            return cast(F, coroutine)
-        if inspect.isasyncgenfunction(function):
-            return cast(F, async_generator)
-        return cast(F, generator if inspect.isgeneratorfunction(function) else plain)
-
-    def _start(self) -> _Bound:
-        return _Bound(self._context())
-
-    def _context(self) -> Context:
-        scope = current_scope()
-        return with_scope(replace(scope, attributes={**scope.attributes, **self._attributes}))
+        self.enter()
 
 
-class _Bound:
-    """One run of a generator inside a binding."""
+class Bound(NamedTuple):
+    """One run of what is inside a binding."""
 
-    def __init__(self, context: Context) -> None:
-        self.context = context
+    context: Context
 
     def end(self, error: BaseException | None) -> None:
         """Nothing is held."""
@@ -118,12 +77,12 @@ class _Bound:
 
 def session(id: str, name: str | None = None, path: str | None = None) -> Binding:
     """Calls inside belong to the session `id`; `name` is for people, `path` its place, such as `/intake/triage`."""
-    return Binding(_texts({a.SESSION_ID: id, a.SESSION_NAME: name, a.SESSION_PATH: path}))
+    return _binding(_text, {a.SESSION_ID: id, a.SESSION_NAME: name, a.SESSION_PATH: path})
 
 
 def user(id: str) -> Binding:
     """Calls inside are made on behalf of the end user `id`."""
-    return Binding(_texts({a.USER_ID: id}))
+    return _binding(_text, {a.USER_ID: id})
 
 
 def properties(**kv: str | bool | float | None) -> Binding:
@@ -132,28 +91,23 @@ def properties(**kv: str | bool | float | None) -> Binding:
     No value raises in the running app: None leaves the property out, and what is no text, number or true/false is
     written as `str()` has it.
     """
-    found = {a.PROPERTY_PREFIX + key: _plain(value) for key, value in kv.items()}
-    return Binding({name: value for name, value in found.items() if value is not None})
+    return _binding(_plain, {a.PROPERTY_PREFIX + key: value for key, value in kv.items()})
 
 
 def prompt(name: str, version: str | None = None) -> Binding:
     """Calls inside use the prompt template `name` in this version."""
-    return Binding(_texts({a.PROMPT_NAME: name, a.PROMPT_VERSION: version}))
+    return _binding(_text, {a.PROMPT_NAME: name, a.PROMPT_VERSION: version})
 
 
-def _texts(given: Mapping[str, Any]) -> dict[str, AttributeValue]:
-    """What was given, as text; None is left out, whatever the annotations say."""
-    found = {name: _text(value) for name, value in given.items()}
-    return {name: value for name, value in found.items() if value is not None}
+def _binding(read: Callable[[Any], AttributeValue], given: Mapping[str, Any]) -> Binding:
+    """What was given, as it is read; None is left out, whatever the annotations say."""
+    found = {name: guarded(read, value) for name, value in given.items() if value is not None}
+    return Binding({name: value for name, value in found.items() if value is not None})
 
 
-def _plain(value: Any) -> AttributeValue | None:
+def _plain(value: Any) -> AttributeValue:
     return value if isinstance(value, str | bool | int | float) else _text(value)
 
 
-def _text(value: Any) -> str | None:
-    try:
-        return None if value is None else str(value)
-    except Exception as error:
-        swallow("a value without text", error)
-        return None
+def _text(value: Any) -> str:
+    return str(value)

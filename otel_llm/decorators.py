@@ -8,14 +8,12 @@ An exception is recorded, marks the span as an error and goes on its way.
 from __future__ import annotations
 
 import functools
-import inspect
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, Final, TypeVar, cast, overload
+from typing import Any, Final, TypeVar, overload
 
-from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.semconv.attributes.exception_attributes import EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE
@@ -26,9 +24,8 @@ from otel_llm_semconv import attributes as a
 
 from .context import current_scope, with_scope
 from .encodable import clean, clean_attributes, message_of
-from .entered import Entries
 from .failures import swallow
-from .generators import drive, drive_async
+from .surrounding import Surrounding
 from .tracing import tracer
 
 __all__ = ["agent", "task", "tool", "workflow"]
@@ -52,26 +49,25 @@ TASK: Final = Kind(a.OPERATION_TASK, a.TASK_NAME, is_carried=False)
 RETRIEVAL: Final = Kind(a.OPERATION_RETRIEVAL, a.TASK_NAME, is_carried=False)
 
 
-class Step:
+class Step(Surrounding["Run"]):
     """One workflow, agent, tool or task: enter it, or decorate with it."""
 
     def __init__(self, kind: Kind, name: str | None, attributes: dict[str, AttributeValue] | None = None) -> None:
+        super().__init__()
         self._kind = kind
         self._name = name
         self._attributes = attributes or {}
-        self._entries: Entries[Run] = Entries()
+
+    def start(self) -> Run:
+        return Run(self._kind, self._name or self._kind.operation, self._attributes)
+
+    def maker(self, function: Callable[..., Any]) -> Callable[[], Step]:
+        name = self._name or getattr(function, "__name__", None)
+        return functools.partial(Step, self._kind, name, self._attributes)
 
     def __enter__(self) -> Span:
-        run = Run(self._kind, self._name or self._kind.operation, self._attributes)
-        self._entries.enter(run.context, run)
-        return run.span
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        run = self._entries.leave()
-        if run is not None:
-            run.end(error)
+        run = self.enter()
+        return trace.INVALID_SPAN if run is None else run.span
 
     async def __aenter__(self) -> Span:
         return self.__enter__()
@@ -80,14 +76,6 @@ class Step:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.__exit__(kind, error, trace)
-
-    def __call__(self, function: F) -> F:
-        name = self._name or function.__name__
-
-        def start() -> Step:
-            return Step(self._kind, name, self._attributes)
-
-        return cast(F, _decorate(function, start, lambda: Run(self._kind, name, self._attributes)))
 
 
 class Run:
@@ -128,13 +116,8 @@ class Run:
 
 def _inside(outer: Context | None, names: Mapping[str, AttributeValue]) -> Context:
     """A context, or the running code's, in which spans carry these names, too."""
-    token = None if outer is None else otel_context.attach(outer)
-    try:
-        scope = current_scope()
-        return with_scope(replace(scope, names={**scope.names, **names}))
-    finally:
-        if token is not None:
-            otel_context.detach(token)
+    scope = current_scope(outer)
+    return with_scope(replace(scope, names={**scope.names, **names}), outer)
 
 
 def _record(span: Span, error: BaseException) -> None:
@@ -143,32 +126,6 @@ def _record(span: Span, error: BaseException) -> None:
     span.set_status(Status(StatusCode.ERROR, message))
     stack = "".join(traceback.format_exception(error))
     span.record_exception(error, clean_attributes({EXCEPTION_MESSAGE: message, EXCEPTION_STACKTRACE: stack}))
-
-
-def _decorate(function: Callable[..., Any], start: Callable[[], Step], run: Callable[[], Run]) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def plain(*args: Any, **kwargs: Any) -> Any:
-        with start():
-            return function(*args, **kwargs)
-
-    @functools.wraps(function)
-    async def coroutine(*args: Any, **kwargs: Any) -> Any:
-        with start():
-            return await function(*args, **kwargs)
-
-    @functools.wraps(function)
-    def generator(*args: Any, **kwargs: Any) -> Any:
-        return drive(function(*args, **kwargs), run)
-
-    @functools.wraps(function)
-    def async_generator(*args: Any, **kwargs: Any) -> Any:
-        return drive_async(function(*args, **kwargs), run)
-
-    if inspect.iscoroutinefunction(function):
-        return coroutine
-    if inspect.isasyncgenfunction(function):
-        return async_generator
-    return generator if inspect.isgeneratorfunction(function) else plain
 
 
 def _step(kind: Kind, function_or_name: Any, attributes: dict[str, AttributeValue]) -> Any:

@@ -13,7 +13,32 @@ from typing import Any, Final, Generic, TypeVar
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
+from .failures import swallow
+
 T = TypeVar("T")
+
+
+def attach(context: Context | None) -> Token[Context] | None:
+    """Make a context the running code's, if there is one. Never raises."""
+    if context is None:
+        return None
+    try:
+        return otel_context.attach(context)
+    except Exception as fault:
+        swallow("entering", fault)
+        return None
+
+
+def detach(attached: Token[Context] | None) -> None:
+    """Put back what was the running code's context before. Never raises."""
+    if attached is None:
+        return
+    try:
+        otel_context.detach(attached)
+    except Exception as fault:
+        with suppress(RuntimeError, ValueError):  # it is back already, or was attached by other code
+            attached.var.reset(attached)
+        swallow("leaving", fault)
 
 
 class Entries(Generic[T]):
@@ -22,16 +47,19 @@ class Entries(Generic[T]):
     def __init__(self) -> None:
         self._open: list[_Entry[T]] = []
 
-    def enter(self, context: Context, value: T) -> None:
-        """Run what follows inside the context, until `leave`."""
+    def enter(self, context: Context | None, value: T) -> None:
+        """Run what follows inside the context, until `leave`; None leaves the running code in its own. Never raises."""
         entry = _Entry(self, value)
         entry.outer = _innermost.get()
-        entry.attached = otel_context.attach(context)
+        entry.attached = attach(context)
         entry.mark = _innermost.set(entry)
         self._open.append(entry)
 
     def leave(self) -> T | None:
-        """End the running code's innermost entry of this object, else the last one made anywhere; None without any."""
+        """End the running code's innermost entry of this object, else the last one made anywhere; None without any.
+
+        Never raises.
+        """
         entry = self._find()
         if entry is None:
             return None
@@ -41,7 +69,7 @@ class Entries(Generic[T]):
             _innermost.reset(entry.mark)
         except ValueError:
             return entry.value  # entered by other code, which keeps what is attached there
-        otel_context.detach(entry.attached)
+        detach(entry.attached)
         return entry.value
 
     def _find(self) -> _Entry[T] | None:
@@ -56,7 +84,7 @@ class Entries(Generic[T]):
 class _Entry(Generic[T]):
     __slots__ = ("attached", "mark", "outer", "owner", "value")
 
-    attached: Token[Context]
+    attached: Token[Context] | None
     mark: Token[_Entry[Any] | None]
     outer: _Entry[Any] | None
 

@@ -1,8 +1,13 @@
 """Our own faults: swallowed and counted in production, raised in our tests, never shown to the app as its own.
 
-Every hook of ours that runs on the app's thread is wrapped in `shielded`, called by `guarded`, or catches and calls
-`swallow`. Each kind of fault is logged once; `counts` says how often it happened. A log line says where it happened and
-never the error's own text, which may quote a prompt: `KeyError: 'my name is ...'`.
+What the app's thread runs of ours, hooks and the public API alike, is wrapped in `shielded` or called by `guarded`
+wherever it comes out of the app's code or a library's. A place catches for itself and calls `swallow` where one more
+call would cost too much or something has to be put back. These places have to be right themselves: `EXCEPTIONS` in
+`tests/app/faults.py` lists them, and whatever they call is broken there. Two kinds of code are not guarded: `init` and
+`instrument`, which refuse a setting by `UsageError`, and the hooks of imports, which `patching.py` catches.
+
+Each kind of fault is logged once; `counts` says how often it happened. A log line says where it happened and never the
+error's own text, which may quote a prompt: `KeyError: 'my name is ...'`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Running a generator inside a context, step by step: nothing stays attached while it is suspended at a `yield`.
 
 Everything that is sent or thrown in, `GeneratorExit` of a close included, reaches the generator itself, which decides.
+A fault of ours is counted and changes nothing of that.
 """
 
 from __future__ import annotations
@@ -8,14 +9,18 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any, Protocol
 
-from opentelemetry import context as otel_context
 from opentelemetry.context import Context
+
+from .entered import attach, detach
+from .failures import guarded
 
 
 class Running(Protocol):
     """What surrounds a generator from its first step to its end."""
 
-    context: Context
+    @property
+    def context(self) -> Context:
+        """What its steps run in."""
 
     def end(self, error: BaseException | None) -> None:
         """The generator has returned, or raised this."""
@@ -23,18 +28,19 @@ class Running(Protocol):
 
 def drive(inner: Generator[Any, Any, Any], start: Callable[[], Running]) -> Generator[Any, Any, Any]:
     """The generator, each step of it inside the context of what `start` makes at the first step."""
-    running = start()
+    running = guarded(start)
+    context = None if running is None else running.context
     step, argument = inner.send, None
     error: BaseException | None = None
     try:
         while True:
-            token = otel_context.attach(running.context)
+            token = attach(context)
             try:
                 item = step(argument)
             except StopIteration as stop:
                 return stop.value
             finally:
-                otel_context.detach(token)
+                detach(token)
             argument = None
             try:
                 argument, step = (yield item), inner.send
@@ -44,24 +50,26 @@ def drive(inner: Generator[Any, Any, Any], start: Callable[[], Running]) -> Gene
         error = raised
         raise
     finally:
-        running.end(error)
+        if running is not None:
+            guarded(running.end, error)
         del error
 
 
 async def drive_async(inner: AsyncGenerator[Any, Any], start: Callable[[], Running]) -> AsyncGenerator[Any, Any]:
     """`drive` for an asynchronous generator."""
-    running = start()
+    running = guarded(start)
+    context = None if running is None else running.context
     step, argument = inner.asend, None
     error: BaseException | None = None
     try:
         while True:
-            token = otel_context.attach(running.context)
+            token = attach(context)
             try:
                 item = await step(argument)
             except StopAsyncIteration:
                 return
             finally:
-                otel_context.detach(token)
+                detach(token)
             argument = None
             try:
                 argument, step = (yield item), inner.asend
@@ -71,5 +79,6 @@ async def drive_async(inner: AsyncGenerator[Any, Any], start: Callable[[], Runni
         error = raised
         raise
     finally:
-        running.end(error)
+        if running is not None:
+            guarded(running.end, error)
         del error

@@ -19,7 +19,7 @@ from otel_llm_semconv import attributes as a
 from .coexistence import note_start
 from .context import current_scope
 from .encodable import clean_attributes
-from .failures import swallow
+from .failures import guarded, swallow
 
 KEYS_MAX: Final = 32
 VALUE_CHARS_MAX: Final = 256
@@ -95,16 +95,13 @@ class ContextProcessor(SpanProcessor):
         pass
 
     def shutdown(self) -> None:
-        try:
-            if self.active and self.chain is not None:
-                self._end_open(self.chain)
-            self._drain(SHUTDOWN_S_MAX)
-        except Exception as error:
-            swallow("shutdown", error)
+        if self.active and self.chain is not None:
+            guarded(self._end_open, self.chain)
+        guarded(self._drain, SHUTDOWN_S_MAX)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        self._drain(timeout_millis / 1000)
-        return True
+        guarded(self._drain, timeout_millis / 1000)
+        return True  # False would keep the provider from flushing those behind us
 
 
 def _is_of_a_framework(span: ReadableSpan) -> bool:

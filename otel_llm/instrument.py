@@ -144,7 +144,7 @@ def _add_processor(settings: Settings, provider: TracerProvider | None) -> None:
     on_undo(remove)
     for found in (provider, _global_provider()):
         if found is not None:
-            add(found)
+            guarded(add, found)
     when_imported("opentelemetry.sdk.trace", lambda module: _watch_providers(module, add))
 
 
@@ -170,10 +170,10 @@ def _watch_providers(module: ModuleType, add: Callable[[Any], None]) -> None:
 
 def _at_exit(capture: Capture) -> None:
     """Runs before the providers shut down: streams nobody closed, and calls that wait for prices, end now."""
-    finisher.exit_began()
-    close_live()
-    finisher.drain(_DRAIN_S_MAX)
-    capture.close()
+    guarded(finisher.exit_began)
+    guarded(close_live)
+    guarded(finisher.drain, _DRAIN_S_MAX)
+    guarded(capture.close)
 
 
 class LLMInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the package is untyped

@@ -30,7 +30,7 @@ from .context import current_scope
 from .encodable import clean_attributes
 from .errors import UsageError
 from .events import leads_somewhere
-from .failures import counts, swallow
+from .failures import counts, guarded, shielded, swallow
 
 __all__ = ["score", "traceparent"]
 
@@ -77,7 +77,7 @@ def score(
             raise UsageError("it has neither a value nor a label")
         _emit(_judged(span, trace_id, span_id, response_id), _attributes(name, value, texts))
     except UsageError as reason:
-        _refuse(reason)
+        guarded(_refuse, reason)
         return False
     except Exception as fault:
         swallow("score", fault)
@@ -85,6 +85,7 @@ def score(
     return True
 
 
+@shielded
 def traceparent(span: Span | None = None) -> str | None:
     """One text that names the current span, or the given one, to keep with an answer and score it later.
 
@@ -196,6 +197,7 @@ class _Way:
                 self.made = self.make()
         return None if self.made is None else _taking(self.made)
 
+    @shielded
     def end(self) -> None:
         """Export what is queued, within the time that the end of the process has left."""
         if self.made is not None:

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from opentelemetry import context as otel_context
 
-from ..failures import shielded
+from ..entered import attach, detach
+from ..failures import guarded, shielded
 from ..patching import on_undo, patch
 from .current import CurrentSteps
 from .steps import AGENT, TASK, WORKFLOW, Kind, Run, open_step, open_tool
@@ -46,15 +47,15 @@ def _bind_context(bind: Callable[..., Any]) -> Callable[..., Any]:
     """DSPy takes its own parent along into other threads here; so do we."""
 
     def hooked(*given: Any, **kwargs: Any) -> Callable[..., Any]:
-        bound, context = bind(*given, **kwargs), otel_context.get_current()
+        bound, context = bind(*given, **kwargs), guarded(otel_context.get_current)
 
         @functools.wraps(bound)
         def inside(*args: Any, **kwargs: Any) -> Any:
-            token = otel_context.attach(context)
+            attached = attach(context)
             try:
                 return bound(*args, **kwargs)
             finally:
-                otel_context.detach(token)
+                detach(attached)
 
         return inside
 

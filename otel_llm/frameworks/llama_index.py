@@ -81,7 +81,7 @@ def _handler(base: Any, steps: Steps) -> Any:
         """Passes on what is reported; keeps nothing."""
 
         def span_enter(self, id_: str, bound_args: Any, instance: Any = None, **told: Any) -> None:
-            steps.begin(id_, instance, bound_args.arguments)
+            steps.begin(id_, instance, bound_args)
 
         def span_exit(self, id_: str, bound_args: Any, instance: Any = None, result: Any = None, **told: Any) -> None:
             steps.end(id_, result=result)
@@ -108,9 +108,9 @@ class Steps:
         self._entries: dict[str, Entries[None]] = {}
 
     @shielded
-    def begin(self, id: str, instance: Any, arguments: Mapping[str, Any]) -> None:
+    def begin(self, id: str, instance: Any, bound_args: Any) -> None:
         """A method begins in the running code; an id is `Class.method-UUID`."""
-        step = self._active and _open_method(id.partition("-")[0].rpartition(".")[2], instance, arguments)
+        step = self._active and _open_method(id.partition("-")[0].rpartition(".")[2], instance, bound_args.arguments)
         if not step:
             return
         run, place = step

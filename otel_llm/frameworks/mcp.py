@@ -25,7 +25,7 @@ from otel_llm_semconv import attributes as a
 
 from ..encodable import clean, clean_attributes, message_of
 from ..entered import Entries
-from ..failures import guarded
+from ..failures import guarded, shielded
 from ..patching import patch, patch_path
 from ..tracing import tracer
 from .steps import captures, written
@@ -65,7 +65,7 @@ def _instrument_client(module: ModuleType) -> None:
 def _instrument_server() -> None:
     native = import_module("mcp.server._otel")
     patch(native, "otel_span", lambda native: _span)
-    patch(native, "extract_trace_context", lambda native: extract)
+    patch(native, "extract_trace_context", lambda native: shielded(extract))
     patch(native.OpenTelemetryMiddleware, "__call__", _serving)
 
 
@@ -203,7 +203,7 @@ def _span(
 ) -> Iterator[Span]:
     """What the SDK opens around a message: our span of the request, or one in its place with what it says."""
     found = {**(attributes or {})}
-    request = current_request() if kind is SpanKind.CLIENT else None
+    request = guarded(current_request) if kind is SpanKind.CLIENT else None
     if request is not None:
         guarded(request.set_attributes, found)
         yield request

@@ -39,7 +39,7 @@ def instrument(module: ModuleType) -> None:
         (module.spans.SpanImpl, tracing.begin_span, tracing.end_span),
         (module.traces.TraceImpl, tracing.begin_trace, tracing.end_trace),
     ):
-        patch(owner, "start", _starting(begin, tracing.steps.enter))
+        patch(owner, "start", _starting(begin, tracing.enter))
         patch(owner, "finish", _finishing(end))
     on_undo(tracing.steps.end_all)
 
@@ -50,7 +50,7 @@ def _starting(begin: Callable[[Any], None], enter: Callable[[Any], None]) -> Cal
             guarded(begin, item)
             start(item, *args, **kwargs)
             if kwargs.get("mark_as_current", args[0] if args else False):
-                guarded(enter, _key(item))
+                guarded(enter, item)
 
         return hooked
 
@@ -79,6 +79,10 @@ class _Tracing:
     def __init__(self, module: ModuleType) -> None:
         self.steps: CurrentSteps[str] = CurrentSteps()
         self._current_span: Callable[[], Any] = module.get_current_span
+
+    def enter(self, item: Any) -> None:
+        """What has begun is current from here on."""
+        self.steps.enter(_key(item))
 
     def begin_trace(self, trace: Any) -> None:
         """A workflow; its group is the conversation it belongs to, its metadata are properties of all inside."""

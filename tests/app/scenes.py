@@ -13,6 +13,7 @@ from app.recording import Recorded
 from opentelemetry import context as otel_context
 
 from otel_llm import failures
+from otel_llm.entered import _innermost
 from otel_llm.exchange import user_call
 from otel_llm.transports.requests import _sending
 from otel_llm_semconv import attributes as a
@@ -29,6 +30,7 @@ class Scene:
     def __init__(self, call: Callable[[], Any]) -> None:
         self._call = call
         self._plain = self.run()
+        failures.counts.clear()  # a score has nowhere to go without us
 
     def run(self) -> tuple[object, bool]:
         """What the app sees of a call, and whether its context is afterwards what it was."""
@@ -85,7 +87,7 @@ class Scene:
 
 
 def _context() -> list[object]:
-    return [otel_context.get_current(), user_call.get(), _sending.get()]
+    return [otel_context.get_current(), user_call.get(), _sending.get(), _innermost.get()]
 
 
 def _is_same(before: list[object], after: list[object]) -> bool:

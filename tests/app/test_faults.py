@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+import logging
 import time
 from collections.abc import Iterator
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import pytest
+from app.declared import DECLARED
 from app.faults import unused_exceptions
 from app.kinds import KINDS, Kind
 from app.recording import Recorded
@@ -43,6 +45,33 @@ def test_the_app_notices_nothing(kind: Kind) -> None:
         scene = Scene(partial(kind.call, url))
         recorded = Recorded(**kind.settings)
         assert scene.break_everywhere(recorded, _known) == {}
+
+
+@pytest.mark.usefixtures("production")
+@pytest.mark.parametrize("kind", DECLARED.values(), ids=DECLARED)
+def test_what_the_app_declares_never_fails_it(kind: Kind) -> None:
+    """All points in each kind: what is called by a guard in one way is called by the same guard in all others."""
+    scene = Scene(partial(kind.call, ""))
+    assert scene.break_everywhere(Recorded(**kind.settings), set()) == {}
+
+
+@pytest.mark.usefixtures("production")
+def test_a_log_of_the_apps_that_fails_does_not_make_a_score_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(record: logging.LogRecord) -> bool:
+        raise ZeroDivisionError
+
+    Recorded()
+    monkeypatch.setattr(logging.getLogger("otel_llm"), "filters", [refuse])
+    assert otel_llm.score("neither a value nor a label") is False
+    assert failures.counts["_refuse: ZeroDivisionError"] == 1
+
+
+@pytest.mark.parametrize("mistake", [otel_llm.session, otel_llm.user, otel_llm.prompt, otel_llm.score])
+def test_a_call_that_python_refuses_is_the_apps_mistake(mistake: Any) -> None:
+    with pytest.raises(TypeError):
+        mistake()
+    with pytest.raises(TypeError):
+        mistake("x", no_such="argument")
 
 
 def test_no_exception_is_out_of_date() -> None:
