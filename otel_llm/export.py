@@ -14,7 +14,6 @@ import logging
 import re
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any, Final, TypeVar
@@ -33,6 +32,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 
 from .failures import guarded, places_of
 from .finisher import finisher
+from .losses import Losses
 
 QUEUE: Final = "the queue is full"
 EXPORT: Final = "the collector did not take them"
@@ -56,31 +56,15 @@ _NOISY: Final = (
 T = TypeVar("T")
 
 
-class Drops:
-    """What was lost of one signal, by reason. The first loss is a WARNING; later ones are only counted."""
+class Drops(Losses):
+    """What was lost of one signal; the detail is its endpoint."""
 
     def __init__(self, what: str = "span(s)") -> None:
-        self.what = what
-        self.counts: Counter[str] = Counter()
-        self._lock = threading.Lock()
-        self._told = False
-
-    def add(self, count: int, reason: str, endpoint: str) -> None:
-        """Count items as lost and say so, the first time."""
-        if count <= 0:
-            return
-        with self._lock:
-            self.counts[reason] += count
-            told, self._told = self._told, True
-        if not told:
-            _logger.warning(
-                "otel-llm dropped %d %s: %s. Is a collector listening at %s? Start one with `otel-llm collector`, "
-                "or set OTEL_EXPORTER_OTLP_ENDPOINT. The app is not affected; further drops are counted, not logged.",
-                count,
-                self.what,
-                reason,
-                endpoint,
-            )
+        super().__init__(
+            what,
+            "otel-llm dropped %d %s: %s. Is a collector listening at %s? Start one with `otel-llm collector`, "
+            "or set OTEL_EXPORTER_OTLP_ENDPOINT. The app is not affected; further drops are counted, not logged.",
+        )
 
 
 drops: Final = Drops()

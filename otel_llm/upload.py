@@ -15,7 +15,6 @@ import os
 import queue
 import re
 import threading
-from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import import_module
@@ -24,6 +23,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 from weakref import WeakSet
+
+from .losses import Losses
 
 FILES_MAX: Final = 1_000
 SIZE_MAX: Final = 64 << 20  # of all files that wait: characters, or bytes
@@ -37,38 +38,10 @@ _logger = logging.getLogger("otel_llm")
 
 Payload = Callable[[], bytes]
 
-
-class Drops:
-    """Files that were lost, by reason. The first loss is a WARNING; later ones are only counted."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-        self.renew()
-
-    def renew(self) -> None:
-        """As at the start: what the parent of a forked child lost is the parent's."""
-        self.counts.clear()
-        self._lock = threading.Lock()
-        self._told = False
-
-    def add(self, count: int, reason: str, detail: str = "") -> None:
-        """Count files as lost and say so, the first time."""
-        if count <= 0:
-            return
-        with self._lock:
-            self.counts[reason] += count
-            told, self._told = self._told, True
-        if not told:
-            _logger.warning(
-                "otel-llm could not store %d file(s) of content: %s%s. The app is not affected; more are counted, "
-                "not logged.",
-                count,
-                reason,
-                f" ({detail})" if detail else "",
-            )
-
-
-drops: Final = Drops()
+drops: Final = Losses(
+    "file(s) of content",
+    "otel-llm could not store %d %s: %s%s. The app is not affected; more are counted, not logged.",
+)
 
 
 def open_uploader(base: str) -> Uploader | None:
@@ -179,7 +152,7 @@ class Uploader:
                 self._known.pop(path, None)
                 lost = not self._closed  # else it has been counted
             # only fsspec's word about a library that is missing: other errors may quote a URL with a password
-            drops.add(lost, STORAGE, str(error) if isinstance(error, ImportError) else type(error).__name__)
+            drops.add(lost, STORAGE, f" ({error if isinstance(error, ImportError) else type(error).__name__})")
 
     def before_fork(self) -> None:
         """Wait for an import that is under way."""

@@ -17,6 +17,7 @@ from otel_llm_semconv.usage import Usage
 
 WHOLE: Final = Usage(input_tokens=512, output_tokens=200)
 NONE: Final = Usage()
+TEXT: Final = "one two"
 CHAT_MODEL: Final = "gpt-4o"
 CLAUDE: Final = "claude-haiku-4-5"
 GEMINI: Final = "gemini-2.5-flash"
@@ -56,7 +57,7 @@ def chat_end(**details: Any) -> tuple[bytes, ...]:
     return (chunk(finish="stop"), chunk(usage=chat_usage(**details)), b"data: [DONE]\n\n")
 
 
-def completion(text: str = "one two", **usage: Any) -> dict[str, Any]:
+def completion(text: str = TEXT, **usage: Any) -> dict[str, Any]:
     message = {"role": "assistant", "content": text}
     return {
         "id": "c1",
@@ -83,7 +84,7 @@ CHAT_DETAILS: Final[Any] = {
 DETAILED: Final = Usage(input_tokens=512, output_tokens=200, cache_read_tokens=384, reasoning_tokens=128)
 
 
-def response(status: str, text: str = "one two", **more: Any) -> dict[str, Any]:
+def response(status: str, text: str = TEXT, **more: Any) -> dict[str, Any]:
     part = {"type": "output_text", "text": text, "annotations": []}
     item = {"id": "m1", "type": "message", "role": "assistant", "status": status, "content": [part]}
     return {
@@ -130,7 +131,7 @@ RESPONDED: Final = Usage(input_tokens=512, output_tokens=200, cache_read_tokens=
 def responses_end(**details: Any) -> tuple[bytes, ...]:
     done = response("completed", usage=response_usage(**details))
     return (
-        event("response.output_text.done", sequence_number=5, **_PLACE, text="one two", logprobs=[]),
+        event("response.output_text.done", sequence_number=5, **_PLACE, text=TEXT, logprobs=[]),
         event("response.completed", sequence_number=6, response=done),
     )
 
@@ -155,7 +156,7 @@ RESPONSE_INCOMPLETE: Final = event(
 )
 
 
-def message(text: str = "one two", **usage: Any) -> dict[str, Any]:
+def message(text: str = TEXT, **usage: Any) -> dict[str, Any]:
     return {
         "id": "msg_1",
         "type": "message",
@@ -206,7 +207,7 @@ def generated(text: str, tokens: int, **more: Any) -> dict[str, Any]:
 
 
 GENERATE: Final = Wire(
-    plain=generated("one two", 72, thoughtsTokenCount=128),
+    plain=generated(TEXT, 72, thoughtsTokenCount=128),
     begun=(data(generated("one ", 1)), data(generated("two", 2))),
     rest=(data(generated("", 72, thoughtsTokenCount=128)),),
     error=data({"error": {"code": 503, "message": "broke", "status": "UNAVAILABLE"}}),
@@ -269,8 +270,8 @@ def breaks_off(*events: bytes) -> Reply:
     return reply
 
 
-def is_mute(connection: Connection) -> None:
-    """Not a word, not even a status."""
+def silence(connection: Connection) -> None:
+    """Not a word, not even a status, until the app has gone."""
     _await_end(connection)
 
 

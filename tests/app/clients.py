@@ -10,15 +10,10 @@ from typing import Any, Final, Self
 import anthropic
 import httpx2
 import openai
-from app.answers import CHAT_MODEL, CLAUDE, GEMINI
+from app.answers import GEMINI
 from app.endings import AsyncEnding, Ending
 from app.paths import Row, Scene
-from app.test_endings import HELLO
 
-CHAT_ASKED: Final[Any] = {"model": CHAT_MODEL, "messages": HELLO}
-CHAT_STREAMED: Final[Any] = {**CHAT_ASKED, "stream": True, "stream_options": {"include_usage": True}}
-RESPONSE_ASKED: Final[Any] = {"model": CHAT_MODEL, "input": "hello"}
-MESSAGE_ASKED: Final[Any] = {"model": CLAUDE, "messages": HELLO, "max_tokens": 9}
 GENERATE_URL: Final = f"/v1beta/models/{GEMINI}:generateContent"
 STREAM_URL: Final = f"/v1beta/models/{GEMINI}:streamGenerateContent?alt=sse"
 GENERATE_ASKED: Final = {"contents": [{"role": "user", "parts": [{"text": "hello"}]}]}
@@ -92,7 +87,7 @@ Way = Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class Clients:
-    """A client in both colours; `options` of a row are passed on to it."""
+    """How a client is made in both colours: from the provider's URL and options of a row."""
 
     sync: Make
     asynchronous: Make

@@ -7,38 +7,18 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from app import answers
-from app.answers import CHAT, EMBEDDINGS, GENERATE, MESSAGES, NONE, RESPONSES, Wire, holds, says, streams
-from app.clients import (
-    ANTHROPIC,
-    CHAT_ASKED,
-    CHAT_STREAMED,
-    MESSAGE_ASKED,
-    OPENAI,
-    RAW,
-    RESPONSE_ASKED,
-    Clients,
-    Way,
-    both,
-)
+from app import path_asks as asks
+from app.answers import CHAT, EMBEDDINGS, GENERATE, MESSAGES, NONE, RESPONSES, TEXT, Wire, holds, says, streams
+from app.clients import ANTHROPIC, OPENAI, RAW, Clients, Way, both
 from app.endings import enter, first, gathered, take
-from app.paths import Row, Truth
+from app.path_asks import BODY, STREAM, Word
+from app.paths import Row, Truth, as_it_is
 from app.rawserver import Reply
-from pydantic import BaseModel
 
 from otel_llm_semconv.usage import MISSING, PARTIAL, REPORTED, Usage
 
-
-class Word(BaseModel):
-    """What the app wants its answers parsed into."""
-
-    word: str
-
-
-TEXT: Final = "one two"
 WORD: Final = Word(word="two")
 WORD_JSON: Final = '{"word":"two"}'
-STREAM: Final = ("Stream", "AsyncStream")
-STREAMING: Final = ("APIResponse", "AsyncAPIResponse")
 #: Bytes in a piece that the app asks for, so that the pieces do not depend on the network's.
 PIECE_BYTES: Final = 64
 
@@ -110,27 +90,26 @@ class Calls:
         row = {"replies": (reply,), "truth": truth, "sees": (sees,), "said": text_of, **more}
         return both(name, self.clients, way, ending, returns=returns, **row)
 
-    def bodies(self, way: Way, kind: str) -> list[Row]:
+    def bodies(self, way: Way, *, is_stream: bool) -> list[Row]:
         """The ways to read the body behind `with_streaming_response`, a document's or a stream's."""
-        is_stream = kind == "stream"
         row = self.stream if is_stream else self.plain
         body = b"".join(self.wire.events) if is_stream else answers.encoded(self.wire.plain)
         lines = "".join(body.decode().splitlines())
         name = "with_streaming_response"
         rows = [
-            *row(f"{name}.iter_lines", way, enter(lambda r: gathered(r.iter_lines())), STREAMING, sees=lines),
-            *row(f"{name}.iter_bytes", way, enter(lambda r: gathered(r.iter_bytes(PIECE_BYTES))), STREAMING, sees=body),
-            *row(f"{name}.iter_text", way, enter(_texts), STREAMING, sees=body.decode()),
-            *row(f"{name}, iter_raw", way, enter(_raws), STREAMING, sees=body),
-            *row(f"{name}, left unread", way, enter(_status), STREAMING, sees=200, usage=NONE, status=PARTIAL),
+            *row(f"{name}.iter_lines", way, enter(lambda r: gathered(r.iter_lines())), BODY, sees=lines),
+            *row(f"{name}.iter_bytes", way, enter(lambda r: gathered(r.iter_bytes(PIECE_BYTES))), BODY, sees=body),
+            *row(f"{name}.iter_text", way, enter(_texts), BODY, sees=body.decode()),
+            *row(f"{name}, iter_raw", way, enter(_raws), BODY, sees=body),
+            *row(f"{name}, left unread", way, enter(_status), BODY, sees=200, usage=NONE, status=PARTIAL),
         ]
         if is_stream:
-            return [*rows, *row(f"{name}.parse", way, enter(lambda r: gathered(r.parse())), STREAMING)]
+            return [*rows, *row(f"{name}.parse", way, enter(lambda r: gathered(r.parse())), BODY)]
         return [
             *rows,
-            *row(f"{name}.read", way, enter(lambda r: r.read()), STREAMING, sees=body),
-            *row(f"{name}.json", way, enter(lambda r: r.json()), STREAMING, sees=self.wire.plain),
-            *row(f"{name}.parse", way, enter(lambda r: r.parse()), STREAMING),
+            *row(f"{name}.read", way, enter(lambda r: r.read()), BODY, sees=body),
+            *row(f"{name}.json", way, enter(lambda r: r.json()), BODY, sees=self.wire.plain),
+            *row(f"{name}.parse", way, enter(lambda r: r.parse()), BODY),
         ]
 
 
@@ -160,11 +139,7 @@ async def _nothing(done: Any) -> None:
     await done
 
 
-def _itself(answer: Any) -> Any:
-    return answer
-
-
-ANSWER: Final = take(_itself)
+ANSWER: Final = take(as_it_is)
 JSON: Final = take(lambda response: response.json())
 PARSE: Final = take(lambda raw: raw.parse())
 STATUS: Final = take(_status)
@@ -172,7 +147,7 @@ STATUS: Final = take(_status)
 PARSED_STREAM: Final = take(lambda raw: gathered(raw.parse()))
 CHATS: Final = Calls("chat", OPENAI, CHAT, "LegacyAPIResponse")
 RESPONDS: Final = Calls("responses", OPENAI, RESPONSES, "LegacyAPIResponse")
-SPEAKS: Final = Calls("messages", ANTHROPIC, MESSAGES, STREAMING)
+SPEAKS: Final = Calls("messages", ANTHROPIC, MESSAGES, BODY)
 GENERATES: Final = Calls("gemini", RAW, GENERATE, "Response")
 
 
@@ -180,33 +155,33 @@ def plain_rows() -> list[Row]:
     words = {"said": parsed_of, "sees": WORD}
     chat_word, message_word = says(answers.completion(WORD_JSON)), says(answers.message(WORD_JSON))
     said_word = says(answers.response("completed", WORD_JSON, usage=answers.response_usage()))
-    chat, message = {**CHAT_ASKED, "response_format": Word}, {**MESSAGE_ASKED, "output_format": Word}
+    chat, message = {**asks.CHAT, "response_format": Word}, {**asks.MESSAGE, "output_format": Word}
     chat_type, message_type = "ParsedChatCompletion[~ResponseFormatT]", "ParsedMessage[~ResponseFormatT]"
     beta_type = "ParsedBetaMessage[~ResponseFormatT]"
     return [
-        *CHATS.plain("create", lambda c: c.chat.completions.create(**CHAT_ASKED), ANSWER, "ChatCompletion"),
-        *CHATS.plain("parse", lambda c: c.chat.completions.parse(**chat), ANSWER, chat_type, reply=chat_word, **words),
+        *CHATS.plain("create", asks.chat, ANSWER, "ChatCompletion"),
+        *CHATS.plain("parse", asks.chat_parsed, ANSWER, chat_type, reply=chat_word, **words),
         *CHATS.plain(
             "beta parse", lambda c: c.beta.chat.completions.parse(**chat), ANSWER, chat_type, reply=chat_word, **words
         ),
-        *RESPONDS.plain("create", lambda c: c.responses.create(**RESPONSE_ASKED), ANSWER, "Response"),
+        *RESPONDS.plain("create", asks.respond, ANSWER, "Response"),
         *RESPONDS.plain(
             "parse",
-            lambda c: c.responses.parse(**RESPONSE_ASKED, text_format=Word),
+            lambda c: c.responses.parse(**asks.RESPONSE, text_format=Word),
             ANSWER,
             "ParsedResponse",
             reply=said_word,
             **words,
         ),
-        *SPEAKS.plain("create", lambda c: c.messages.create(**MESSAGE_ASKED), ANSWER, "Message"),
+        *SPEAKS.plain("create", asks.speak, ANSWER, "Message"),
         *SPEAKS.plain(
             "parse", lambda c: c.messages.parse(**message), ANSWER, message_type, reply=message_word, **words
         ),
-        *SPEAKS.plain("beta create", lambda c: c.beta.messages.create(**MESSAGE_ASKED), ANSWER, "BetaMessage"),
+        *SPEAKS.plain("beta create", lambda c: c.beta.messages.create(**asks.MESSAGE), ANSWER, "BetaMessage"),
         *SPEAKS.plain(
             "beta parse", lambda c: c.beta.messages.parse(**message), ANSWER, beta_type, reply=message_word, **words
         ),
-        *GENERATES.plain("generateContent", lambda c: c.generate(), JSON, "Response"),
+        *GENERATES.plain("generateContent", asks.generate, JSON, "Response"),
     ]
 
 
@@ -230,15 +205,12 @@ def embeddings_rows() -> list[Row]:
 def part_rows() -> list[Row]:
     """OpenAI: usage with parts that are in the whole already, and usage that nobody asked for."""
     detailed = answers.CHAT_DETAILS
-    chat, respond = (lambda c: c.chat.completions.create(**CHAT_STREAMED)), (lambda c: c.responses.create(**asked))
-    asked: Any = {**RESPONSE_ASKED, "stream": True}
-    unasked: Any = {**CHAT_ASKED, "stream": True}
     done = [*RESPONSES.begun, *answers.responses_end(**answers.RESPONSE_DETAILS)]
     pieces = take(gathered)
     return [
         *CHATS.plain(
             "cached and reasoning",
-            lambda c: c.chat.completions.create(**CHAT_ASKED),
+            asks.chat,
             ANSWER,
             "ChatCompletion",
             reply=says(answers.completion(**detailed)),
@@ -246,7 +218,7 @@ def part_rows() -> list[Row]:
         ),
         *CHATS.stream(
             "cached and reasoning",
-            chat,
+            asks.chat_stream,
             pieces,
             STREAM,
             reply=streams(*CHAT.begun, *answers.chat_end(**detailed)),
@@ -254,7 +226,7 @@ def part_rows() -> list[Row]:
         ),
         *CHATS.stream(
             "usage that was not asked for",
-            lambda c: c.chat.completions.create(**unasked),
+            lambda c: c.chat.completions.create(**asks.CHAT, stream=True),
             pieces,
             STREAM,
             reply=streams(*CHAT.begun, CHAT.rest[0], CHAT.rest[2]),
@@ -264,16 +236,18 @@ def part_rows() -> list[Row]:
         ),
         *RESPONDS.plain(
             "cached and reasoning",
-            lambda c: c.responses.create(**RESPONSE_ASKED),
+            asks.respond,
             ANSWER,
             "Response",
             reply=says(answers.response("completed", usage=answers.response_usage(**answers.RESPONSE_DETAILS))),
             usage=answers.DETAILED,
         ),
-        *RESPONDS.stream("cached and reasoning", respond, pieces, STREAM, reply=streams(*done), usage=answers.DETAILED),
+        *RESPONDS.stream(
+            "cached and reasoning", asks.respond_stream, pieces, STREAM, reply=streams(*done), usage=answers.DETAILED
+        ),
         *RESPONDS.stream(
             "cut short by its length",
-            respond,
+            asks.respond_stream,
             pieces,
             STREAM,
             reply=streams(*RESPONSES.begun, answers.RESPONSE_INCOMPLETE),
@@ -284,11 +258,10 @@ def part_rows() -> list[Row]:
 
 def cached_rows() -> list[Row]:
     """Anthropic's cached parts are added to the input; Gemini's are in it."""
-    message: Any = {**MESSAGE_ASKED, "stream": True}
     return [
         *SPEAKS.plain(
             "cached",
-            lambda c: c.messages.create(**MESSAGE_ASKED),
+            asks.speak,
             ANSWER,
             "Message",
             reply=says(answers.message(**answers.CLAUDE_CACHE)),
@@ -296,7 +269,7 @@ def cached_rows() -> list[Row]:
         ),
         *SPEAKS.stream(
             "cached",
-            lambda c: c.messages.create(**message),
+            asks.speak_stream,
             take(gathered),
             STREAM,
             reply=streams(*answers.messages_begun(**answers.CLAUDE_CACHE), *MESSAGES.rest),
@@ -304,7 +277,7 @@ def cached_rows() -> list[Row]:
         ),
         *GENERATES.plain(
             "cached",
-            lambda c: c.generate(),
+            asks.generate,
             JSON,
             "Response",
             reply=says(answers.generated(TEXT, 72, thoughtsTokenCount=128, cachedContentTokenCount=384)),
@@ -315,25 +288,25 @@ def cached_rows() -> list[Row]:
 
 def raw_rows() -> list[Row]:
     def chat(client: Any) -> Any:
-        return client.chat.completions.with_raw_response.create(**CHAT_ASKED)
+        return client.chat.completions.with_raw_response.create(**asks.CHAT)
 
     def chat_stream(client: Any) -> Any:
-        return client.chat.completions.with_raw_response.create(**CHAT_STREAMED)
+        return client.chat.completions.with_raw_response.create(**asks.CHAT_STREAMED)
 
     def respond(client: Any) -> Any:
-        return client.responses.with_raw_response.create(**RESPONSE_ASKED)
+        return client.responses.with_raw_response.create(**asks.RESPONSE)
 
     def respond_stream(client: Any) -> Any:
-        return client.responses.with_raw_response.create(**RESPONSE_ASKED, stream=True)
+        return client.responses.with_raw_response.create(**asks.RESPONSE, stream=True)
 
     def speak(client: Any) -> Any:
-        return client.messages.with_raw_response.create(**MESSAGE_ASKED)
+        return client.messages.with_raw_response.create(**asks.MESSAGE)
 
     def speak_beta(client: Any) -> Any:
-        return client.beta.messages.with_raw_response.create(**MESSAGE_ASKED)
+        return client.beta.messages.with_raw_response.create(**asks.MESSAGE)
 
     def speak_stream(client: Any) -> Any:
-        return client.messages.with_raw_response.create(**MESSAGE_ASKED, stream=True)
+        return client.messages.with_raw_response.create(**asks.MESSAGE, stream=True)
 
     name = "with_raw_response"
     rows: list[Row] = []
@@ -351,34 +324,31 @@ def raw_rows() -> list[Row]:
 
 
 def body_rows() -> list[Row]:
-    def chat(client: Any) -> Any:
-        return client.chat.completions.with_streaming_response.create(**CHAT_ASKED)
-
     def chat_stream(client: Any) -> Any:
-        return client.chat.completions.with_streaming_response.create(**CHAT_STREAMED)
+        return client.chat.completions.with_streaming_response.create(**asks.CHAT_STREAMED)
 
     def respond_stream(client: Any) -> Any:
-        return client.responses.with_streaming_response.create(**RESPONSE_ASKED, stream=True)
+        return client.responses.with_streaming_response.create(**asks.RESPONSE, stream=True)
 
     def speak(client: Any) -> Any:
-        return client.messages.with_streaming_response.create(**MESSAGE_ASKED)
+        return client.messages.with_streaming_response.create(**asks.MESSAGE)
 
     def speak_stream(client: Any) -> Any:
-        return client.messages.with_streaming_response.create(**MESSAGE_ASKED, stream=True)
+        return client.messages.with_streaming_response.create(**asks.MESSAGE, stream=True)
 
     line = enter(lambda r: first(r.iter_lines()))
     name = "with_streaming_response.iter_lines, left after one"
     return [
-        *CHATS.bodies(chat, "document"),
-        *CHATS.bodies(chat_stream, "stream"),
-        *RESPONDS.bodies(respond_stream, "stream"),
-        *SPEAKS.bodies(speak, "document"),
-        *SPEAKS.bodies(speak_stream, "stream"),
+        *CHATS.bodies(asks.chat_body, is_stream=False),
+        *CHATS.bodies(chat_stream, is_stream=True),
+        *RESPONDS.bodies(respond_stream, is_stream=True),
+        *SPEAKS.bodies(speak, is_stream=False),
+        *SPEAKS.bodies(speak_stream, is_stream=True),
         *CHATS.stream(
             name,
             chat_stream,
             line,
-            STREAMING,
+            BODY,
             reply=holds(*CHAT.begun),
             sees=CHAT.begun[0].decode().strip(),
             usage=NONE,
@@ -388,7 +358,7 @@ def body_rows() -> list[Row]:
             name,
             speak_stream,
             line,
-            STREAMING,
+            BODY,
             reply=holds(*MESSAGES.begun),
             sees="event: message_start",
             usage=MESSAGES.begun_usage,
@@ -399,24 +369,14 @@ def body_rows() -> list[Row]:
 
 def helper_rows() -> list[Row]:
     def chat(client: Any) -> Any:
-        return client.chat.completions.stream(**CHAT_ASKED, stream_options={"include_usage": True})
+        return client.chat.completions.stream(**asks.CHAT, stream_options={"include_usage": True})
 
     def chat_beta(client: Any) -> Any:
-        return client.beta.chat.completions.stream(**CHAT_ASKED, stream_options={"include_usage": True})
+        return client.beta.chat.completions.stream(**asks.CHAT, stream_options={"include_usage": True})
 
-    def respond(client: Any) -> Any:
-        return client.responses.stream(**RESPONSE_ASKED)
-
-    def speak(client: Any) -> Any:
-        return client.messages.stream(**MESSAGE_ASKED)
-
-    def speak_beta(client: Any) -> Any:
-        return client.beta.messages.stream(**MESSAGE_ASKED)
-
-    chats = "ChatCompletionStream", "AsyncChatCompletionStream"
-    responds = "ResponseStream", "AsyncResponseStream"
-    speaks = "MessageStream", "AsyncMessageStream"
-    betas = "BetaMessageStream", "BetaAsyncMessageStream"
+    chats, responds = asks.CHAT_HELPER, asks.RESPOND_HELPER
+    speaks, betas = asks.SPEAK_HELPER, asks.SPEAK_BETA_HELPER
+    respond, speak, speak_beta = asks.respond_helper, asks.speak_helper, asks.speak_beta_helper
     events = enter(gathered)
     texts = enter(lambda s: gathered(s.text_stream))
     text = enter(lambda s: first(s.text_stream))
@@ -440,7 +400,7 @@ def helper_rows() -> list[Row]:
         *SPEAKS.stream("beta helper's text_stream, left early", speak_beta, text, betas, **left),
         *SPEAKS.stream("beta helper's get_final_message", speak_beta, message, betas),
         *SPEAKS.stream(
-            "beta create", lambda c: c.beta.messages.create(**MESSAGE_ASKED, stream=True), take(gathered), STREAM
+            "beta create", lambda c: c.beta.messages.create(**asks.MESSAGE, stream=True), take(gathered), STREAM
         ),
     ]
 

@@ -11,21 +11,9 @@ import anthropic
 import httpx2
 import openai
 from app import answers, endings
-from app.answers import CHAT, GENERATE, MESSAGES, NONE, RESPONSES, Wire, holds, is_mute, streams
-from app.clients import (
-    ANTHROPIC,
-    CHAT_STREAMED,
-    MESSAGE_ASKED,
-    OPENAI,
-    RAW,
-    RESPONSE_ASKED,
-    Clients,
-    Way,
-    both,
-    chat_piece,
-    generated_piece,
-    typed_piece,
-)
+from app import path_asks as asks
+from app.answers import CHAT, GENERATE, MESSAGES, NONE, RESPONSES, Wire, holds, silence, streams
+from app.clients import ANTHROPIC, OPENAI, RAW, Clients, Way, both, chat_piece, generated_piece, typed_piece
 from app.paths import Row, Truth
 from app.rawserver import Reply
 
@@ -55,8 +43,8 @@ STREAMED: Final = {
     "chat": Streamed(
         OPENAI,
         CHAT,
-        lambda c: c.chat.completions.create(**CHAT_STREAMED),
-        ("Stream", "AsyncStream"),
+        asks.chat_stream,
+        asks.STREAM,
         chat_piece,
         ("one ", "two"),
         ("stop", "usage"),
@@ -67,8 +55,8 @@ STREAMED: Final = {
     "responses": Streamed(
         OPENAI,
         RESPONSES,
-        lambda c: c.responses.create(**RESPONSE_ASKED, stream=True),
-        ("Stream", "AsyncStream"),
+        asks.respond_stream,
+        asks.STREAM,
         typed_piece,
         ("response.created", "response.output_item.added", "response.content_part.added", "one ", "two"),
         ("response.output_text.done", "response.completed"),
@@ -80,8 +68,8 @@ STREAMED: Final = {
     "messages": Streamed(
         ANTHROPIC,
         MESSAGES,
-        lambda c: c.messages.create(**MESSAGE_ASKED, stream=True),
-        ("Stream", "AsyncStream"),
+        asks.speak_stream,
+        asks.STREAM,
         typed_piece,
         ("message_start", "content_block_start", "one ", "two"),
         ("content_block_stop", "message_delta", "message_stop"),
@@ -225,11 +213,10 @@ def timeout_rows(wire: str, s: Streamed) -> list[Row]:
 
 
 def cancel_rows(wire: str, s: Streamed) -> list[Row]:
-    mid, early = (s.clients.async_app(s.way, ending) for ending in (endings.cancel, endings.cancel_unanswered))
     outcome = cancelled(s)
-    row = Row(
+    half_read = Row(
         f"{wire} stream: cancelled half read",
-        mid,
+        s.clients.async_app(s.way, endings.cancel),
         (holds(*s.wire.begun),),
         outcome.truth,
         s.returns[1],
@@ -238,19 +225,14 @@ def cancel_rows(wire: str, s: Streamed) -> list[Row]:
         s.said,
         len(s.begun),
     )
+    return [half_read, cancelled_early(f"{wire} stream", s.clients, s.way)]
+
+
+def cancelled_early(name: str, clients: Clients, way: Way) -> Row:
+    """The app's task is cancelled while the provider says nothing."""
+    app = clients.async_app(way, endings.cancel_unanswered)
     truth = Truth(NONE, MISSING, error="CancelledError")
-    return [
-        row,
-        replace(
-            row,
-            name=f"{wire} stream: cancelled before the headers",
-            app=early,
-            replies=(is_mute,),
-            truth=truth,
-            returns=None,
-            sees=(),
-        ),
-    ]
+    return Row(f"{name}: cancelled before the headers", app, (silence,), truth, None, (), raises=asyncio.CancelledError)
 
 
 ROWS: Final = [row for wire, streamed in STREAMED.items() for row in ending_rows(wire, streamed)]

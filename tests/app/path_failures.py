@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import Any, Final
 
@@ -10,23 +9,12 @@ import anthropic
 import httpx2
 import openai
 from app import answers, endings
-from app.answers import CHAT, MESSAGES, NONE, RESPONSES, WHOLE, cuts, holds, is_mute, says, streams
-from app.clients import (
-    ANTHROPIC,
-    CHAT_ASKED,
-    CHAT_STREAMED,
-    MESSAGE_ASKED,
-    OPENAI,
-    RAW,
-    RESPONSE_ASKED,
-    Clients,
-    Way,
-    both,
-    typed_piece,
-)
+from app import path_asks as asks
+from app.answers import CHAT, MESSAGES, NONE, RESPONSES, TEXT, WHOLE, cuts, holds, says, silence, streams
+from app.clients import ANTHROPIC, OPENAI, RAW, Clients, Way, both, typed_piece
 from app.endings import enter, gathered, take
-from app.path_calls import ANSWER, STREAM, STREAMING, Word, text_of
-from app.path_endings import STREAMED, TIMEOUT_S, Outcome, ended
+from app.path_calls import ANSWER, text_of
+from app.path_endings import STREAMED, TIMEOUT_S, Outcome, cancelled_early, ended
 from app.paths import Row, Truth
 from app.rawserver import Connection, Reply
 
@@ -43,56 +31,13 @@ OVERLOADED: Final = says(
 TWICE: Final = {"max_retries": 2}
 
 
-def chat(client: Any) -> Any:
-    return client.chat.completions.create(**CHAT_ASKED)
-
-
-def chat_stream(client: Any) -> Any:
-    return client.chat.completions.create(**CHAT_STREAMED)
-
-
 def chat_helper(client: Any) -> Any:
-    return client.chat.completions.stream(**CHAT_ASKED)
-
-
-def chat_body(client: Any) -> Any:
-    return client.chat.completions.with_streaming_response.create(**CHAT_ASKED)
-
-
-def respond(client: Any) -> Any:
-    return client.responses.create(**RESPONSE_ASKED)
-
-
-def respond_helper(client: Any) -> Any:
-    return client.responses.stream(**RESPONSE_ASKED)
-
-
-def speak(client: Any) -> Any:
-    return client.messages.create(**MESSAGE_ASKED)
-
-
-def speak_stream(client: Any) -> Any:
-    return client.messages.create(**MESSAGE_ASKED, stream=True)
-
-
-def speak_helper(client: Any) -> Any:
-    return client.messages.stream(**MESSAGE_ASKED)
-
-
-def speak_beta_helper(client: Any) -> Any:
-    return client.beta.messages.stream(**MESSAGE_ASKED)
-
-
-def parse(client: Any) -> Any:
-    return client.chat.completions.parse(**CHAT_ASKED, response_format=Word)
+    """It does not ask for usage."""
+    return client.chat.completions.stream(**asks.CHAT)
 
 
 def embed(client: Any) -> Any:
     return client.embeddings.create(model="text-embedding-3-small", input="hello")
-
-
-def generate(client: Any) -> Any:
-    return client.generate()
 
 
 def failed(
@@ -116,63 +61,34 @@ def failed(
 
 def refused_rows() -> list[Row]:
     bad, claude, gemini = says(BAD_KEY, 401), says(BAD_KEY_CLAUDE, 401), says(BAD_KEY_GEMINI, 401)
-    name, kind, error = "401", "invalid_request_error", openai.AuthenticationError
-    ours: Any = {"status": 401}
+    kind, raises = "invalid_request_error", openai.AuthenticationError
+    claude_kind, claude_raises = "authentication_error", anthropic.AuthenticationError
+    inside = enter(gathered)
+    rows: list[Row] = []
+    for name, way, ending in (
+        ("chat: 401", asks.chat, ANSWER),
+        ("chat: 401 for a stream", asks.chat_stream, ANSWER),
+        ("chat: 401 for with_streaming_response", asks.chat_body, inside),
+        ("chat: 401 for a helper", chat_helper, inside),
+        ("responses: 401", asks.respond, ANSWER),
+        ("embeddings: 401", embed, ANSWER),
+    ):
+        rows += failed(name, OPENAI, way, (bad,), kind, raises=raises, ending=ending, status=401)
+    for name, way in (("messages: 401", asks.speak), ("messages: 401 for a stream", asks.speak_stream)):
+        rows += failed(name, ANTHROPIC, way, (claude,), claude_kind, raises=claude_raises, status=401)
     return [
-        *failed(f"chat: {name}", OPENAI, chat, (bad,), kind, raises=error, **ours),
-        *failed(f"chat: {name} for a stream", OPENAI, chat_stream, (bad,), kind, raises=error, **ours),
+        *rows,
         *failed(
-            f"chat: {name} for with_streaming_response",
-            OPENAI,
-            chat_body,
-            (bad,),
-            kind,
-            raises=error,
-            ending=enter(gathered),
-            **ours,
-        ),
-        *failed(
-            f"chat: {name} for a helper",
-            OPENAI,
-            chat_helper,
-            (bad,),
-            kind,
-            raises=error,
-            ending=enter(gathered),
-            **ours,
-        ),
-        *failed(f"responses: {name}", OPENAI, respond, (bad,), kind, raises=error, **ours),
-        *failed(f"embeddings: {name}", OPENAI, embed, (bad,), kind, raises=error, **ours),
-        *failed(
-            f"messages: {name}",
-            ANTHROPIC,
-            speak,
-            (claude,),
-            "authentication_error",
-            raises=anthropic.AuthenticationError,
-            **ours,
-        ),
-        *failed(
-            f"messages: {name} for a stream",
-            ANTHROPIC,
-            speak_stream,
-            (claude,),
-            "authentication_error",
-            raises=anthropic.AuthenticationError,
-            **ours,
-        ),
-        *failed(
-            f"gemini: {name}",
+            "gemini: 401",
             RAW,
-            generate,
+            asks.generate,
             (gemini,),
             "UNAUTHENTICATED",
             raises=None,
             returns="Response",
             sees=(401,),
-            said=lambda response: response,
-            ending=take(lambda r: r.status_code),
-            **ours,
+            ending=take(lambda response: response.status_code),
+            status=401,
         ),
     ]
 
@@ -183,7 +99,7 @@ def exhausted_rows() -> list[Row]:
         *failed(
             "chat: 429 until no retry is left",
             OPENAI,
-            chat,
+            asks.chat,
             (BUSY,),
             "requests",
             raises=openai.RateLimitError,
@@ -194,7 +110,7 @@ def exhausted_rows() -> list[Row]:
         *failed(
             "messages: 529 until no retry is left",
             ANTHROPIC,
-            speak,
+            asks.speak,
             (OVERLOADED,),
             "overloaded_error",
             raises=anthropic.OverloadedError,
@@ -205,126 +121,66 @@ def exhausted_rows() -> list[Row]:
     ]
 
 
+def retried(
+    name: str, clients: Clients, way: Way, ending: Any, returns: Any, *replies: Reply, **said: Any
+) -> list[Row]:
+    """What the app calls once is one span: one attempt for each of the replies, the last of which is an answer."""
+    truth = Truth(**{"usage": WHOLE, "finish": "stop", "attempts": len(replies), **said})
+    row = {"replies": replies, "truth": truth, "returns": returns, "client": TWICE, "sees": (TEXT,), "said": text_of}
+    return both(name, clients, way, ending, **row)
+
+
 def retried_rows() -> list[Row]:
-    """What the app calls once is one span, however many attempts it takes."""
-    twice, thrice = Truth(WHOLE, finish="stop", attempts=2), Truth(WHOLE, finish="stop", attempts=3)
-    row: Any = {"client": TWICE, "sees": ("one two",), "said": text_of}
-    chats: Any = {**row, "returns": "ChatCompletion"}
-    pieces = take(gathered)
+    pieces, parsed = take(gathered), enter(lambda response: response.parse())
+    chat, chats = says(CHAT.plain), streams(*CHAT.events)
+    response, usage = says(RESPONSES.plain), {"usage": RESPONSES.usage}
+    message, messages, finish = says(MESSAGES.plain), streams(*MESSAGES.events), {"finish": MESSAGES.finish}
     return [
-        *both(
-            "chat: 500, then an answer", OPENAI, chat, ANSWER, replies=(BROKEN, says(CHAT.plain)), truth=twice, **chats
+        *retried("chat: 500, then an answer", OPENAI, asks.chat, ANSWER, "ChatCompletion", BROKEN, chat),
+        *retried("chat: 429, 500, then an answer", OPENAI, asks.chat, ANSWER, "ChatCompletion", BUSY, BROKEN, chat),
+        *retried("chat: 500, then a stream", OPENAI, asks.chat_stream, pieces, asks.STREAM, BROKEN, chats),
+        *retried("chat: 500, then with_streaming_response", OPENAI, asks.chat_body, parsed, asks.BODY, BROKEN, chat),
+        *retried("responses: 500, then an answer", OPENAI, asks.respond, ANSWER, "Response", BROKEN, response, **usage),
+        *retried(
+            "messages: 529, then an answer", ANTHROPIC, asks.speak, ANSWER, "Message", OVERLOADED, message, **finish
         ),
-        *both(
-            "chat: 429, 500, then an answer",
-            OPENAI,
-            chat,
-            ANSWER,
-            replies=(BUSY, BROKEN, says(CHAT.plain)),
-            truth=thrice,
-            **chats,
-        ),
-        *both(
-            "chat: 500, then a stream",
-            OPENAI,
-            chat_stream,
-            pieces,
-            replies=(BROKEN, streams(*CHAT.events)),
-            truth=twice,
-            returns=STREAM,
-            **row,
-        ),
-        *both(
-            "chat: 500, then with_streaming_response",
-            OPENAI,
-            chat_body,
-            enter(lambda r: r.parse()),
-            replies=(BROKEN, says(CHAT.plain)),
-            truth=twice,
-            returns=STREAMING,
-            **row,
-        ),
-        *both(
-            "responses: 500, then an answer",
-            OPENAI,
-            respond,
-            ANSWER,
-            replies=(BROKEN, says(RESPONSES.plain)),
-            truth=replace(twice, usage=RESPONSES.usage),
-            returns="Response",
-            **row,
-        ),
-        *both(
-            "messages: 529, then an answer",
-            ANTHROPIC,
-            speak,
-            ANSWER,
-            replies=(OVERLOADED, says(MESSAGES.plain)),
-            truth=replace(twice, finish="end_turn"),
-            returns="Message",
-            **row,
-        ),
-        *both(
+        *retried(
             "messages: 529, then a stream",
             ANTHROPIC,
-            speak_stream,
+            asks.speak_stream,
             pieces,
-            replies=(OVERLOADED, streams(*MESSAGES.events)),
-            truth=replace(twice, finish="end_turn"),
-            returns=STREAM,
-            **row,
+            asks.STREAM,
+            OVERLOADED,
+            messages,
+            **finish,
         ),
     ]
 
 
 def unanswered_rows() -> list[Row]:
     """No headers ever come, or a body that is not whole."""
-    slow: Any = {"client": {"timeout": TIMEOUT_S}}
-    cancelled = Row(
-        "", _no_app, (is_mute,), Truth(NONE, MISSING, error="CancelledError"), None, (), asyncio.CancelledError
+    rows = failed(
+        "chat: timeout before the headers",
+        OPENAI,
+        asks.chat,
+        (silence,),
+        "APITimeoutError",
+        raises=openai.APITimeoutError,
+        client={"timeout": TIMEOUT_S},
     )
-    rows = [
-        *failed(
-            "chat: timeout before the headers",
-            OPENAI,
-            chat,
-            (is_mute,),
-            "APITimeoutError",
-            raises=openai.APITimeoutError,
-            **slow,
-        ),
-        *failed(
-            "chat: cut before the headers",
-            OPENAI,
-            chat,
-            (Connection.cut,),
-            "APIConnectionError",
-            raises=openai.APIConnectionError,
-        ),
-        *failed(
-            "messages: cut before the headers",
-            ANTHROPIC,
-            speak,
-            (Connection.cut,),
-            "APIConnectionError",
-            raises=anthropic.APIConnectionError,
-        ),
-        *failed(
-            "gemini: cut before the headers", RAW, generate, (Connection.cut,), "ReadError", raises=httpx2.ReadError
-        ),
-        *failed(
-            "chat: cut within a document",
-            OPENAI,
-            chat,
-            (_half,),
-            "APIConnectionError",
-            raises=openai.APIConnectionError,
-        ),
+    for name, clients, way, reply, raises in (
+        ("chat: cut before the headers", OPENAI, asks.chat, Connection.cut, openai.APIConnectionError),
+        ("messages: cut before the headers", ANTHROPIC, asks.speak, Connection.cut, anthropic.APIConnectionError),
+        ("gemini: cut before the headers", RAW, asks.generate, Connection.cut, httpx2.ReadError),
+        ("chat: cut within a document", OPENAI, asks.chat, _half, openai.APIConnectionError),
+    ):
+        rows += failed(name, clients, way, (reply,), raises.__name__, raises=raises)
+    return [
+        *rows,
+        cancelled_early("chat", OPENAI, asks.chat),
+        cancelled_early("messages", ANTHROPIC, asks.speak),
+        cancelled_early("gemini", RAW, asks.generate),
     ]
-    for name, clients, way in (("chat", OPENAI, chat), ("messages", ANTHROPIC, speak), ("gemini", RAW, generate)):
-        app = clients.async_app(way, endings.cancel_unanswered)
-        rows.append(replace(cancelled, name=f"{name}: cancelled before the headers", app=app))
-    return rows
 
 
 def _half(connection: Connection) -> None:
@@ -332,25 +188,25 @@ def _half(connection: Connection) -> None:
     connection.send(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{")
 
 
-def _no_app(scene: Any) -> None:
-    raise NotImplementedError
-
-
 def helper_rows() -> list[Row]:
     """Streams within a helper: left, failed by the app, broken by the provider."""
     chat_begun = ("chunk", "one ", "chunk", "two")
-    chats = "ChatCompletionStream", "AsyncChatCompletionStream"
-    responds = "ResponseStream", "AsyncResponseStream"
-    speaks = "MessageStream", "AsyncMessageStream"
-    betas = "BetaMessageStream", "BetaAsyncMessageStream"
     respond_begun = STREAMED["responses"].begun
     speak_begun = ("message_start", "content_block_start", "one ", "text", "two", "text")
     rows: list[Row] = []
     for name, clients, way, kind, wire, begun, error in (
-        ("chat", OPENAI, chat_helper, chats, CHAT, chat_begun, openai.APIError),
-        ("responses", OPENAI, respond_helper, responds, RESPONSES, respond_begun, None),
-        ("messages", ANTHROPIC, speak_helper, speaks, MESSAGES, speak_begun, anthropic.APIStatusError),
-        ("beta messages", ANTHROPIC, speak_beta_helper, betas, MESSAGES, speak_begun, anthropic.APIStatusError),
+        ("chat", OPENAI, chat_helper, asks.CHAT_HELPER, CHAT, chat_begun, openai.APIError),
+        ("responses", OPENAI, asks.respond_helper, asks.RESPOND_HELPER, RESPONSES, respond_begun, None),
+        ("messages", ANTHROPIC, asks.speak_helper, asks.SPEAK_HELPER, MESSAGES, speak_begun, anthropic.APIStatusError),
+        (
+            "beta messages",
+            ANTHROPIC,
+            asks.speak_beta_helper,
+            asks.SPEAK_BETA_HELPER,
+            MESSAGES,
+            speak_begun,
+            anthropic.APIStatusError,
+        ),
     ):
         partial = Truth(wire.begun_usage, PARTIAL)
         row: Any = {"returns": kind, "sees": begun, "said": typed_piece, "begun": len(begun)}
@@ -414,7 +270,7 @@ def other_rows() -> list[Row]:
         *both(
             "chat: parse of an answer that was cut short",
             OPENAI,
-            parse,
+            asks.chat_parsed,
             ANSWER,
             replies=(says(cut_short),),
             truth=Truth(WHOLE, error="LengthFinishReasonError", finish="length"),

@@ -21,11 +21,10 @@ from otel_llm_semconv import usage as u
 T = TypeVar("T")
 Open = Callable[[], Any]
 MISSING_USAGE: Final = "missing_usage"
-_SEEN: Final = ("types", "values", "error")
 
 
 class Scene:
-    """Where an app runs, and what it sees there. Instances with the same sights are equal."""
+    """Where an app runs, and what it sees there."""
 
     def __init__(self, server: RawServer, row: Row, is_over: Callable[[], bool]) -> None:
         self.server = server
@@ -55,8 +54,9 @@ class Scene:
         return len(self.values) >= self.begun
 
     @property
-    def sights(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in _SEEN}
+    def sights(self) -> tuple[object, ...]:
+        """All that the app sees, to be compared."""
+        return self.types, self.values, self.error
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Truth:
     message: str | None = None
 
 
-def said_as_it_is(value: Any) -> Any:
+def as_it_is(value: Any) -> Any:
     return value
 
 
@@ -87,7 +87,7 @@ class Row:
     returns: str | None  # name of the type
     sees: tuple[Any, ...]
     raises: type[BaseException] | None = None
-    said: Callable[[Any], Any] = said_as_it_is
+    said: Callable[[Any], Any] = as_it_is
     begun: int = 0
 
     def walk(self, is_over: Callable[[], bool] = lambda: True, **child: Any) -> Scene:

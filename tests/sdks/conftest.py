@@ -13,7 +13,7 @@ from sdks.outcomes import Outcomes
 import otel_llm
 from otel_llm_collector.demo.standin import Fault, Standin
 
-pytest.register_assert_rewrite("sdks.agreement")
+pytest.register_assert_rewrite("sdks.agreement", "sdks.harmless", "sdks.visits", "sdks.ward")
 __all__ = ["_quiet_environment", "capturing", "recorded", "standin"]
 
 

@@ -12,17 +12,12 @@ from app.recording import Recorded
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from sdks.agreement import one_call, one_failure
+from sdks.bedrock import BODY, CLAUDE, HELLO, PROVIDER
 
 from otel_llm_collector.demo.standin import Standin
 from otel_llm_semconv import attributes as a
 
 pytestmark = pytest.mark.sdk("boto3")
-PROVIDER = "aws.bedrock"
-CLAUDE = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
-HELLO: Any = [{"role": "user", "content": [{"text": "hello"}]}]
-BODY = json.dumps(
-    {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 999, "messages": [{"role": "user", "content": "hello"}]}
-)
 
 
 def bedrock(standin: Standin, attempts: int = 1) -> Any:

@@ -67,37 +67,27 @@ def lm(request: pytest.FixtureRequest, standin: Standin, monkeypatch: pytest.Mon
     assert otel_context.get_current() == {}
 
 
+ADMISSION = """
+    invoke_workflow Admission
+      task Triage
+        chat gpt-4o-mini
+      task ChainOfThought
+        task Predict
+          chat gpt-4o-mini
+    """
+
+
 @pytest.mark.feature("module", "predict")
 def test_a_program(recorded: Recorded, standin: Standin, lm: Any) -> None:
     Admission()(complaint="chest pain")
-    saw(
-        recorded,
-        """
-        invoke_workflow Admission
-          task Triage
-            chat gpt-4o-mini
-          task ChainOfThought
-            task Predict
-              chat gpt-4o-mini
-        """,
-    )
+    saw(recorded, ADMISSION)
     assert {call[a.WORKFLOW_NAME] for call in calls_agree(recorded, standin)} == {"Admission"}
 
 
 @pytest.mark.feature("async")
 def test_an_asynchronous_program(recorded: Recorded, standin: Standin, lm: Any) -> None:
     asyncio.run(Admission().acall(complaint="chest pain"))
-    saw(
-        recorded,
-        """
-        invoke_workflow Admission
-          task Triage
-            chat gpt-4o-mini
-          task ChainOfThought
-            task Predict
-              chat gpt-4o-mini
-        """,
-    )
+    saw(recorded, ADMISSION)
     calls_agree(recorded, standin)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -21,10 +20,11 @@ from haystack.tools import ComponentTool, Tool
 from haystack.utils import Secret
 from haystack_integrations.components.generators.anthropic import AnthropicChatGenerator
 from opentelemetry import context as otel_context
-from sdks.tree import attributes, calls_agree, named, saw
+from sdks.harmless import broken, unharmed
+from sdks.tree import calls_agree, named, saw
+from sdks.visits import check_visits
 
 import otel_llm
-from otel_llm.failures import RAISE_ENV, counts
 from otel_llm_collector.demo.standin import Standin
 from otel_llm_semconv import attributes as a
 
@@ -68,11 +68,10 @@ def ask(request: pytest.FixtureRequest) -> Callable[[Agent], Any]:
 
 @pytest.fixture
 def chat(standin: Standin, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], OpenAIChatGenerator]]:
-    """Makes generators on loopback. Afterwards nothing is attached, and nothing of ours has failed."""
-    counts.clear()
-    yield lambda: OpenAIChatGenerator(api_key=KEY, model="gpt-4o-mini", api_base_url=standin.openai_url, max_retries=0)
-    assert otel_context.get_current() == {}
-    assert not counts
+    """Makes generators on loopback."""
+    url = standin.openai_url
+    with unharmed():
+        yield lambda: OpenAIChatGenerator(api_key=KEY, model="gpt-4o-mini", api_base_url=url, max_retries=0)
 
 
 def _look_up(patient: str) -> str:
@@ -106,6 +105,15 @@ def retrieving(chat: Callable[[], Any], **kwargs: Any) -> Pipeline:
     return pipeline
 
 
+ANSWER = """
+    invoke_workflow answer
+      retrieval find
+      task build
+      task llm
+        chat gpt-4o-mini
+    """
+
+
 @pytest.mark.feature("chat")
 def test_a_generator_alone_is_a_call_alone(recorded: Recorded, standin: Standin, chat: Any) -> None:
     chat().run(messages=HELLO)
@@ -116,16 +124,7 @@ def test_a_generator_alone_is_a_call_alone(recorded: Recorded, standin: Standin,
 @pytest.mark.feature("pipeline", "retriever")
 def test_a_pipeline(recorded: Recorded, standin: Standin, chat: Any, run: Run) -> None:
     run(retrieving(chat, metadata={"name": "answer"}), {"find": {"query": "allergies"}})
-    spans = saw(
-        recorded,
-        """
-        invoke_workflow answer
-          retrieval find
-          task build
-          task llm
-            chat gpt-4o-mini
-        """,
-    )
+    spans = saw(recorded, ANSWER)
     found = named(spans, "chat gpt-4o-mini")
     assert (found[a.WORKFLOW_NAME], found[a.RESPONSE_ID]) == ("answer", standin.calls[0].id)
 
@@ -346,29 +345,12 @@ def test_the_users_tracer_sees_what_it_saw(recorded: Recorded, standin: Standin,
     assert all(type(note.parent) in (Notes.Note, type(None)) for note in tracers[0].notes)
 
 
-ANSWER = """
-    invoke_workflow answer
-      retrieval find
-      task build
-      task llm
-        chat gpt-4o-mini
-    """
-
-
 @pytest.mark.feature("threads")
 def test_parallel_sessions_do_not_mix(recorded: Recorded, standin: Standin, chat: Any, run: Run) -> None:
     def visit(number: int) -> None:
-        with otel_llm.session(f"visit-{number}"):
-            run(retrieving(chat, metadata={"name": f"answer-{number}"}), {"find": {"query": "allergies"}})
+        run(retrieving(chat, metadata={"name": f"answer-{number}"}), {"find": {"query": "allergies"}})
 
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(visit, range(6)))
-    traces: dict[int, set[tuple[str, str]]] = {}
-    for span in recorded.spans():
-        found = attributes(span)
-        traces.setdefault(span.context.trace_id, set()).add((found[a.SESSION_ID], found[a.WORKFLOW_NAME]))
-    assert len(recorded.spans()) == 6 * 5
-    assert sorted(map(sorted, traces.values())) == [[(f"visit-{one}", f"answer-{one}")] for one in range(6)]
+    check_visits(recorded, visit, spans=5, name=a.WORKFLOW_NAME, value="answer")
 
 
 @pytest.mark.feature("abandoned run")
@@ -387,24 +369,13 @@ def test_an_abandoned_generator_ends(recorded: Recorded, standin: Standin, chat:
 
 
 @pytest.mark.feature("faults of ours")
-@pytest.mark.parametrize("broken", ["Entries.enter", "Entries.leave", "_place", "end_step", "open_step", "open_tool"])
-def test_a_fault_of_ours_is_not_the_apps(
-    standin: Standin, chat: Any, run: Run, monkeypatch: pytest.MonkeyPatch, broken: str
-) -> None:
-    def fail(*args: Any, **kwargs: Any) -> None:
-        raise RuntimeError("a fault of ours")
-
-    monkeypatch.setenv(RAISE_ENV, "false")
-    recorded = Recorded()
+@pytest.mark.parametrize("function", ["Entries.enter", "Entries.leave", "_place", "end_step", "open_step", "open_tool"])
+def test_a_fault_of_ours_is_not_the_apps(standin: Standin, chat: Any, run: Run, function: str) -> None:
     pipeline = Pipeline(metadata={"name": "admission"})
     pipeline.add_component("triage", Agent(chat_generator=chat(), tools=[LOOK_UP]))
-    with monkeypatch.context() as patched:
-        patched.setattr(f"otel_llm.frameworks.haystack.{broken}", fail)
+    with broken(f"otel_llm.frameworks.haystack.{function}") as recorded:
         run(pipeline, {"triage": {"messages": HELLO}})
-    assert len(calls_agree(recorded, standin)) == 2
-    assert counts
-    counts.clear()
-    otel_llm.uninstrument()
+        assert len(calls_agree(recorded, standin)) == 2
     otel_context.attach(otel_context.Context())  # what could not be left
 
 

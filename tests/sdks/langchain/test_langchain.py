@@ -20,6 +20,7 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, RunnableParallel, config
 from langchain_core.tools import ToolException, tool
 from langchain_core.tracers import context as tracers
+from sdks.langchain.ward import look_up, lose
 from sdks.tree import attributes, calls_agree, named, saw
 
 import otel_llm
@@ -49,18 +50,6 @@ def ask(request: pytest.FixtureRequest) -> Ask:
     """Each way to run a chain."""
     way: Ask = request.param
     return way
-
-
-@tool
-def look_up(patient: str) -> str:
-    """What is known of a patient."""
-    return f"{patient}: no known allergies"
-
-
-@tool
-def lose(patient: str) -> str:
-    """Fails."""
-    raise LookupError("no such patient")
 
 
 class Records(BaseRetriever):

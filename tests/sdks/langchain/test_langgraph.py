@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import importlib
 import operator
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any, TypedDict
 
 import langgraph.pregel.main as pregel
@@ -23,10 +21,12 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.func import entrypoint, task
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, interrupt
+from sdks.harmless import broken
+from sdks.langchain.ward import look_up, lose
 from sdks.tree import attributes, calls_agree, named, saw, tree
+from sdks.visits import check_visits
 
 import otel_llm
-from otel_llm.failures import RAISE_ENV, counts
 from otel_llm_collector.demo.standin import Standin
 from otel_llm_semconv import attributes as a
 
@@ -63,18 +63,6 @@ def run(request: pytest.FixtureRequest) -> Run:
     """Each way to run a graph."""
     way: Run = request.param
     return way
-
-
-@tool
-def look_up(patient: str) -> str:
-    """What is known of a patient."""
-    return "no known allergies"
-
-
-@tool
-def lose(patient: str) -> str:
-    """Fails."""
-    raise LookupError("no such patient")
 
 
 def note(model: BaseChatModel) -> Callable[[State], State]:
@@ -400,39 +388,20 @@ def test_parallel_threads_do_not_mix(recorded: Recorded, standin: Standin, model
     graph = chained(triage=note(model), admit=note(model)).compile(InMemorySaver(), name="admission")
 
     def visit(number: int) -> None:
-        with otel_llm.session(f"visit-{number}"):
-            graph.invoke(NOTHING, {"configurable": {"thread_id": f"thread-{number}"}})
+        graph.invoke(NOTHING, {"configurable": {"thread_id": f"thread-{number}"}})
 
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(visit, range(6)))
-    traces: dict[int, set[tuple[str, str]]] = {}
-    for span in recorded.spans():
-        found = attributes(span)
-        traces.setdefault(span.context.trace_id, set()).add((found[a.SESSION_ID], found[a.CONVERSATION_ID]))
-    assert len(recorded.spans()) == 6 * 5
-    assert sorted(map(sorted, traces.values())) == [[(f"visit-{one}", f"thread-{one}")] for one in range(6)]
+    check_visits(recorded, visit, spans=5, name=a.CONVERSATION_ID, value="thread")
 
 
 @pytest.mark.feature("faults of ours")
 @pytest.mark.parametrize(
-    "broken",
+    "function",
     ["langchain.elsewhere", "langchain.enter", "langchain.started", "langgraph.as_graph"],
 )
-def test_a_fault_of_ours_is_not_the_apps(
-    standin: Standin, model: BaseChatModel, run: Run, monkeypatch: pytest.MonkeyPatch, broken: str
-) -> None:
-    def fail(*args: Any) -> None:
-        raise RuntimeError("a fault of ours")
-
-    monkeypatch.setenv(RAISE_ENV, "false")
-    recorded = Recorded()
-    module, _, name = broken.rpartition(".")
-    monkeypatch.setattr(importlib.import_module(f"otel_llm.frameworks.{module}"), name, fail)
-    run(create_agent(model, tools=[look_up], name="triage"), HELLO)
-    assert len(calls_agree(recorded, standin)) == 2
-    assert counts.total() > 0
-    counts.clear()
-    otel_llm.uninstrument()
+def test_a_fault_of_ours_is_not_the_apps(standin: Standin, model: BaseChatModel, run: Run, function: str) -> None:
+    with broken(f"otel_llm.frameworks.{function}") as recorded:
+        run(create_agent(model, tools=[look_up], name="triage"), HELLO)
+        assert len(calls_agree(recorded, standin)) == 2
 
 
 @pytest.mark.feature("uninstrument")

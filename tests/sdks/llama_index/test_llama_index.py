@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import llama_index_instrumentation as instrumentation
@@ -16,12 +15,12 @@ from llama_index.core.llms import LLM, ChatMessage
 from llama_index.core.tools import FunctionTool, QueryEngineTool
 from llama_index.core.workflow import Context, Event, StartEvent, StopEvent, Workflow, step
 from llama_index.llms.openai import OpenAI
-from opentelemetry import context as otel_context
-from sdks.tree import attributes, calls_agree, named, saw
+from sdks.harmless import broken, unharmed
+from sdks.tree import calls_agree, named, saw
+from sdks.visits import check_visits
 from workflows.errors import WorkflowCancelledByUser
 
 import otel_llm
-from otel_llm.failures import RAISE_ENV, counts
 from otel_llm_collector.demo.standin import Standin
 from otel_llm_semconv import attributes as a
 
@@ -30,11 +29,9 @@ pytestmark = pytest.mark.sdk("llama-index-core")
 
 @pytest.fixture
 def llm(standin: Standin) -> Iterator[LLM]:
-    """OpenAI on loopback. Afterwards nothing is attached, and nothing of ours has failed."""
-    counts.clear()
-    yield OpenAI(model="gpt-4o-mini", api_base=standin.openai_url, api_key="k", max_retries=0)
-    assert otel_context.get_current() == {}
-    assert not counts
+    """OpenAI on loopback."""
+    with unharmed():
+        yield OpenAI(model="gpt-4o-mini", api_base=standin.openai_url, api_key="k", max_retries=0)
 
 
 def look_up(patient: str) -> str:
@@ -384,18 +381,10 @@ def test_a_chat_engine(
 @pytest.mark.feature("threads")
 def test_parallel_sessions_do_not_mix(recorded: Recorded, standin: Standin, llm: LLM) -> None:
     def visit(number: int) -> None:
-        with otel_llm.session(f"visit-{number}"):
-            mine = OpenAI(model="gpt-4o-mini", api_base=standin.openai_url, api_key="k")
-            run(agent(mine, look_up, name=f"triage-{number}"), "How is Anna?")
+        mine = OpenAI(model="gpt-4o-mini", api_base=standin.openai_url, api_key="k")
+        run(agent(mine, look_up, name=f"triage-{number}"), "How is Anna?")
 
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(visit, range(6)))
-    traces: dict[int, set[tuple[str, str]]] = {}
-    for span in recorded.spans():
-        found = attributes(span)
-        traces.setdefault(span.context.trace_id, set()).add((found[a.SESSION_ID], found[a.AGENT_NAME]))
-    assert len(recorded.spans()) == 6 * 4
-    assert sorted(map(sorted, traces.values())) == [[(f"visit-{one}", f"triage-{one}")] for one in range(6)]
+    check_visits(recorded, visit, spans=4, name=a.AGENT_NAME, value="triage")
 
 
 @pytest.mark.feature("spans of the app")
@@ -448,22 +437,11 @@ def test_a_run_that_is_cancelled(recorded: Recorded, standin: Standin, llm: LLM)
 
 
 @pytest.mark.feature("faults of ours")
-@pytest.mark.parametrize("broken", ["Entries", "OpenSteps.add", "OpenSteps.end", "_open_method"])
-def test_a_fault_of_ours_is_not_the_apps(
-    standin: Standin, llm: LLM, monkeypatch: pytest.MonkeyPatch, broken: str
-) -> None:
-    def fail(*args: Any, **kwargs: Any) -> None:
-        raise RuntimeError("a fault of ours")
-
-    monkeypatch.setenv(RAISE_ENV, "false")
-    recorded = Recorded()
-    with monkeypatch.context() as patched:
-        patched.setattr(f"otel_llm.frameworks.llama_index.{broken}", fail)
+@pytest.mark.parametrize("function", ["Entries", "OpenSteps.add", "OpenSteps.end", "_open_method"])
+def test_a_fault_of_ours_is_not_the_apps(standin: Standin, llm: LLM, function: str) -> None:
+    with broken(f"otel_llm.frameworks.llama_index.{function}") as recorded:
         run(agent(llm, look_up), "How is Anna?")
-    assert len(calls_agree(recorded, standin)) == 2
-    assert counts
-    counts.clear()
-    otel_llm.uninstrument()
+        assert len(calls_agree(recorded, standin)) == 2
 
 
 @pytest.mark.feature("uninstrument")

@@ -5,26 +5,12 @@ from __future__ import annotations
 import sys
 
 from mcp.server import MCPServer
+from sdks import ward
 
 server = MCPServer("ward")
-
-
-@server.tool()
-def look_up(patient: str) -> str:
-    """What is known of a patient."""
-    return f"{patient}: no known allergies"
-
-
-@server.tool()
-def lose(patient: str) -> str:
-    """Fails."""
-    raise LookupError("no such patient")
-
-
-@server.prompt()
-def greeting(name: str) -> str:
-    """How to greet."""
-    return f"Hello {name}"
+server.tool()(ward.look_up)
+server.tool()(ward.lose)
+server.prompt()(ward.greeting)
 
 
 @server.resource("ward://beds")

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import sys
-import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import mcp
 import pytest
-import uvicorn
 from app.recording import Recorded
-from mcp import Client, StdioServerParameters
+from mcp import Client
 from mcp.server import MCPServer
 from opentelemetry import baggage, trace
 from opentelemetry import context as otel_context
@@ -24,12 +19,13 @@ from opentelemetry.trace import SpanKind
 from sdks.mcp.server import server
 from sdks.spanfile import read
 from sdks.tree import attributes, tree
+from sdks.ward import ask_for_anna, over_http, stdio
 
 import otel_llm
 from otel_llm_semconv import attributes as a
 
 pytestmark = pytest.mark.sdk("mcp")
-HERE = Path(__file__).parent
+SERVER = Path(__file__).with_name("server.py")
 
 
 def talk(target: Any, conversation: Callable[[Client], Awaitable[object]], **options: Any) -> None:
@@ -44,33 +40,11 @@ def talk(target: Any, conversation: Callable[[Client], Awaitable[object]], **opt
     assert otel_context.get_current() is before
 
 
-async def look_up(client: Client) -> None:
-    result = await client.call_tool("look_up", {"patient": "Anna"})
-    assert result.content[0].text == "Anna: no known allergies"  # type: ignore[union-attr]
-
-
-def stdio(spans: Path) -> StdioServerParameters:
-    tests = str(HERE.parents[1])
-    return StdioServerParameters(
-        command=sys.executable,
-        args=[str(HERE / "server.py"), str(spans)],
-        env={"PYTHONPATH": os.pathsep.join((tests, os.environ.get("PYTHONPATH", "")))},
-    )
-
-
 @pytest.fixture
 def url() -> Iterator[str]:
-    """The server over streamable HTTP, in a thread of its own."""
-    listening = socket.create_server(("127.0.0.1", 0))
     app = MCPServer("ward", tools=server._tool_manager.list_tools()).streamable_http_app()
-    config = uvicorn.Config(app, log_level="warning", lifespan="on")
-    running = uvicorn.Server(config)
-    thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
-    thread.start()
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}/mcp"
-    running.should_exit = True
-    thread.join()
-    listening.close()
+    with over_http(lambda _: app) as url:
+        yield url
 
 
 def kinds(spans: list[ReadableSpan], name: str) -> dict[SpanKind, ReadableSpan]:
@@ -81,7 +55,7 @@ def kinds(spans: list[ReadableSpan], name: str) -> dict[SpanKind, ReadableSpan]:
 @pytest.mark.feature("stdio", "tool")
 def test_one_trace_across_two_processes(recorded: Recorded, tmp_path: Path) -> None:
     with otel_llm.agent("nurse"):
-        talk(stdio(tmp_path / "spans"), look_up)
+        talk(stdio(SERVER, tmp_path / "spans"), ask_for_anna)
     spans = recorded.spans()
     (agent,) = [span for span in spans if span.name == "invoke_agent nurse"]
     (sent,) = [span for span in spans if span.name == "tools/call look_up"]
@@ -110,7 +84,7 @@ def test_one_trace_across_two_processes(recorded: Recorded, tmp_path: Path) -> N
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 def test_one_trace_over_http(recorded: Recorded, url: str, mode: str) -> None:
     with recorded.tracer.start_as_current_span("request"):
-        talk(url, look_up, mode=mode)
+        talk(url, ask_for_anna, mode=mode)
     sides = kinds(recorded.spans(), "tools/call look_up")
     sent, served = sides[SpanKind.CLIENT], sides[SpanKind.SERVER]
     assert served.parent is not None
@@ -164,7 +138,7 @@ def test_failures_are_on_both_sides(recorded: Recorded) -> None:
 
 @pytest.mark.feature("content")
 def test_arguments_and_results_where_content_is_captured(capturing: Recorded) -> None:
-    talk(server, look_up, mode="legacy")
+    talk(server, ask_for_anna, mode="legacy")
     for span in kinds(capturing.spans(), "tools/call look_up").values():
         assert attributes(span)[a.TOOL_CALL_ARGUMENTS] == '{"patient":"Anna"}'
         assert "no known allergies" in attributes(span)[a.TOOL_CALL_RESULT]
@@ -172,7 +146,7 @@ def test_arguments_and_results_where_content_is_captured(capturing: Recorded) ->
 
 @pytest.mark.feature("content")
 def test_no_arguments_and_results_otherwise(recorded: Recorded) -> None:
-    talk(server, look_up, mode="legacy")
+    talk(server, ask_for_anna, mode="legacy")
     for span in kinds(recorded.spans(), "tools/call look_up").values():
         assert not {a.TOOL_CALL_ARGUMENTS, a.TOOL_CALL_RESULT} & set(attributes(span))
 
@@ -224,7 +198,7 @@ def test_the_sdks_own_spans_are_not_there_twice(recorded: Recorded, monkeypatch:
     monkeypatch.setattr(trace, "_TRACER_PROVIDER", None)
     monkeypatch.setattr(trace._TRACER_PROVIDER_SET_ONCE, "_done", False)
     trace.set_tracer_provider(recorded.provider)
-    talk(server, look_up, mode="legacy")
+    talk(server, ask_for_anna, mode="legacy")
     names = [span.name for span in recorded.spans() if "look_up" in span.name]
     assert names == ["tools/call look_up"] * 2
     assert {span.instrumentation_scope.name for span in recorded.spans()} == {a.SCOPE_APP}  # type: ignore[union-attr]
@@ -250,5 +224,5 @@ def test_uninstrument_restores(recorded: Recorded) -> None:
     otel_llm.uninstrument()
     assert all(one.__module__.startswith("mcp.") for one in state())
     assert not set(map(id, patched)) & set(map(id, state()))
-    talk(server, look_up, mode="legacy")
+    talk(server, ask_for_anna, mode="legacy")
     assert recorded.spans() == []

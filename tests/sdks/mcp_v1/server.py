@@ -5,27 +5,15 @@ from __future__ import annotations
 import sys
 
 from mcp.server.fastmcp import FastMCP
+from sdks import ward
 
 
-def ward(port: int = 8000) -> FastMCP:
+def serve_at(port: int = 8000) -> FastMCP:
     """A server with a tool, a tool that fails and a prompt."""
     server = FastMCP("ward", port=port)
-
-    @server.tool()
-    def look_up(patient: str) -> str:
-        """What is known of a patient."""
-        return f"{patient}: no known allergies"
-
-    @server.tool()
-    def lose(patient: str) -> str:
-        """Fails."""
-        raise LookupError("no such patient")
-
-    @server.prompt()
-    def greeting(name: str) -> str:
-        """How to greet."""
-        return f"Hello {name}"
-
+    server.tool()(ward.look_up)
+    server.tool()(ward.lose)
+    server.prompt()(ward.greeting)
     return server
 
 
@@ -33,4 +21,4 @@ if __name__ == "__main__":
     from sdks.spanfile import instrumented
 
     with instrumented(sys.argv[1]):
-        ward().run("stdio")
+        serve_at().run("stdio")

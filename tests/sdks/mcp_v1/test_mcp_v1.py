@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import sys
-import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from app.recording import Recorded
-from mcp import ClientSession, McpError, StdioServerParameters
+from mcp import ClientSession, McpError
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamablehttp_client
 from mcp.shared.memory import create_connected_server_and_client_session as connected
 from opentelemetry import context as otel_context
 from opentelemetry.trace import SpanKind
-from sdks.mcp_v1.server import ward
+from sdks.mcp_v1.server import serve_at
 from sdks.spanfile import read
 from sdks.tree import attributes, tree
+from sdks.ward import ask_for_anna, over_http, stdio
 
 import otel_llm
 from otel_llm_semconv import attributes as a
 
 pytestmark = pytest.mark.sdk("mcp")
-HERE = Path(__file__).parent
+SERVER = Path(__file__).with_name("server.py")
 Conversation = Callable[[ClientSession], Awaitable[object]]
 
 
@@ -50,48 +46,26 @@ def talk_here(conversation: Conversation) -> None:
     """The same with a server in this process."""
 
     async def main() -> None:
-        async with connected(ward()._mcp_server) as client:
+        async with connected(serve_at()._mcp_server) as client:
             await conversation(client)
 
     asyncio.run(main())
 
 
-async def look_up(client: ClientSession) -> None:
-    result = await client.call_tool("look_up", {"patient": "Anna"})
-    assert result.content[0].text == "Anna: no known allergies"  # type: ignore[union-attr]
-
-
-def stdio(spans: Path) -> StdioServerParameters:
-    tests = str(HERE.parents[1])
-    return StdioServerParameters(
-        command=sys.executable,
-        args=[str(HERE / "server.py"), str(spans)],
-        env={"PYTHONPATH": os.pathsep.join((tests, os.environ.get("PYTHONPATH", "")))},
-    )
-
-
 @pytest.fixture
 def url() -> Iterator[str]:
-    """The server over streamable HTTP, in a thread of its own."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    port = listening.getsockname()[1]
-    running = uvicorn.Server(uvicorn.Config(ward(port).streamable_http_app(), log_level="warning"))
-    thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
-    thread.start()
-    yield f"http://127.0.0.1:{port}/mcp"
-    running.should_exit = True
-    thread.join()
-    listening.close()
+    with over_http(lambda port: serve_at(port).streamable_http_app()) as url:
+        yield url
 
 
 @pytest.mark.feature("stdio", "tool")
 def test_one_trace_across_two_processes(recorded: Recorded, tmp_path: Path) -> None:
     async def ask(client: ClientSession) -> None:
         await client.list_tools()
-        await look_up(client)
+        await ask_for_anna(client)
 
     with otel_llm.agent("nurse"):
-        talk(stdio_client(stdio(tmp_path / "spans")), ask)
+        talk(stdio_client(stdio(SERVER, tmp_path / "spans")), ask)
     sent = {span.name: span for span in recorded.spans()}
     served = {span["name"]: span for span in read(tmp_path / "spans")}
     for name in ("tools/list", "tools/call look_up"):
@@ -108,7 +82,7 @@ def test_one_trace_across_two_processes(recorded: Recorded, tmp_path: Path) -> N
 @pytest.mark.feature("streamable http")
 def test_one_trace_over_http(recorded: Recorded, url: str) -> None:
     with recorded.tracer.start_as_current_span("request"):
-        talk(streamablehttp_client(url), look_up)
+        talk(streamablehttp_client(url), ask_for_anna)
     sides = {span.kind: span for span in recorded.spans() if span.name == "tools/call look_up"}
     sent, served = sides[SpanKind.CLIENT], sides[SpanKind.SERVER]
     assert served.parent is not None
@@ -136,7 +110,7 @@ def test_failures_are_on_both_sides(recorded: Recorded) -> None:
 
 @pytest.mark.feature("content")
 def test_arguments_and_results_where_content_is_captured(capturing: Recorded) -> None:
-    talk_here(look_up)
+    talk_here(ask_for_anna)
     calls = [attributes(span) for span in capturing.spans() if span.name == "tools/call look_up"]
     assert [call[a.TOOL_CALL_ARGUMENTS] for call in calls] == ['{"patient":"Anna"}'] * 2
     assert all("no known allergies" in call[a.TOOL_CALL_RESULT] for call in calls)
@@ -148,7 +122,7 @@ def test_what_the_app_puts_into_the_metadata_stays(recorded: Recorded) -> None:
     seen: list[dict[str, Any]] = []
 
     async def main() -> None:
-        server = ward()
+        server = serve_at()
         handle = server._mcp_server._handle_request
 
         async def watch(message: Any, *args: Any) -> Any:
@@ -175,5 +149,5 @@ def test_uninstrument_restores(recorded: Recorded) -> None:
     otel_llm.uninstrument()
     restored = (BaseSession.send_request, Server._handle_request, RequestResponder.respond)
     assert [one.__wrapped__ for one in patched] == list(restored)
-    talk_here(look_up)
+    talk_here(ask_for_anna)
     assert recorded.spans() == []

@@ -34,6 +34,16 @@ server.run("stdio")
 """
 
 
+#: An agent that calls a tool.
+TRIAGE = """
+    invoke_workflow Agent workflow
+      invoke_agent triage
+        chat gpt-4o-mini
+        execute_tool look_up
+        chat gpt-4o-mini
+    """
+
+
 @function_tool
 def look_up(patient: str) -> str:
     """What is known of a patient."""
@@ -80,16 +90,7 @@ def run(agent: Agent[Any], text: str = "hello", **options: Any) -> Any:
 @pytest.mark.feature("agent", "tool", "workflow")
 def test_an_agent_with_a_tool(recorded: Recorded, standin: Standin, model: Models) -> None:
     run(Agent(name="triage", model=model(), tools=[look_up]))
-    spans = saw(
-        recorded,
-        """
-        invoke_workflow Agent workflow
-          invoke_agent triage
-            chat gpt-4o-mini
-            execute_tool look_up
-            chat gpt-4o-mini
-        """,
-    )
+    spans = saw(recorded, TRIAGE)
     for call in calls_agree(recorded, standin):
         assert (call[a.AGENT_NAME], call[a.WORKFLOW_NAME]) == ("triage", "Agent workflow")
     assert named(spans, "execute_tool look_up")[a.TOOL_NAME] == "look_up"
@@ -100,16 +101,7 @@ def test_an_agent_with_a_tool(recorded: Recorded, standin: Standin, model: Model
 def test_the_responses_api(recorded: Recorded, standin: Standin, model: Models) -> None:
     agents.set_default_openai_client(AsyncOpenAI(base_url=standin.openai_url, api_key="k"), use_for_tracing=False)
     run(Agent(name="triage", model=MODEL, tools=[look_up]))
-    saw(
-        recorded,
-        """
-        invoke_workflow Agent workflow
-          invoke_agent triage
-            chat gpt-4o-mini
-            execute_tool look_up
-            chat gpt-4o-mini
-        """,
-    )
+    saw(recorded, TRIAGE)
     calls_agree(recorded, standin)
 
 
@@ -260,16 +252,7 @@ def test_a_streamed_run(recorded: Recorded, standin: Standin, model: Models) -> 
             assert not get_current_span().get_span_context().is_valid
 
     asyncio.run(main())
-    saw(
-        recorded,
-        """
-        invoke_workflow Agent workflow
-          invoke_agent triage
-            chat gpt-4o-mini
-            execute_tool look_up
-            chat gpt-4o-mini
-        """,
-    )
+    saw(recorded, TRIAGE)
     calls_agree(recorded, standin)
 
 
