@@ -66,6 +66,7 @@ class RawServer:
 
     def _serve(self, sock: socket.socket) -> None:
         with sock:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # the body does not wait for the head's receipt
             try:
                 connection = _read(sock)
                 if connection is None:

@@ -49,7 +49,7 @@ class Threaded(socketserver.ThreadingTCPServer):
         return f"{self.scheme}://127.0.0.1:{self.server_address[1]}"
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.005,), daemon=True).start()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -82,6 +82,7 @@ class _Http2(socketserver.BaseRequestHandler):
                 self._talk(sock)
 
     def _talk(self, sock: socket.socket) -> None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
         connection.initiate_connection()
         sock.sendall(connection.data_to_send())
@@ -113,6 +114,7 @@ class Proxy(ThreadingHTTPServer, Threaded):
 
 class _Forward(BaseHTTPRequestHandler):
     server: Proxy
+    disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
         self._note()

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -133,7 +134,9 @@ def test_tls_and_whom_to_trust(tmp_path: Path) -> None:
 
 
 def environment(**more: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    proxies = ("http_proxy", "https_proxy", "all_proxy")
+    given = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    kept = {name: value for name, value in given.items() if name.lower() not in proxies}
     return {**kept, "OTEL_SERVICE_NAME": "shop", **more}
 
 
@@ -142,6 +145,12 @@ def doctor(*words: str, **more: str) -> tuple[int, str, str]:
     command = [str(BIN / "otel-llm"), "doctor", *words]
     done = subprocess.run(command, env=environment(**more), capture_output=True, text=True, timeout=150, check=False)
     return done.returncode, done.stdout, done.stderr
+
+
+def doctors(*runs: tuple[tuple[str, ...], dict[str, str]]) -> list[tuple[int, str, str]]:
+    """The same for several, two at a time: they know nothing of each other."""
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(lambda each: doctor(*each[0], **each[1]), runs))
 
 
 def of(output: str, check: str) -> list[dict[str, str]]:
@@ -173,8 +182,7 @@ def test_secrets_are_in_no_output() -> None:
             "HTTPS_PROXY": "http://alice:s3cret@proxy:3128",
             "OPENAI_API_KEY": "s3cret",
         }
-        for form in ("table", "json"):
-            code, output, errors = doctor("--format", form, **secret)
+        for code, output, errors in doctors(*((("--format", form), secret) for form in ("table", "json"))):
             assert code == 1
             assert "s3cret" not in output + errors
             assert "authorization, x-team" in " ".join(output.split())
@@ -244,26 +252,33 @@ def test_two_distros_and_the_first_wins(tmp_path: Path) -> None:
     package(tmp_path, "acme", "1.0", code + "    def _configure(self, **kwargs): pass\n", points)
     with OtlpServer() as collector:
         place = {"PYTHONPATH": str(tmp_path), "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
-        exit_code, output, _ = doctor("--format", "json", **place)
+        words = ("--format", "json")
+        (exit_code, output, _), chosen = doctors((words, place), (words, place | {"OTEL_PYTHON_DISTRO": "otel_llm"}))
         assert exit_code == 1
         assert "takes the distro acme, not ours" in of(output, "distro")[0]["what"]
         assert of(output, "distro")[0]["fix"].startswith("OTEL_PYTHON_DISTRO=otel_llm")
-        exit_code, output, _ = doctor("--format", "json", OTEL_PYTHON_DISTRO="otel_llm", **place)
-        assert (exit_code, of(output, "distro")) == (0, [])
+        assert (chosen[0], of(chosen[1], "distro")) == (0, [])
 
 
-@pytest.mark.parametrize(
-    ("variables", "check", "said"),
-    [
-        ({"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "otel_llm"}, "disabled", "switches otel-llm off"),
-        ({"OTEL_LLM_HTTP_SPANS": "maybe"}, "readable", "OTEL_LLM_HTTP_SPANS=maybe cannot be read"),
-        ({"OTEL_TRACES_EXPORTER": "zipking"}, "exporter", "none of that name"),
-        ({"OTEL_CONFIG_FILE": "/nowhere.yaml"}, "config-file", "is not there"),
-        ({"OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "9999"}, "queue", "the SDK does not start"),
-    ],
-)
-def test_what_stops_the_set_up_is_named(variables: dict[str, str], check: str, said: str) -> None:
-    code, output, _ = doctor("--format", "json", **variables)
+STOPS = [
+    ({"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "otel_llm"}, "disabled", "switches otel-llm off"),
+    ({"OTEL_LLM_HTTP_SPANS": "maybe"}, "readable", "OTEL_LLM_HTTP_SPANS=maybe cannot be read"),
+    ({"OTEL_TRACES_EXPORTER": "zipking"}, "exporter", "none of that name"),
+    ({"OTEL_CONFIG_FILE": "/nowhere.yaml"}, "config-file", "is not there"),
+    ({"OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "9999"}, "queue", "the SDK does not start"),
+]
+
+
+@pytest.fixture(scope="module")
+def stopped() -> dict[str, tuple[int, str, str]]:
+    """What the doctor says of each, by the check."""
+    found = doctors(*((("--format", "json"), variables) for variables, _, _ in STOPS))
+    return dict(zip([check for _, check, _ in STOPS], found, strict=True))
+
+
+@pytest.mark.parametrize(("check", "said"), [(check, said) for _, check, said in STOPS])
+def test_what_stops_the_set_up_is_named(stopped: dict[str, tuple[int, str, str]], check: str, said: str) -> None:
+    code, output, _ = stopped[check]
     assert code == 1
     assert said in of(output, check)[0]["what"]
     assert of(output, "set-up")[0]["level"] == "problem"
@@ -319,10 +334,10 @@ def test_a_command_is_followed_with_all_its_processes(standin: Standin, app: str
 
 def test_what_is_lost_and_what_is_never_instrumented_are_problems(standin: Standin, app: str) -> None:
     env = {**standin.env, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_LLM_EXIT_MS_MAX": "300"}
-    code, output, _ = doctor("--", "python", app, **env)
-    assert code == 1
-    assert "PROBLEM  lost: " in output
-    code, output, _ = doctor("--", "sh", "-c", "exit 0")
+    lost, bare = doctors((("--", "python", app), env), (("--", "sh", "-c", "exit 0"), {}))
+    assert lost[0] == 1
+    assert "PROBLEM  lost: " in lost[1]
+    code, output, _ = bare
     assert code == 1
     assert "no Python of the command had otel-llm" in output
 

@@ -72,7 +72,7 @@ class CollectorProcess:
             for victim in victims:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     victim.kill()
-            psutil.wait_procs(victims, 10)
+            wait_for(lambda: all(map(is_over, victims)), 10)
         self.process.wait(10)
         self._close()
 
@@ -92,10 +92,18 @@ def collector(data: Path, *arguments: str) -> Iterator[CollectorProcess]:
             running.kill()
 
 
+def is_over(process: psutil.Process) -> bool:
+    """True once it holds nothing any more: an orphan may stay a zombie for seconds, until init looks at it."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def wait_for(probe: Callable[[], T], seconds: float = 20.0) -> T:
     """The first true answer of `probe`, asked until then; AssertionError after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (answer := probe()):
         assert time.monotonic() < deadline, f"nothing after {seconds} s"
-        time.sleep(0.05)
+        time.sleep(0.02)
     return answer

@@ -177,7 +177,7 @@ class Standin:
         self.close()
 
     def _serve(self) -> None:
-        self._server.serve_forever(poll_interval=0.02)
+        self._server.serve_forever(poll_interval=0.005)
 
 
 class _Server(Listener):
