@@ -137,7 +137,7 @@ class Capture:
         if self._uploader is not None:
             lists = self._store(self._uploader, lists, found)
         if self.on_span:
-            found.update(_write(lists, self._bytes_max))
+            found.update(_write(lists, self._bytes_max, is_json=self._redactor is None))
         return found
 
     def text(self, value: Any) -> str | None:
@@ -241,11 +241,11 @@ def _named(content: Content) -> dict[str, list[Any]]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _write(lists: Mapping[str, list[Any]], bytes_max: int) -> dict[str, AttributeValue]:
+def _write(lists: Mapping[str, list[Any]], bytes_max: int, *, is_json: bool = False) -> dict[str, AttributeValue]:
     found: dict[str, AttributeValue] = {}
     truncated: list[str] = []
     for name, value in lists.items():
-        found[name], was_cut = bounded(value, bytes_max)
+        found[name], was_cut = bounded(value, bytes_max, is_json=is_json)
         if was_cut:
             truncated.append(name)
     if truncated:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
@@ -39,6 +38,7 @@ _LOCAL: Final = "local"
 _PROVIDER: Final = "provider"
 _OUTCOMES_MAX: Final = 32
 _PICOS: Final = 10**12  # in a USD
+_NS: Final = 10**9  # in a second
 _MESSAGE_CHARS_MAX: Final = 512
 
 
@@ -396,18 +396,17 @@ class Call:
         }
 
     def _price(self, usage: u.Usage) -> Any:
-        price_call = finisher.price_call
-        if price_call is None:
+        price_at = finisher.price_at
+        if price_at is None:
             if not usage.is_empty():
                 return None
             from otel_llm_semconv import pricing
 
-            price_call = pricing.price_call
-        at = datetime.fromtimestamp(self._started_ns / 1e9, UTC)
-        tier = self.answer.service_tier
-        asked = self.request.model or ""
-        models = (self.answer.model, self._driver.deployments.get(asked), asked)
-        return price_call(self.target.provider, models, usage, at, service_tier=tier, usage_status=self._usage_status)
+            price_at = pricing.price_at
+        asked, answer = self.request.model or "", self.answer
+        models = (answer.model, self._driver.deployments.get(asked), asked)
+        at_s, tier = self._started_ns // _NS, answer.service_tier
+        return price_at(self.target.provider, models, usage, at_s, service_tier=tier, usage_status=self._usage_status)
 
     def _count(self, usage: u.Usage, price: Any) -> None:
         """The call in the metrics, whether its span is sampled or not."""

@@ -17,13 +17,14 @@ from opentelemetry.context import _SUPPRESS_HTTP_INSTRUMENTATION_KEY, _SUPPRESS_
 
 from .coexistence import lets_through
 from .driver import Call, Driver
+from .event_stream import EventRecorder
 from .failures import guarded, swallow
 from .finisher import finisher
 from .injection import with_usage
 from .propagation import LEAVING, ensure_guard, strip
 from .providers import find_format
 from .recognition import Body, Recogniser, Target
-from .stream import BinaryRecorder, Decoder, DocumentRecorder, EventRecorder, Recorder, read_document
+from .stream import BinaryRecorder, Decoder, DocumentRecorder, Recorder, read_document
 from .wire import EVENTS, FRAMES, LINES
 
 #: Content type -> how its stream is cut into events.

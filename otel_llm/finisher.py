@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from .codec import quicken
 from .failures import swallow
 
 JOBS_MAX: Final = 10_000
@@ -31,7 +32,7 @@ class Finisher:
 
     def __init__(self) -> None:
         self.prices_ready = False
-        self.price_call: Callable[..., Any] | None = None  # loaded, as importing it costs at every call
+        self.price_at: Callable[..., Any] | None = None  # loaded, as importing it costs at every call
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._busy = threading.Lock()
         self._starting = threading.Lock()
@@ -93,7 +94,8 @@ class Finisher:
             from otel_llm_semconv import pricing
 
             pricing.warm()
-            self.price_call = pricing.price_call
+            self.price_at = pricing.price_at
+            quicken()
             self.prices_ready = True
         except Exception as error:
             swallow("prices", error)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Final, Protocol
 
 from .wire import EVENTS, FRAMES, LINES, parse
@@ -24,6 +26,10 @@ class Splitter(Protocol):
     """Takes a body piece by piece and gives whole events back, `SEPARATOR` between them."""
 
     SEPARATOR: bytes
+
+    @property
+    def is_empty(self) -> bool:
+        """True where nothing of an event is kept."""
 
     def take(self, data: bytes) -> bytes:
         """The events that the next piece of the body completes."""
@@ -55,6 +61,10 @@ class LineSplitter:
         if last:
             self._keep(last)
         return events
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._rest
 
     def rest(self) -> bytes:
         return b"".join(self._rest)
@@ -128,6 +138,10 @@ class FrameSplitter:
             del self._buffer[:size]
         return b"\n\n".join(events)
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._buffer
+
     def rest(self) -> bytes:
         return b""
 
@@ -176,46 +190,42 @@ def event_data(block: bytes) -> bytes:
     return b"\n".join(value.removeprefix(b" ") for name, _, value in lines if name == b"data")
 
 
+#: The inside of a JSON string.
+_TEXT: Final = rb'[^"\\]*(?:\\.[^"\\]*)*'
+_text: Final = re.compile(_TEXT)
+#: What varies behind a text without meaning anything: padding.
+_NOISE: Final = (b',"obfuscation":"', b',"p":"', b" ")
+#: So much of what stands before a text has to be the same, at its beginning and right before the text.
+_HEAD_BYTES: Final = 8
+_MARK_BYTES: Final = 40
+
+
 class Template:
-    """What events in a row have in common that differ in nothing but a piece of text: all before it and all behind.
+    """What events in a row have in common that differ in nothing but a piece of text: all before it and all behind."""
 
-    What varies behind the text without meaning anything (`obfuscation`, blanks) is no part of it. Without a block to
-    learn from, the prefix alone says that an event is of this kind.
-    """
-
-    _NOISE: Final = (b',"obfuscation":"', b',"p":"', b" ")
-
-    def __init__(self, prefix: bytes, block: bytes) -> None:
-        rest = block[len(prefix) :]
-        suffix = rest[_string_end(rest) :]
-        for noise in self._NOISE:
+    def __init__(self, event: bytes, start: int) -> None:
+        """Learn from an event whose text begins at `start`."""
+        text = _text.match(event, start)
+        self._prefix, self._tail = event[:start], event[text.end() if text else start :].rstrip(b"\n")
+        suffix = self._tail
+        for noise in _NOISE:
             suffix = suffix.partition(noise)[0]
-        self.prefix, self.suffix, self.tail = prefix, suffix, rest[_string_end(rest) :]
+        self._pattern = _pattern(start, event[:_HEAD_BYTES], event[:start][-_MARK_BYTES:], suffix)
 
-    def piece(self, block: bytes) -> bytes | None:
-        """The text of an event of this kind, as it stands in the JSON; None where the event is of another kind."""
-        if not block.startswith(self.prefix):
-            return None
-        end = block.rfind(self.suffix)
-        piece = block[len(self.prefix) : end]
-        return piece if end >= len(self.prefix) and (b'"' not in piece or _is_string(piece)) else None
+    def pieces(self, events: bytes) -> list[bytes]:
+        """The texts of these whole events, as they stand in the JSON; none if one is not of this kind."""
+        found = self._pattern.split(events)
+        return [] if any(found[::2]) else found[1::2]
 
-    def block(self, pieces: list[bytes]) -> bytes:
+    def event(self, pieces: list[bytes]) -> bytes:
         """One event with the text of all."""
-        return self.prefix + b"".join(pieces) + self.tail
+        return self._prefix + b"".join(pieces) + self._tail
 
 
-def _string_end(text: bytes) -> int:
-    """Where a JSON string ends whose opening quote stands before the text."""
-    place = text.find(b'"')
-    while place > 0 and text[place - 1] == 92 and not _is_string(text[:place]):
-        place = text.find(b'"', place + 1)
-    return place if place >= 0 else len(text)
-
-
-def _is_string(piece: bytes) -> bool:
-    try:
-        json.loads(b'"%b"' % piece)
-    except ValueError:
-        return False
-    return True
+@lru_cache(maxsize=256)
+def _pattern(start: int, head: bytes, mark: bytes, suffix: bytes) -> re.Pattern[bytes]:
+    """A whole event with its text as the group. What an answer's id fills is skipped: the next answer has another."""
+    between = start - len(head) - len(mark)
+    skipped = b"(?s:.{%d})" % between if between >= 0 else b""
+    before = re.escape(head) + skipped + re.escape(mark) if skipped else re.escape(mark)
+    return re.compile(before + b"(" + _TEXT + b")" + re.escape(suffix) + rb"[^\n]*\n\n")

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from .codec import loads
 from .providers import HOSTS, MARKERS, find_reader, pattern
-from .wire import Json, Reader, loads
+from .wire import Json, Reader
 
 #: Longer bodies are not parsed, which takes 5 ms a MB of the app's thread: of them only the model's name and whether
 #: to stream are read, where they stand near an end.

@@ -5,27 +5,24 @@ from __future__ import annotations
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol
-
-from otel_llm_semconv import attributes as a
 
 from .driver import Call
 from .failures import guarded, swallow
 from .finisher import finisher
-from .framing import Template, event_data, splitter
-from .wire import parse
+from .wire import ANYWHERE, HEAD, TAIL
 
-#: Chunks are read together, about so many bytes at a time.
-BATCH_BYTES: Final = 64 * 1024
+#: Chunks are read together, so many at a time.
+BATCH_CHUNKS: Final = 128
 #: Limit on what is kept of a document that is no stream, and of events that may be needed later.
 DOCUMENT_BYTES_MAX: Final = 32 * 1024 * 1024
-_SPACED: Final = b'" :'
-#: Events at the end of a batch that are looked at where the others are content that nobody records.
-TAIL_EVENTS: Final = 8
-#: Where in a chunk the end mark of a stream is looked for.
-_END_BYTES: Final = 160
 _NEVER: Final = b"\0never"
+LOOKS: Final[Mapping[str, Callable[[bytes, bytes], bool]]] = {
+    ANYWHERE: bytes.__contains__,
+    HEAD: bytes.startswith,
+    TAIL: bytes.endswith,
+}
 
 
 #: Bodies that are still being read: what is left of them at the end of the process is ended then.
@@ -43,7 +40,8 @@ class Recorder(ABC):
 
     Who tells it of the body guards it: a fault in `feed` goes to `give_up`.
 
-    Chunks are collected and read together: the app waits for its next chunk, not for us.
+    Chunks are collected and read together: the app waits for its next chunk, not for us. `chunks` are those that wait,
+    `read` is due where they are `batch` or more, or where the newest may be the last.
     """
 
     def __init__(self, call: Call, decoder: Decoder | None, sent_ns: int, *, ends_call: bool) -> None:
@@ -52,20 +50,35 @@ class Recorder(ABC):
         self._sent_ns = sent_ns  # time.perf_counter_ns() of the attempt
         self._ends_call = ends_call
         self._done = False
-        self._chunks: list[bytes] = []
-        self._bytes = 0
-        self._batch_bytes = BATCH_BYTES
-        self._end_mark = _NEVER
+        self.chunks: Final[list[bytes]] = []
+        self.batch = BATCH_CHUNKS
+        self.ends = LOOKS[TAIL], _NEVER
         live.add(self)
 
     def feed(self, chunk: bytes) -> None:
         """Take a copy of what the app is about to read."""
+        self.chunks.append(chunk)
+        is_last, mark = self.ends
+        if len(self.chunks) >= self.batch or is_last(chunk, mark):
+            self.read()
+
+    def read(self) -> None:
+        """Read the chunks that wait, or leave them for later where that loses nothing."""
+        self._read_waiting()
+
+    def _read_waiting(self) -> None:
+        batch = b"".join(self.chunks)
+        self.chunks.clear()
         if self._done:
             return
-        self._chunks.append(chunk)
-        self._bytes += len(chunk)
-        if self._bytes >= self._batch_bytes or chunk.find(self._end_mark, -_END_BYTES) >= 0:
-            self._read_batch()
+        try:
+            if self._decoder is None:
+                self._take(batch)
+                return
+            decoded = self._decoder.decode(batch)
+            self._take(decoded if isinstance(decoded, bytes) else b"".join(decoded))
+        except Exception as error:
+            self.give_up(error)  # not what it says it is
 
     def exhaust(self) -> None:
         """The body was read to its end."""
@@ -95,17 +108,6 @@ class Recorder(ABC):
         """True where the call's span ends in this chain of processors, or does not say where it ends."""
         return getattr(self._call.span, "_span_processor", chain) is chain
 
-    def _read_batch(self) -> None:
-        batch, self._chunks, self._bytes = b"".join(self._chunks), [], 0
-        try:
-            if self._decoder is None:
-                self._take(batch)
-                return
-            decoded = self._decoder.decode(batch)
-            self._take(decoded if isinstance(decoded, bytes) else b"".join(decoded))
-        except Exception as error:
-            self.give_up(error)  # not what it says it is
-
     @abstractmethod
     def _take(self, data: bytes) -> None:
         """Read the next decoded bytes of the body."""
@@ -117,8 +119,8 @@ class Recorder(ABC):
     def _end(self, error: BaseException | None, *, exhausted: bool) -> None:
         if self._done:
             return
-        if self._chunks:
-            self._read_batch()
+        if self.chunks:
+            self._read_waiting()
         if self._done:
             return
         self._done = True
@@ -130,127 +132,6 @@ class Recorder(ABC):
                 self._call.finish(error, complete=complete)
         except Exception as fault:
             self.give_up(fault)
-
-
-class EventRecorder(Recorder):
-    """A stream of events, parsed only where an event says more than a piece of content."""
-
-    def __init__(self, call: Call, decoder: Decoder | None, sent_ns: int, *, ends_call: bool, framing: str) -> None:
-        super().__init__(call, decoder, sent_ns, ends_call=ends_call)
-        self._reader = reader = call.target.reader
-        self._events = splitter(framing)
-        self._end_mark = reader.END_MARK or _NEVER
-        self._batch_bytes = 1  # until the first update has been timed
-        self._keeps: list[bytes] | None = [] if call.captures and reader.REPEATS else None
-        self._kept_bytes = 0
-        self._parses_all = not reader.MARKS or (call.captures and not reader.REPEATS)
-        self._seen = False
-        self._saw_last = False
-        self._template: Template | None = None
-        self._reads_tail = False
-
-    def _take(self, data: bytes) -> None:
-        events = self._events.take(data)
-        if not events:
-            return
-        separator = self._events.SEPARATOR
-        if self._call.counts_chunks:
-            self._call.output_chunks += events.count(separator) + 1
-        if self._keeps is not None:
-            self._keep(events)
-        if self._reads_tail and not self._parses_all:
-            events = self._last_of(events)
-        if self._parses_all:
-            self._see_all(events.split(separator))
-        else:
-            for block in events.split(separator):
-                self._see(block)
-        if self._saw_last:
-            self._end(None, exhausted=True)
-
-    def _keep(self, events: bytes) -> None:
-        """Content of a stream whose last event repeats it, should that never come."""
-        self._kept_bytes += len(events)
-        if self._keeps is not None and self._kept_bytes <= DOCUMENT_BYTES_MAX:
-            self._keeps.append(events)
-
-    def _last_of(self, events: bytes) -> bytes:
-        """The last events of a batch. What a call used and why it ended stands there, an error is the last itself.
-
-        Those before hold nothing but pieces of content, unless several choices end one after the other.
-        """
-        place, separator = len(events), self._events.SEPARATOR
-        for _ in range(TAIL_EVENTS):
-            place = events.rfind(separator, 0, place)
-            if place < 0:
-                return events
-        return events[place + len(separator) :]
-
-    def _see_all(self, blocks: list[bytes]) -> None:
-        """Look at all events; those that only add to a text are read together."""
-        pieces: list[bytes] = []
-        for block in blocks:
-            known = self._template
-            if known is not None:
-                if (piece := known.piece(block)) is not None:
-                    pieces.append(piece)
-                    continue
-                if pieces:
-                    self._fold(known.block(pieces))
-                    pieces = []
-            self._template = self._learn(block) or known
-            self._see(block)
-        if pieces and self._template is not None:
-            self._fold(self._template.block(pieces))
-
-    def _learn(self, block: bytes) -> Template | None:
-        """The template of events like this one, if it carries a piece of text and the first update has been timed."""
-        mark = self._reader.PIECE
-        place = block.find(mark) if mark else -1
-        if place < 0 or self._call.time_to_first_chunk_s is None or self._call.is_foreign:
-            return None
-        return Template(block[: place + len(mark)], b"" if self._reader.REPEATS else block)
-
-    def _see(self, block: bytes) -> None:
-        if self._call.time_to_first_chunk_s is None and self._reader.is_update(block):
-            self._call.time_to_first_chunk_s = (time.perf_counter_ns() - self._sent_ns) / 1e9
-            if not self._call.is_foreign:  # whose owner may end it before the body is closed
-                self._batch_bytes = BATCH_BYTES
-                self._reads_tail = a.REQUEST_CHOICE_COUNT not in self._call.request.attributes
-        if not self._seen or self._parses_all or any(map(block.__contains__, self._reader.MARKS)):
-            self._fold(block)
-
-    def _fold(self, block: bytes) -> None:
-        data = event_data(block)
-        event = parse(data)
-        self._saw_last = self._saw_last or self._reader.is_last(data, event)
-        if not event:
-            return  # an end mark, or what is no JSON: the app's parser is the judge of it
-        self._seen = True
-        if _SPACED in block:
-            self._parses_all = True  # JSON spaced as no marks expect it
-        try:
-            self._reader.fold_event(event, self._call.answer, self._call.captures)
-        except Exception as error:
-            swallow("reading an event", error)
-        if self._call.answer.usage:
-            self._call.show_progress()
-
-    def _is_complete(self, exhausted: bool) -> bool:
-        """An end mark, or the end of a body that said why it stopped, or that could not be read at all."""
-        if exhausted and (rest := self._events.rest()):
-            self._see(rest)
-        answer = self._call.answer
-        complete = self._saw_last or (exhausted and (bool(answer.finish_reasons) or not self._seen))
-        if self._keeps and not complete:
-            answer.parts.clear()  # an event that had to be looked at has left its piece there
-            self._read_kept(self._events.SEPARATOR.join(self._keeps))
-        return complete
-
-    def _read_kept(self, events: bytes) -> None:
-        for block in events.split(self._events.SEPARATOR):
-            if event := parse(event_data(block)):
-                self._reader.fold_event(event, self._call.answer, True)
 
 
 class DocumentRecorder(Recorder):
@@ -276,7 +157,14 @@ class DocumentRecorder(Recorder):
 class BinaryRecorder(Recorder):
     """Sound, pictures: nothing in them is read."""
 
-    def feed(self, chunk: bytes) -> None:
+    def __init__(self, call: Call, decoder: Decoder | None, sent_ns: int, *, ends_call: bool) -> None:
+        super().__init__(call, decoder, sent_ns, ends_call=ends_call)
+        self.batch = 1  # until the first chunk has been timed
+
+    def read(self) -> None:
+        """Time the first chunk."""
+        self.chunks.clear()
+        self.batch = BATCH_CHUNKS
         if self._call.time_to_first_chunk_s is None and self._call.request.stream:
             self._call.time_to_first_chunk_s = (time.perf_counter_ns() - self._sent_ns) / 1e9
 
@@ -285,6 +173,50 @@ class BinaryRecorder(Recorder):
 
     def _is_complete(self, exhausted: bool) -> bool:
         return exhausted
+
+
+def tee(chunks: Iterable[bytes], recorder: Recorder) -> Iterator[bytes]:
+    """The chunks of a body, each as it came, with a copy for the recorder."""
+    copies, (is_last, mark) = recorder.chunks, recorder.ends
+    keep = copies.append
+    try:
+        for chunk in chunks:
+            keep(chunk)
+            # as `feed` does it, without a call for each chunk
+            if len(copies) >= recorder.batch or is_last(chunk, mark):
+                try:
+                    recorder.read()
+                except Exception as error:
+                    recorder.give_up(error)
+            yield chunk
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        guarded(recorder.fail, error)
+        raise
+    guarded(recorder.exhaust)
+
+
+async def tee_async(body: AsyncIterable[bytes], recorder: Recorder) -> AsyncIterator[bytes]:
+    """As `tee`. A body that was read in part is closed in the task that read it, not later in the loop's own."""
+    chunks = body.__aiter__()
+    try:
+        async for chunk in chunks:
+            try:
+                recorder.feed(chunk)
+            except Exception as error:
+                recorder.give_up(error)
+            yield chunk
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        guarded(recorder.fail, error)
+        raise
+    else:
+        guarded(recorder.exhaust)
+    finally:
+        if hasattr(chunks, "aclose"):
+            await chunks.aclose()
 
 
 def read_document(call: Call, content: bytes) -> None:

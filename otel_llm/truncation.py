@@ -17,6 +17,7 @@ from typing import Any, Final
 from otel_llm_semconv import attributes as a
 
 from .binary import BASE64_MARK, Blob, blob, without_data_urls
+from .codec import written
 from .encodable import clean
 
 DEPTH_MAX: Final = 64
@@ -29,13 +30,14 @@ _NOTED_BYTES_MIN: Final = 64  # a string with less room has an ellipsis for a no
 _ELLIPSIS: Final = "…"
 
 
-def bounded(value: Any, bytes_max: int) -> tuple[str, bool]:
+def bounded(value: Any, bytes_max: int, *, is_json: bool = False) -> tuple[str, bool]:
     """The value as JSON of at most `bytes_max` bytes of UTF-8 (from 2 up), and whether something was cut for it.
 
-    The data of `data:` URLs is replaced by its size and hash first, whatever the length.
+    The data of `data:` URLs is replaced by its size and hash first, whatever the length. `is_json` says that all of
+    the value came from JSON, which takes a third of the time to write.
     """
     if not _is_clearly_longer(value, bytes_max):
-        text = dump(value)
+        text = (written(value) if is_json else None) or dump(value)
         if BASE64_MARK in text:
             value = without_data_urls(value)
             text = dump(value)

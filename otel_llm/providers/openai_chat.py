@@ -18,6 +18,7 @@ from ..wire import (
     PROMPT_NAME_KEY,
     PROMPT_VERSION_KEY,
     SESSION_ID_KEY,
+    TAIL,
     USER_ID_KEY,
     Answer,
     Content,
@@ -54,6 +55,7 @@ _OUTPUT_TYPES: Final = {"json_object": "json", "json_schema": "json", "text": "t
 #: Cached tokens outside of the details: Moonshot and Together, Mistral. A 0 there is said by servers without a cache.
 _CACHED: Final = ("cached_tokens", "num_cached_tokens")
 _TICKS_PER_USD: Final = 10**10
+_DONE: Final = b"[DONE]"
 _COSTS: Final = frozenset({"cost", "cost_in_usd_ticks", "estimated_cost"})
 
 
@@ -61,10 +63,12 @@ class OpenAIChat(Reader):
     """POST .../chat/completions."""
 
     PROVIDER = "openai"
-    END_MARK = b"[DONE]"
+    END_MARK = b"[DONE]\n\n"
+    END_PLACE = TAIL
     #: Content chunks spell the first two keys as null, or not at all.
-    MARKS = (b'"finish_reason":"', b'"finish_reason": "', b'"usage":{', b'"usage": {', b'"error"', END_MARK)
+    MARKS = (b'"finish_reason":"', b'"finish_reason": "', b'"usage":{', b'"usage": {', b'"error"', _DONE)
     PIECE = b'"delta":{"content":"'
+    REPEATS_HEAD = True
 
     def is_request(self, body: Json, path: str) -> bool:
         return isinstance(body.get("messages"), list) and isinstance(body.get("model"), str)
@@ -88,7 +92,7 @@ class OpenAIChat(Reader):
         return b"data:" in block
 
     def is_last(self, data: bytes, event: Json) -> bool:
-        return data.strip() == self.END_MARK
+        return data.strip() == _DONE
 
     def fold_event(self, event: Json, answer: Answer, content: bool) -> None:
         _read_envelope(event, answer)

@@ -15,7 +15,7 @@ from opentelemetry.util.types import AttributeValue
 from otel_llm_semconv import attributes as a
 from otel_llm_semconv.usage import Usage, counts
 
-from ..wire import Answer, Content, Json, Reader, Request, items, mapping, read_numbers, text
+from ..wire import HEAD, Answer, Content, Json, Reader, Request, items, mapping, read_numbers, text
 from . import openai_responses_content as contents
 from .openai_chat import read_cost, read_error, read_who
 
@@ -40,9 +40,9 @@ class OpenAIResponses(Reader):
     """POST .../responses."""
 
     PROVIDER = "openai"
-    END_MARK = b"response.completed"
+    END_MARK = b"event: response.completed"
+    END_PLACE = HEAD
     MARKS = (
-        b"response.created",
         b"response.completed",
         b"response.failed",
         b"response.incomplete",
@@ -50,8 +50,8 @@ class OpenAIResponses(Reader):
         b'"type": "error"',
         b"event: error",
     )
-    PIECE = b'"type":"response.output_text.delta","'
     REPEATS = True
+    REPEATS_HEAD = True
 
     def is_request(self, body: Json, path: str) -> bool:
         return isinstance(body.get("model"), str) and ("input" in body or "prompt" in body)

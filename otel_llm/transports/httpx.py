@@ -16,7 +16,7 @@ from ..injection import UsageFilter, hidden
 from ..patching import patch, when_imported
 from ..propagation import strip_leaving
 from ..recognition import Body
-from ..stream import Decoder, Recorder
+from ..stream import Decoder, Recorder, tee, tee_async
 
 MODULES: Final = ("httpx", "httpx2")
 #: Where a client hands a request to its transport. Private: without it the app's own hooks have the last word.
@@ -183,21 +183,7 @@ def _sync_tees(base: Any) -> _Tees:
             return getattr(self._inner, "elapsed", None)
 
         def __iter__(self) -> Iterator[bytes]:
-            recorder = self._recorder
-            feed = recorder.feed
-            try:
-                for chunk in self._inner:
-                    try:
-                        feed(chunk)
-                    except Exception as error:
-                        recorder.give_up(error)
-                    yield chunk
-            except GeneratorExit:
-                raise
-            except BaseException as error:
-                guarded(recorder.fail, error)
-                raise
-            guarded(recorder.exhaust)
+            return tee(self._inner, self._recorder)
 
         def close(self) -> None:
             guarded(self._recorder.close)
@@ -230,28 +216,8 @@ def _async_tees(base: Any) -> _Tees:
         def elapsed(self) -> Any:
             return getattr(self._inner, "elapsed", None)
 
-        async def __aiter__(self) -> AsyncIterator[bytes]:
-            recorder = self._recorder
-            feed = recorder.feed
-            chunks = self._inner.__aiter__()
-            try:
-                async for chunk in chunks:
-                    try:
-                        feed(chunk)
-                    except Exception as error:
-                        recorder.give_up(error)
-                    yield chunk
-            except GeneratorExit:
-                raise
-            except BaseException as error:
-                guarded(recorder.fail, error)
-                raise
-            else:
-                guarded(recorder.exhaust)
-            finally:
-                # closes a body that was read in part in the task that read it, not later in the loop's own
-                if hasattr(chunks, "aclose"):
-                    await chunks.aclose()
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            return tee_async(self._inner, self._recorder)
 
         async def aclose(self) -> None:
             guarded(self._recorder.close)

@@ -7,7 +7,7 @@ are replaced, the bytes pass untouched.
 from __future__ import annotations
 
 import weakref
-from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from types import ModuleType
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -16,7 +16,7 @@ from ..exchange import Exchange, Exchanges, Passage
 from ..failures import guarded, swallow
 from ..patching import patch, when_imported
 from ..recognition import Body
-from ..stream import Recorder
+from ..stream import Recorder, tee, tee_async
 
 MODULES: Final = ("dspy._vendor.lm15.transports", "lm15.transports")
 _PORTS: Final = {"http": 80, "https": 443}
@@ -82,7 +82,7 @@ def _wrap_sync(stream: Callable[..., Any], exchanges: Exchanges) -> Callable[...
             return stream(transport, request, *args, **kwargs)
         with exchange:
             response = stream(transport, request, *args, **kwargs)
-        _receive(exchange, response, _tee, _closing)
+        _receive(exchange, response, tee, _closing)
         return response
 
     return hooked
@@ -95,7 +95,7 @@ def _wrap_async(stream: Callable[..., Any], exchanges: Exchanges) -> Callable[..
             return await stream(transport, request, *args, **kwargs)
         with exchange:
             response = await stream(transport, request, *args, **kwargs)
-        _receive(exchange, response, _tee_async, _closing_async)
+        _receive(exchange, response, tee_async, _closing_async)
         return response
 
     return hooked
@@ -128,38 +128,6 @@ def _receive(
         weakref.finalize(response, guarded, recorder.abandon).atexit = False
     except Exception as error:
         exchange.give_up(error)
-
-
-def _tee(chunks: Iterator[bytes], recorder: Recorder) -> Iterator[bytes]:
-    try:
-        for chunk in chunks:
-            try:
-                recorder.feed(chunk)
-            except Exception as error:
-                recorder.give_up(error)
-            yield chunk
-    except GeneratorExit:
-        raise
-    except BaseException as error:
-        guarded(recorder.fail, error)
-        raise
-    guarded(recorder.exhaust)
-
-
-async def _tee_async(chunks: AsyncIterator[bytes], recorder: Recorder) -> AsyncIterator[bytes]:
-    try:
-        async for chunk in chunks:
-            try:
-                recorder.feed(chunk)
-            except Exception as error:
-                recorder.give_up(error)
-            yield chunk
-    except GeneratorExit:
-        raise
-    except BaseException as error:
-        guarded(recorder.fail, error)
-        raise
-    guarded(recorder.exhaust)
 
 
 def _closing(release: Callable[[bool], None], recorder: Recorder) -> Callable[[bool], None]:

@@ -50,17 +50,19 @@ class Usage:
 
     def is_consistent(self) -> bool:
         """False where a count is negative or a part exceeds its whole: such usage is reported, but has no price."""
-        known = [number for number in _COUNTS(self) if number is not None]
-        if known and (min(known) < 0 or max(known) >= _INT64_END):
-            return False
+        for number in _COUNTS(self):
+            if number is not None and not 0 <= number < _INT64_END:
+                return False
         whole_in, whole_out, written = self.input_tokens, self.output_tokens, self.cache_write_tokens
         written_1h = self.cache_write_1h_tokens
         if written_1h is not None and written is not None and written_1h > written:
             return False
         cached = (self.cache_read_tokens or 0) + ((written_1h if written is None else written) or 0)
-        if whole_in is not None and max(cached, self.audio_input_tokens or 0) > whole_in:
+        if whole_in is not None and (cached > whole_in or (self.audio_input_tokens or 0) > whole_in):
             return False
-        return whole_out is None or max(self.reasoning_tokens or 0, self.audio_output_tokens or 0) <= whole_out
+        return whole_out is None or not (
+            (self.reasoning_tokens or 0) > whole_out or (self.audio_output_tokens or 0) > whole_out
+        )
 
 
 #: Usage field -> span attribute. The field is also the column of `spans`.

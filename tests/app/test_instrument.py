@@ -139,7 +139,7 @@ HOOKS = [
     "otel_llm.driver.Call._result_attributes",
     "otel_llm.driver.Call._price",
     "otel_llm.driver.Call._read_content",
-    "otel_llm.stream.EventRecorder._see",
+    "otel_llm.event_stream.EventRecorder._see",
     "otel_llm.exchange.read_document",
     "otel_llm.transports.httpx._decoder",
 ]
@@ -288,7 +288,7 @@ def test_what_cannot_be_priced_or_read_leaves_the_rest_of_the_span(
         raise ZeroDivisionError
 
     recorded = Recorded(raise_errors=False, capture_content="SPAN_ONLY")
-    monkeypatch.setattr(finisher, "price_call", broken)
+    monkeypatch.setattr(finisher, "price_at", broken)
     monkeypatch.setattr("otel_llm.content.Capture.attributes", broken)
     failures.counts.clear()
     with openai.OpenAI(api_key="k", base_url=standin.openai_url) as client:

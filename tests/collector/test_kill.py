@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import urllib3
 from rig import otlp
-from rig.processes import CollectorProcess, wait_for
+from rig.processes import CollectorProcess, is_over, wait_for
 
 SENDERS = 4
 SPANS_A_REQUEST = 40
@@ -98,7 +98,7 @@ def test_killing_only_the_supervisor_ends_its_children(tmp_path: Path) -> None:
     assert len(children) == 2
     running.process.kill()
     running.process.wait(10)
-    wait_for(lambda: not any(child.is_running() for child in children), 15)
+    wait_for(lambda: all(map(is_over, children)), 15)
     running._close()
 
 

@@ -6,6 +6,6 @@ or `warm()`.
 """
 
 from .catalog import COMPONENTS, version, warm
-from .quote import STATUSES, Price, price, price_call
+from .quote import STATUSES, Price, price, price_at, price_call
 
-__all__ = ["COMPONENTS", "STATUSES", "Price", "price", "price_call", "version", "warm"]
+__all__ = ["COMPONENTS", "STATUSES", "Price", "price", "price_at", "price_call", "version", "warm"]

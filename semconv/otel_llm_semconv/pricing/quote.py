@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
@@ -75,11 +75,25 @@ def price_call(
     `at` is aware. Never raises for unknown or odd input. Components are rounded half-even to 12 decimal places of a
     USD; the amount is their exact sum.
     """
+    at_s = int(at.timestamp())
+    return price_at(provider, tuple(models), usage, at_s, service_tier=service_tier, usage_status=usage_status)
+
+
+def price_at(
+    provider: str | None,
+    models: tuple[str | None, ...],
+    usage: Usage,
+    at_s: int,
+    *,
+    service_tier: str | None,
+    usage_status: str | None,
+) -> Price:
+    """As `price_call`, with the time in seconds since 1970: what an instrumented app runs for each of its calls."""
     if usage.input_tokens is None and usage.output_tokens is None:
         return Price(MISSING_USAGE)
     if not usage.is_consistent():
         return Price(INCONSISTENT_USAGE)
-    card = _find_card(provider, tuple(models), at, service_tier) if provider else None
+    card = _find_card(provider, models, at_s, service_tier) if provider else None
     if card is None:
         return Price(UNKNOWN_MODEL)
     if usage.cache_write_tokens is None:
@@ -104,16 +118,17 @@ _cards: Final[dict[tuple[str, tuple[str | None, ...], str | None, int], catalog.
 
 
 def _find_card(
-    provider: str, models: tuple[str | None, ...], at: datetime, service_tier: str | None
+    provider: str, models: tuple[str | None, ...], at_s: int, service_tier: str | None
 ) -> catalog.RateCard | None:
     """The rates of the first model that has any, remembered for a minute of time: prices change no faster.
 
     Bedrock's answers leave out the region that the model's name in the request has, and the price depends on.
     """
-    key = provider, models, service_tier, int(at.timestamp()) // 60
+    key = provider, models, service_tier, at_s // 60
     try:
         return _cards[key]
     except KeyError:
+        at = datetime.fromtimestamp(at_s, UTC)
         ordered = models[::-1] if provider == "aws.bedrock" else models
         found = (catalog.rate_card(provider, model, at, service_tier) for model in ordered if model)
         card = next((card for card in found if card is not None and card.rates), None)
@@ -135,12 +150,10 @@ def _status(usage: Usage, card: catalog.RateCard, usage_status: str | None) -> s
 
 
 def _components(usage: Usage, card: catalog.RateCard) -> dict[str, int]:
-    whole_input = usage.input_tokens or 0
-    units_of = _units(usage, card)
-    priced = {}
-    for component, rate in card.by_component.items():
-        units = units_of[component]
-        if units is not None:
+    whole_input, rates, priced = usage.input_tokens or 0, card.by_component, {}
+    for component, units in _units(usage, card).items():
+        if units is not None and component in rates:
+            rate = rates[component]
             priced[component] = money.cost(rate.at(whole_input) if rate.tiers else rate.base, units)
     return priced
 
