@@ -17,11 +17,12 @@ from .driver import Call
 from .failures import swallow
 from .framing import Template, event_data, splitter
 from .stream import BATCH_CHUNKS, DOCUMENT_BYTES_MAX, LOOKS, Decoder, Recorder
-from .wire import EVENTS, parse
+from .wire import EVENTS, Answer, parse
 
 #: Events at the end that are looked at. What a call used and why it ended stands there, an error is the last itself;
 #: those before hold nothing but pieces of content, unless several choices end one after the other.
-LAST_EVENTS: Final = 5
+_LAST_EVENTS: Final = 5
+_REPEATED_EVENTS: Final = 2  # where the last one repeats all
 #: Events at the end that may be of other kinds than those with a piece of text.
 _OTHER_EVENTS: Final = 3
 _SPACED: Final = b'" :'
@@ -44,6 +45,7 @@ class EventRecorder(Recorder):
         self._parses_all = not reader.MARKS or (call.captures and not reader.REPEATS)
         self._seen = False
         self._saw_last = False
+        self._last_events = _REPEATED_EVENTS if reader.REPEATS else _LAST_EVENTS
         self._skips = False  # True once all but the last events are known to be pieces of content
         self._first = b""  # the first events, where those at the end say all of it again
         self._template: Template | None = None
@@ -73,15 +75,16 @@ class EventRecorder(Recorder):
         return self._take_pieces() if self._parses_all else self._skip_pieces()
 
     def _skip_pieces(self) -> bool:
-        separator, last = self._events.SEPARATOR, self.chunks[-LAST_EVENTS - 1 :]
+        separator, count = self._events.SEPARATOR, self._last_events
+        last = self.chunks[-count - 1 :]
         if [chunk for chunk in last if not chunk.endswith(separator)]:
             return False
         if self._counts or self._keeps is not None:
-            skipped = b"".join(self.chunks[:-LAST_EVENTS])
+            skipped = b"".join(self.chunks[:-count])
             self._keep(skipped)
             if self._counts:
                 self._count(skipped)
-        del self.chunks[:-LAST_EVENTS]
+        del self.chunks[:-count]
         return True
 
     def _take_pieces(self) -> bool:
@@ -100,7 +103,7 @@ class EventRecorder(Recorder):
     def _learn(self) -> Template | None:
         """The template of the first event that carries a piece of text; those before it are read. None if it is far."""
         mark, separator = self._reader.PIECE, self._events.SEPARATOR
-        for place, chunk in enumerate(self.chunks[:LAST_EVENTS] if mark else ()):
+        for place, chunk in enumerate(self.chunks[:_LAST_EVENTS] if mark else ()):
             if not chunk.endswith(separator):
                 return None
             if (start := chunk.find(mark)) >= 0:
@@ -128,7 +131,7 @@ class EventRecorder(Recorder):
             self._time(events)
         else:
             blocks = events.split(separator)
-            for block in blocks[-LAST_EVENTS:] if self._skips and not self._parses_all else blocks:
+            for block in blocks[-self._last_events :] if self._skips and not self._parses_all else blocks:
                 self._see(block)
         if self._saw_last:
             self._end(None, exhausted=True)
@@ -144,10 +147,11 @@ class EventRecorder(Recorder):
                 self._keeps.append(events)
 
     def _is_repeated(self, events: bytes) -> bool:
-        """True where the first events say nothing that those at the end will not say again."""
-        if not self._reader.REPEATS_HEAD or self._parses_all or self._call.is_foreign:
+        """True where those at the end will most likely say again what the first events say."""
+        reader = self._reader
+        if not reader.REPEATS_HEAD or self._parses_all or self._call.is_foreign:
             return False
-        return _SPACED not in events and not any(map(events.__contains__, self._reader.MARKS))
+        return _SPACED not in events and reader.END_MARK.rstrip() not in events
 
     def _see(self, event: bytes) -> None:
         if self._call.time_to_first_chunk_s is None:
@@ -184,15 +188,23 @@ class EventRecorder(Recorder):
         """An end mark, or the end of a body that said why it stopped, or that could not be read at all."""
         if exhausted and (rest := self._events.rest()):
             self._see(rest)
-        answer, separator = self._call.answer, self._events.SEPARATOR
-        if self._first and not (self._saw_last and answer.id):
-            for block in self._first.split(separator):
-                self._fold(block)
+        answer = self._call.answer
+        if self._first and not (self._saw_last and answer.id and answer.finish_reasons and answer.usage):
+            self._read_first()
+            answer = self._call.answer
         complete = self._saw_last or (exhausted and (bool(answer.finish_reasons) or not self._seen))
         if self._keeps and not complete:
             answer.parts.clear()  # an event that had to be looked at has left its piece there
+            separator = self._events.SEPARATOR
             self._read_kept(separator.join(self._keeps).split(separator))
         return complete
+
+    def _read_first(self) -> None:
+        """What the first events say, where those at the end have not said it."""
+        later, self._call.answer = self._call.answer, Answer()
+        for block in self._first.split(self._events.SEPARATOR):
+            self._fold(block)
+        self._call.answer.overlay(later)
 
     def _read_kept(self, blocks: list[bytes]) -> None:
         for block in blocks:

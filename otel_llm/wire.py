@@ -75,6 +75,21 @@ class Answer:
         if (tier := body.get("service_tier")) and isinstance(tier, str):
             self.service_tier = tier
 
+    def overlay(self, later: Answer) -> None:
+        """Take over all that another part of the same answer says, which came later."""
+        for name in _SAID:
+            if (said := getattr(later, name)) is not None:
+                setattr(self, name, said)
+        for name in _GATHERED:
+            getattr(self, name).update(getattr(later, name))
+        self.failed = self.failed or later.failed
+
+
+_SAID: Final = (
+    "id", "model", "service_tier", "fingerprint", "error_type", "error_message", "declared_cost_usd",
+)  # fmt: skip
+_GATHERED: Final = ("finish_reasons", "usage", "parts", "roles")
+
 
 @dataclass(frozen=True, slots=True)
 class Content:
