@@ -16,7 +16,7 @@ from otel_llm_semconv import attributes as a
 from .driver import Call
 from .failures import swallow
 from .framing import Template, event_data, splitter
-from .stream import BATCH_CHUNKS, DOCUMENT_BYTES_MAX, LOOKS, Decoder, Recorder
+from .stream import BATCH_CHUNKS, DOCUMENT_BYTES_MAX, Decoder, Recorder
 from .wire import EVENTS, Answer, parse
 
 #: Events at the end that are looked at. What a call used and why it ended stands there, an error is the last itself;
@@ -37,8 +37,11 @@ class EventRecorder(Recorder):
         self._events = splitter(framing)
         self._counts = call.counts_chunks
         self._waits = decoder is None and framing == EVENTS and not call.is_foreign
-        if reader.END_MARK:
-            self.ends = LOOKS[reader.END_PLACE], reader.END_MARK
+        self._end_mark = reader.END_MARK
+        if reader.PIECE_HEAD:
+            self.ends = bytes.startswith, reader.PIECE_HEAD, False
+        elif reader.END_MARK:
+            self.ends = bytes.endswith if reader.END_MARK_IS_TAIL else bytes.__contains__, reader.END_MARK, True
         self.batch = 1  # until the first update has been timed
         self._keeps: list[bytes] | None = [] if call.captures and reader.REPEATS else None
         self._kept_bytes = 0
@@ -56,8 +59,9 @@ class EventRecorder(Recorder):
             self._read_waiting()
 
     def _may_wait(self, newest: bytes) -> bool:
-        is_last, mark = self.ends
-        if not self._waits or not newest.endswith(self._events.SEPARATOR) or is_last(newest, mark):
+        if not self._waits or not newest.endswith(self._events.SEPARATOR):
+            return False
+        if self._end_mark and self._end_mark in newest:
             return False
         if self._call.time_to_first_chunk_s is None:
             return len(self.chunks) < BATCH_CHUNKS and not self._reader.is_update(newest)

@@ -11,19 +11,14 @@ from typing import Any, Final, Protocol
 from .driver import Call
 from .failures import guarded, swallow
 from .finisher import finisher
-from .wire import ANYWHERE, HEAD, TAIL
 
 #: Chunks are read together, so many at a time.
 BATCH_CHUNKS: Final = 128
 #: Limit on what is kept of a document that is no stream, and of events that may be needed later.
 DOCUMENT_BYTES_MAX: Final = 32 * 1024 * 1024
 _NEVER: Final = b"\0never"
-LOOKS: Final[Mapping[str, Callable[[bytes, bytes], bool]]] = {
-    ANYWHERE: bytes.__contains__,
-    HEAD: bytes.startswith,
-    TAIL: bytes.endswith,
-}
-
+#: Whether a chunk may hold the end of a stream: where it does, what the function says of it and the bytes.
+Look = tuple[Callable[[bytes, bytes], bool], bytes, bool]
 
 #: Bodies that are still being read: what is left of them at the end of the process is ended then.
 live: Final[set[Recorder]] = set()
@@ -52,14 +47,14 @@ class Recorder(ABC):
         self._done = False
         self.chunks: Final[list[bytes]] = []
         self.batch = BATCH_CHUNKS
-        self.ends = LOOKS[TAIL], _NEVER
+        self.ends: Look = bytes.endswith, _NEVER, True
         live.add(self)
 
     def feed(self, chunk: bytes) -> None:
         """Take a copy of what the app is about to read."""
         self.chunks.append(chunk)
-        is_last, mark = self.ends
-        if len(self.chunks) >= self.batch or is_last(chunk, mark):
+        look, mark, found = self.ends
+        if len(self.chunks) >= self.batch or look(chunk, mark) is found:
             self.read()
 
     def read(self) -> None:
@@ -177,13 +172,13 @@ class BinaryRecorder(Recorder):
 
 def tee(chunks: Iterable[bytes], recorder: Recorder) -> Iterator[bytes]:
     """The chunks of a body, each as it came, with a copy for the recorder."""
-    copies, (is_last, mark) = recorder.chunks, recorder.ends
+    copies, (look, mark, found) = recorder.chunks, recorder.ends
     keep = copies.append
     try:
         for chunk in chunks:
             keep(chunk)
             # as `feed` does it, without a call for each chunk
-            if len(copies) >= recorder.batch or is_last(chunk, mark):
+            if len(copies) >= recorder.batch or look(chunk, mark) is found:
                 try:
                     recorder.read()
                 except Exception as error:

@@ -28,10 +28,6 @@ _HEAD_BYTES: Final = 8  # a byte order mark and the first sign behind it, in any
 EVENTS: Final = "events"
 LINES: Final = "lines"
 FRAMES: Final = "frames"
-#: Where in a chunk a mark stands. To look for it at one place takes a quarter of the time.
-HEAD: Final = "head"
-TAIL: Final = "tail"
-ANYWHERE: Final = "anywhere"
 
 
 @dataclass(slots=True)
@@ -109,10 +105,13 @@ class Reader(ABC):
 
     #: Provider of a host that no table names.
     PROVIDER: ClassVar[str] = ""
-    #: By what, and where in it, the chunk that ends a stream is known: time to read. `is_last` decides. A chunk that
-    #: holds other events, too, may hide it: then the body's end tells.
+    #: By what the chunk that ends a stream is known: time to read. `is_last` decides.
     END_MARK: ClassVar[bytes] = b""
-    END_PLACE: ClassVar[str] = ANYWHERE
+    #: True where the mark, if it is there, is the end of its chunk: quicker than to search for it.
+    END_MARK_IS_TAIL: ClassVar[bool] = False
+    #: How chunks begin that hold a piece of text: quicker still, the mark is searched for in the others only. Should a
+    #: chunk begin with a piece and hold the end, too, then the body's end tells.
+    PIECE_HEAD: ClassVar[bytes] = b""
     #: One of them stands in every streamed event that is more than a piece of content. None: every event is read.
     MARKS: ClassVar[tuple[bytes, ...]] = ()
     #: Ends right before the text, with its opening quote, in events that carry a piece of text and nothing else new:

@@ -15,7 +15,7 @@ from opentelemetry.util.types import AttributeValue
 from otel_llm_semconv import attributes as a
 from otel_llm_semconv.usage import Usage, count, inclusive_input, sum_known
 
-from ..wire import HEAD, Answer, Content, Json, Reader, Request, items, mapping, read_numbers, text
+from ..wire import Answer, Content, Json, Reader, Request, items, mapping, read_numbers, text
 from . import anthropic_content
 
 _NUMBERS: Final = {
@@ -38,7 +38,7 @@ class AnthropicMessages(Reader):
 
     PROVIDER = "anthropic"
     END_MARK = b"event: message_stop"
-    END_PLACE = HEAD
+    PIECE_HEAD = b"event: content_block_delta"
     #: `message_start`, `message_delta`, `message_stop` and errors; not the blocks of content between them.
     MARKS = (b"message_", b'"error"')
     PIECE = b'"delta":{"type":"text_delta","text":"'

@@ -18,7 +18,6 @@ from ..wire import (
     PROMPT_NAME_KEY,
     PROMPT_VERSION_KEY,
     SESSION_ID_KEY,
-    TAIL,
     USER_ID_KEY,
     Answer,
     Content,
@@ -64,7 +63,7 @@ class OpenAIChat(Reader):
 
     PROVIDER = "openai"
     END_MARK = b"[DONE]\n\n"
-    END_PLACE = TAIL
+    END_MARK_IS_TAIL = True
     #: Content chunks spell the first two keys as null, or not at all.
     MARKS = (b'"finish_reason":"', b'"finish_reason": "', b'"usage":{', b'"usage": {', b'"error"', _DONE)
     PIECE = b'"delta":{"content":"'

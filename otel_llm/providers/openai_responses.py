@@ -15,7 +15,7 @@ from opentelemetry.util.types import AttributeValue
 from otel_llm_semconv import attributes as a
 from otel_llm_semconv.usage import Usage, counts
 
-from ..wire import HEAD, Answer, Content, Json, Reader, Request, items, mapping, read_numbers, text
+from ..wire import Answer, Content, Json, Reader, Request, items, mapping, read_numbers, text
 from . import openai_responses_content as contents
 from .openai_chat import read_cost, read_error, read_who
 
@@ -41,7 +41,7 @@ class OpenAIResponses(Reader):
 
     PROVIDER = "openai"
     END_MARK = b"event: response.completed"
-    END_PLACE = HEAD
+    PIECE_HEAD = b"event: response.output_text.delta"
     MARKS = (
         b"response.completed",
         b"response.failed",
