@@ -65,7 +65,7 @@ class EventRecorder(Recorder):
             return False
         if self._call.time_to_first_chunk_s is None:
             return len(self.chunks) < BATCH_CHUNKS and not self._reader.is_update(newest)
-        return self._settle()
+        return len(self.chunks) < self.batch or self._settle()
 
     def _read_waiting(self) -> None:
         self._settle()

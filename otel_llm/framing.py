@@ -186,6 +186,9 @@ def event_data(block: bytes) -> bytes:
         return block[6:]
     if block.startswith(b"{"):
         return block
+    name, _, data = block.partition(b"\ndata: ")  # a named event, as most have it
+    if data and b"\n" not in data and name.startswith(b"event:") and b"\n" not in name:
+        return data
     lines = (line.partition(b":") for line in block.split(b"\n"))
     return b"\n".join(value.removeprefix(b" ") for name, _, value in lines if name == b"data")
 
