@@ -8,6 +8,7 @@ one.
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Final
 
@@ -26,6 +27,8 @@ _REPEATED_EVENTS: Final = 2  # where the last one repeats all
 #: Events at the end that may be of other kinds than those with a piece of text.
 _OTHER_EVENTS: Final = 3
 _SPACED: Final = b'" :'
+#: A chunk that begins with a piece and is longer may hold all that ends a stream, too. The shortest such has 340.
+_PIECE_BYTES: Final = 330
 
 
 class EventRecorder(Recorder):
@@ -39,9 +42,10 @@ class EventRecorder(Recorder):
         self._waits = decoder is None and framing == EVENTS and not call.is_foreign
         self._end_mark = reader.END_MARK
         if reader.PIECE_HEAD:
-            self.ends = bytes.startswith, reader.PIECE_HEAD, False
+            self.ends = bytes.startswith, reader.PIECE_HEAD, False, _PIECE_BYTES
         elif reader.END_MARK:
-            self.ends = bytes.endswith if reader.END_MARK_IS_TAIL else bytes.__contains__, reader.END_MARK, True
+            look = bytes.endswith if reader.END_MARK_IS_TAIL else bytes.__contains__
+            self.ends = look, reader.END_MARK, True, sys.maxsize
         self.batch = 1  # until the first update has been timed
         self._keeps: list[bytes] | None = [] if call.captures and reader.REPEATS else None
         self._kept_bytes = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
@@ -17,8 +18,9 @@ BATCH_CHUNKS: Final = 128
 #: Limit on what is kept of a document that is no stream, and of events that may be needed later.
 DOCUMENT_BYTES_MAX: Final = 32 * 1024 * 1024
 _NEVER: Final = b"\0never"
-#: Whether a chunk may hold the end of a stream: where it does, what the function says of it and the bytes.
-Look = tuple[Callable[[bytes, bytes], bool], bytes, bool]
+#: Whether a chunk may hold the end of a stream: where it does, what the function says of it and the bytes, or it is
+#: longer than so many bytes.
+Look = tuple[Callable[[bytes, bytes], bool], bytes, bool, int]
 
 #: Bodies that are still being read: what is left of them at the end of the process is ended then.
 live: Final[set[Recorder]] = set()
@@ -47,14 +49,14 @@ class Recorder(ABC):
         self._done = False
         self.chunks: Final[list[bytes]] = []
         self.batch = BATCH_CHUNKS
-        self.ends: Look = bytes.endswith, _NEVER, True
+        self.ends: Look = bytes.endswith, _NEVER, True, sys.maxsize
         live.add(self)
 
     def feed(self, chunk: bytes) -> None:
         """Take a copy of what the app is about to read."""
         self.chunks.append(chunk)
-        look, mark, found = self.ends
-        if len(self.chunks) >= self.batch or look(chunk, mark) is found:
+        look, mark, found, size_max = self.ends
+        if len(self.chunks) >= self.batch or look(chunk, mark) is found or len(chunk) > size_max:
             self.read()
 
     def read(self) -> None:
@@ -172,13 +174,13 @@ class BinaryRecorder(Recorder):
 
 def tee(chunks: Iterable[bytes], recorder: Recorder) -> Iterator[bytes]:
     """The chunks of a body, each as it came, with a copy for the recorder."""
-    copies, (look, mark, found) = recorder.chunks, recorder.ends
+    copies, (look, mark, found, size_max) = recorder.chunks, recorder.ends
     keep = copies.append
     try:
         for chunk in chunks:
             keep(chunk)
             # as `feed` does it, without a call for each chunk
-            if len(copies) >= recorder.batch or look(chunk, mark) is found:
+            if len(copies) >= recorder.batch or look(chunk, mark) is found or len(chunk) > size_max:
                 try:
                     recorder.read()
                 except Exception as error:

@@ -109,8 +109,8 @@ class Reader(ABC):
     END_MARK: ClassVar[bytes] = b""
     #: True where the mark, if it is there, is the end of its chunk: quicker than to search for it.
     END_MARK_IS_TAIL: ClassVar[bool] = False
-    #: How chunks begin that hold a piece of text: quicker still, the mark is searched for in the others only. Should a
-    #: chunk begin with a piece and hold the end, too, then the body's end tells.
+    #: How chunks begin that hold a piece of text: quicker still, the mark is searched for in the others and in those
+    #: that are too long for one piece only.
     PIECE_HEAD: ClassVar[bytes] = b""
     #: One of them stands in every streamed event that is more than a piece of content. None: every event is read.
     MARKS: ClassVar[tuple[bytes, ...]] = ()

@@ -192,6 +192,35 @@ def test_the_end_mark_is_a_whole_line(recorded: Recorded, mark: bytes) -> None:
     check(recorded, status="reported", output=20)
 
 
+@pytest.mark.parametrize("together", range(1, 6))
+@pytest.mark.parametrize("spacing", [(",", ":"), (", ", ": ")])
+def test_events_that_share_a_chunk_with_the_last_end_the_call_at_once(
+    recorded: Recorded, together: int, spacing: tuple[str, str]
+) -> None:
+    """The body is neither read on nor closed: litellm leaves it so."""
+    for path, events in (("chat/completions", WHOLE), ("messages", MESSAGE)):
+        spaced = [one if b"[DONE]" in one else respaced(one, spacing) for one in events]
+        pieces = [*spaced[:-together], b"".join(spaced[-together:])]
+        content = iter(pieces)
+        transport = httpx2.MockTransport(lambda _, c=content: httpx2.Response(200, headers=SAYS_EVENTS, content=c))
+        asked = {"model": "m", "messages": HELLO, "stream": True, "max_tokens": 9}
+        with httpx2.Client(transport=transport) as client:
+            request = client.build_request("POST", f"http://llm.test/v1/{path}", json=asked)
+            response = client.send(request, stream=True)
+            body = response.iter_bytes()
+            assert [next(body) for _ in pieces] == pieces
+            found = recorded.spans()
+            response.close()
+        assert (found[-1].attributes or {}).get(a.USAGE_STATUS) == "reported"
+        assert len(found) == 1, path
+        recorded.exporter.clear()
+
+
+def respaced(block: bytes, separators: tuple[str, str]) -> bytes:
+    name, _, data = block.rstrip().rpartition(b"data: ")
+    return name + b"data: " + json.dumps(json.loads(data), separators=separators).encode() + b"\n\n"
+
+
 def test_a_flush_waits_for_the_job_that_the_thread_has_just_taken() -> None:
     """Between the queue and the work a job is in neither; a flush at that moment must not pass it by."""
     finisher = Finisher()
