@@ -37,6 +37,8 @@ def add_delta(answer: Answer, index: int, delta: Json) -> None:
     for key in ("content", "refusal"):
         if piece := text(delta.get(key)):
             state["text"].append(piece)
+    if isinstance(content := delta.get("content"), list):
+        _add_parts(state, items(content))
     if thought := text(delta.get("reasoning_content")) or text(delta.get("reasoning")):
         state["reasoning"].append(thought)
     spoken = mapping(delta.get("audio"))
@@ -49,6 +51,22 @@ def add_delta(answer: Answer, index: int, delta: Json) -> None:
         entry["id"] = text(call.get("id")) or entry["id"]
         entry["name"] = text(function.get("name")) or entry["name"]
         entry["arguments"].append(text(function.get("arguments")) or "")
+
+
+def _add_parts(state: dict[str, Any], parts: list[Json]) -> None:
+    """Keep the parts that a piece of Mistral's comes in while the model thinks."""
+    for part in parts:
+        if thought := _thought(part):
+            state["reasoning"].append(thought)
+        elif piece := text(part.get("text")):
+            state["text"].append(piece)
+
+
+def _thought(part: Json) -> str:
+    """What a part says of the model's thinking: texts in a list, of Mistral's."""
+    if part.get("type") != "thinking":
+        return ""
+    return "".join(text(piece.get("text")) or "" for piece in items(part.get("thinking")))
 
 
 def _call_key(calls: dict[int, Any], call: Json) -> int:
@@ -119,6 +137,8 @@ def _read_part(part: Json) -> dict[str, Any]:
     kind = part.get("type")
     if kind in ("text", "refusal"):
         return {"type": "text", "content": text(part.get(str(kind))) or ""}
+    if kind == "thinking":
+        return {"type": "reasoning", "content": _thought(part)}
     if kind == "image_url":
         return image(str(mapping(part.get("image_url")).get("url", "")))
     if kind == "input_audio":

@@ -9,8 +9,14 @@ import threading
 import zlib
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import ModuleType
 from typing import Any, Final, Self
+
+import brotli
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 Reply = Callable[[BaseHTTPRequestHandler], None]
 CHUNK_BYTES: Final = 100
@@ -18,20 +24,13 @@ HELD_BYTES: Final = 50
 FRAMINGS: Final = ("length", "chunked", "close")
 
 
-def _encodings() -> dict[str, Callable[[bytes], bytes]]:
-    """Those that the libraries can undo here: the last two only where their modules are installed."""
-    found: dict[str, Callable[[bytes], bytes]] = {"identity": bytes, "gzip": gzip.compress, "deflate": zlib.compress}
-    for encoding, name in (("br", "brotli"), ("zstd", "backports.zstd"), ("zstd", "compression.zstd")):
-        try:
-            __import__(name)
-        except ImportError:
-            continue
-        module: ModuleType = sys.modules[name]
-        found[encoding] = module.compress
-    return found
-
-
-ENCODINGS: Final[Mapping[str, Callable[[bytes], bytes]]] = _encodings()
+ENCODINGS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
+    "br": brotli.compress,
+    "deflate": zlib.compress,
+    "gzip": gzip.compress,
+    "identity": bytes,
+    "zstd": zstd.compress,
+}
 
 
 class KeptServer(ThreadingHTTPServer):

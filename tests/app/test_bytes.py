@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import json
-import zlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
 
 import httpx2
 import pytest
+from app.keptserver import ENCODINGS
 from app.recording import Recorded
 from app.test_endings import EVENTS, HELLO, MESSAGE, WHOLE, event
 
@@ -38,11 +37,6 @@ BODIES: Final[dict[str, tuple[str, bool, bytes, tuple[int, int]]]] = {
     "responses": ("responses", True, b"".join(RESPONSES), (50, 20)),
     "messages": ("messages", True, b"".join(MESSAGE), (512, 200)),
     "json": ("chat/completions", False, json.dumps(COMPLETION, ensure_ascii=False).encode(), (50, 20)),
-}
-ENCODINGS: Final[dict[str, Callable[[bytes], bytes]]] = {
-    "identity": bytes,
-    "gzip": gzip.compress,
-    "deflate": zlib.compress,
 }
 SIZES: Final = (1, 2, 3, 7, 16, 40, 200, 1_000_000)
 METHODS: Final = ("read", "iter_bytes", "iter_raw", "iter_lines", "iter_text")

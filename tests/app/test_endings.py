@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import httpx
 import httpx2
 import pytest
+from app.keptserver import ENCODINGS
 from app.rawserver import Connection, RawServer
 from app.recording import Recorded
 from opentelemetry.trace import StatusCode
@@ -83,9 +83,6 @@ def check(recorded: Recorded, *, status: str, output: int) -> None:
     assert (found[a.USAGE_STATUS], found[a.USAGE_OUTPUT_TOKENS]) == (status, output)
     assert a.ERROR_TYPE not in found
     assert span.status.status_code is StatusCode.UNSET
-
-
-ENCODINGS: dict[str, Callable[[bytes], bytes]] = {"identity": bytes, "gzip": gzip.compress}
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 64, 100_000])

@@ -260,6 +260,26 @@ def test_a_price_that_says_nothing_is_no_price(usage: dict[str, Any], cost_usd: 
     assert answer.declared_cost_usd == cost_usd
 
 
+THOUGHT = {"type": "thinking", "thinking": [{"type": "text", "text": "Two and "}, {"type": "text", "text": "two."}]}
+REFERENCE = {"type": "reference", "reference_ids": [1]}
+FOUR = {"type": "text", "text": "Four"}
+
+
+def test_mistral_thinks_in_parts_of_the_content() -> None:
+    reader, whole, streamed = find_reader("openai_chat"), Answer(), Answer()
+    message = {"role": "assistant", "content": [THOUGHT, FOUR, REFERENCE]}
+    reader.read_response({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}, whole, True)
+    asked = reader.read_content({"messages": [message]}, whole)
+    parts = [{"type": "reasoning", "content": "Two and two."}, {"type": "text", "content": "Four"}]
+    reference = {"type": "generic", "generic_type": "reference"}
+    assert [message["parts"] for message in asked.input_messages or ()] == [[*parts, reference]]
+    assert asked.output_messages == [{"role": "assistant", "parts": [*parts, reference], "finish_reason": "stop"}]
+    for content in ([THOUGHT], [FOUR, REFERENCE], "!", [{"type": "thinking", "thinking": "?"}]):
+        reader.fold_event({"choices": [{"index": 0, "delta": {"content": content}}]}, streamed, True)
+    said = reader.read_content({}, streamed).output_messages or []
+    assert said[0]["parts"] == [parts[0], {"type": "text", "content": "Four!"}]
+
+
 # --- counts -----------------------------------------------------------------------------------------------
 
 
