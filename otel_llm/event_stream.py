@@ -53,6 +53,7 @@ class EventRecorder(Recorder):
         self._seen = False
         self._saw_last = False
         self._last_events = _REPEATED_EVENTS if reader.REPEATS else _LAST_EVENTS
+        self._has_choices = a.REQUEST_CHOICE_COUNT in call.request.attributes  # several, which end one after the other
         self._skips = False  # True once all but the last events are known to be pieces of content
         self._first = b""  # the first events, where those at the end say all of it again
         self._template: Template | None = None
@@ -112,7 +113,7 @@ class EventRecorder(Recorder):
         """The template of the first event that carries a piece of text; those before it are read. None if it is far."""
         mark, separator = self._reader.PIECE, self._events.SEPARATOR
         for place, chunk in enumerate(self.chunks[:_LAST_EVENTS] if mark else ()):
-            if not chunk.endswith(separator):
+            if not chunk.endswith(separator) or chunk.count(separator) > 1:
                 return None
             if (start := chunk.find(mark)) >= 0:
                 before = b"".join(self.chunks[:place])
@@ -157,9 +158,10 @@ class EventRecorder(Recorder):
     def _is_repeated(self, events: bytes) -> bool:
         """True where those at the end will most likely say again what the first events say."""
         reader = self._reader
-        if not reader.REPEATS_HEAD or self._parses_all or self._call.is_foreign:
+        if not reader.REPEATS_HEAD or self._parses_all or self._has_choices or self._call.is_foreign:
             return False
-        return _SPACED not in events and reader.END_MARK.rstrip() not in events
+        says = b"{" in events  # more than a comment
+        return says and _SPACED not in events and reader.END_MARK.rstrip() not in events
 
     def _see(self, event: bytes) -> None:
         if self._call.time_to_first_chunk_s is None:
@@ -174,7 +176,7 @@ class EventRecorder(Recorder):
             self._call.time_to_first_chunk_s = (time.perf_counter_ns() - self._sent_ns) / 1e9
             if not self._call.is_foreign:  # whose owner may end it before the body is closed
                 self.batch = BATCH_CHUNKS
-                self._skips = a.REQUEST_CHOICE_COUNT not in self._call.request.attributes
+                self._skips = not self._has_choices
 
     def _fold(self, block: bytes) -> None:
         data = event_data(block)
