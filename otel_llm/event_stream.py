@@ -167,6 +167,8 @@ class EventRecorder(Recorder):
         if self._call.time_to_first_chunk_s is None:
             self._time(event)
         is_first = not (self._seen or self._first)
+        if event.startswith(self._reader.EMPTY_HEADS):
+            return
         if is_first or self._parses_all or any(map(event.__contains__, self._reader.MARKS)):
             self._fold(event)
 

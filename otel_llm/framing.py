@@ -193,8 +193,8 @@ def event_data(block: bytes) -> bytes:
     return b"\n".join(value.removeprefix(b" ") for name, _, value in lines if name == b"data")
 
 
-#: The inside of a JSON string.
-_TEXT: Final = rb'[^"\\]*(?:\\.[^"\\]*)*'
+#: The inside of a JSON string; possessive, since it can end in one place only.
+_TEXT: Final = rb'[^"\\]*+(?:\\.[^"\\]*+)*+'
 _text: Final = re.compile(_TEXT)
 #: What varies behind a text without meaning anything: padding.
 _NOISE: Final = (b',"obfuscation":"', b',"p":"', b" ")
@@ -231,4 +231,4 @@ def _pattern(start: int, head: bytes, mark: bytes, suffix: bytes) -> re.Pattern[
     between = start - len(head) - len(mark)
     skipped = b"(?s:.{%d})" % between if between >= 0 else b""
     before = re.escape(head) + skipped + re.escape(mark) if skipped else re.escape(mark)
-    return re.compile(before + b"(" + _TEXT + b")" + re.escape(suffix) + rb"[^\n]*\n\n")
+    return re.compile(before + b"(" + _TEXT + b")" + re.escape(suffix) + rb"[^\n]*+\n\n")

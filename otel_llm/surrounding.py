@@ -57,6 +57,10 @@ class Surrounding(ABC, Generic[R]):
         if run is not None:
             guarded(run.end, error)
 
+    def hand_on(self) -> None:
+        """Leave the run without ending it: what it surrounds goes on elsewhere."""
+        self._entries.leave()
+
     def __call__(self, function: F) -> F:
         return guarded(self._decorate, function) or function
 
@@ -81,8 +85,31 @@ class Surrounding(ABC, Generic[R]):
         def async_generator(*args: Any, **kwargs: Any) -> Any:
             return drive_async(function(*args, **kwargs), make().start)
 
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            around = make()
+            run = around.enter()
+            try:
+                made = function(*args, **kwargs)
+            except BaseException as error:
+                around.__exit__(type(error), error, None)
+                raise
+            if run is not None and (inspect.isgenerator(made) or inspect.isasyncgen(made)):
+                around.hand_on()
+                return drive(made, lambda: run) if inspect.isgenerator(made) else drive_async(made, lambda: run)
+            around.__exit__(None, None, None)
+            return made
+
         if inspect.iscoroutinefunction(function):
             return cast(F, coroutine)
         if inspect.isasyncgenfunction(function):
             return cast(F, async_generator)
-        return cast(F, generator if inspect.isgeneratorfunction(function) else plain)
+        if inspect.isgeneratorfunction(function):
+            return cast(F, generator)
+        return cast(F, wrapped if _wraps_generator(function) else plain)
+
+
+def _wraps_generator(function: Callable[..., Any]) -> bool:
+    """True where another decorator hides that the function is a generator: what it returns tells."""
+    inner = inspect.unwrap(function)
+    return inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner)

@@ -112,6 +112,8 @@ class Reader(ABC):
     #: How chunks begin that hold a piece of text: quicker still, the mark is searched for in the others and in those
     #: that are too long for one piece only.
     PIECE_HEAD: ClassVar[bytes] = b""
+    #: How events begin that say nothing.
+    EMPTY_HEADS: ClassVar[tuple[bytes, ...]] = ()
     #: One of them stands in every streamed event that is more than a piece of content. None: every event is read.
     MARKS: ClassVar[tuple[bytes, ...]] = ()
     #: Ends right before the text, with its opening quote, in events that carry a piece of text and nothing else new:

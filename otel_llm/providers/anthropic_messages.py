@@ -39,6 +39,7 @@ class AnthropicMessages(Reader):
     PROVIDER = "anthropic"
     END_MARK = b"event: message_stop"
     PIECE_HEAD = b"event: content_block_delta"
+    EMPTY_HEADS = (b"event: ping", b"event: content_block_stop")
     #: `message_start`, `message_delta`, `message_stop` and errors; not the blocks of content between them.
     MARKS = (b"message_", b'"error"')
     PIECE = b'"delta":{"type":"text_delta","text":"'

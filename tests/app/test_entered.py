@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -66,6 +67,62 @@ def test_a_generator_that_is_left_or_thrown_into_ends_its_span(recorded: Recorde
     running.close()
     assert cleaned == ["yes"]
     assert [span.status.status_code for span in recorded.spans()] == [StatusCode.UNSET]
+
+
+def logged(function: Any) -> Any:
+    """Somebody's decorator, behind which nothing shows that the function is a generator."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any) -> Any:
+        return function(*args)
+
+    return wrapper
+
+
+def test_a_generator_behind_another_decorator_is_surrounded_too(recorded: Recorded) -> None:
+    def inside() -> None:
+        recorded.tracer.start_span("inside").end()
+
+    @otel_llm.agent
+    @logged
+    def counter(count: int) -> Generator[int]:
+        for number in range(count):
+            inside()
+            yield number
+
+    @otel_llm.agent
+    @logged
+    async def async_counter(count: int) -> AsyncGenerator[int]:
+        for number in range(count):
+            inside()
+            yield number
+
+    @otel_llm.agent
+    @logged
+    def broken(count: int) -> Generator[int]:
+        inside()
+        raise ValueError(count)
+        yield
+
+    @otel_llm.agent
+    @contextmanager
+    def managed() -> Generator[int]:
+        yield 7
+
+    async def read() -> list[int]:
+        return [number async for number in async_counter(2)]
+
+    assert list(counter(2)) == asyncio.run(read()) == [0, 1]
+    with pytest.raises(ValueError, match="5"):
+        next(broken(5))
+    with managed() as seven:
+        assert seven == 7
+    names = [span.name.removeprefix("invoke_agent ") for span in recorded.spans()]
+    assert names == ["inside", "inside", "counter", "inside", "inside", "async_counter", "inside", "broken", "managed"]
+    agents = {span.context.span_id: span.name for span in recorded.spans() if span.context and span.parent is None}
+    parents = [agents[span.parent.span_id] for span in recorded.spans() if span.parent]
+    assert parents == ["invoke_agent counter"] * 2 + ["invoke_agent async_counter"] * 2 + ["invoke_agent broken"]
+    assert trace.get_current_span() is trace.INVALID_SPAN
 
 
 def test_an_async_generator_holds_no_context_while_it_is_suspended(recorded: Recorded) -> None:
