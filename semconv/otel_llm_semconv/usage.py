@@ -37,6 +37,10 @@ class Usage:
     audio_output_tokens: int | None = None
     tool_use_prompt_tokens: int | None = None  # the part of input_tokens that tools brought (Gemini)
     web_searches: int | None = None
+    image_input_tokens: int | None = None
+    image_output_tokens: int | None = None
+    cache_read_audio_tokens: int | None = None  # the part of cache_read_tokens that is audio
+    cache_read_image_tokens: int | None = None
 
     def is_empty(self) -> bool:
         """True when neither an input nor an output count is known: such a call has no cost."""
@@ -60,9 +64,33 @@ class Usage:
         cached = (self.cache_read_tokens or 0) + ((written_1h if written is None else written) or 0)
         if whole_in is not None and (cached > whole_in or (self.audio_input_tokens or 0) > whole_in):
             return False
-        return whole_out is None or not (
+        if whole_out is not None and (
             (self.reasoning_tokens or 0) > whole_out or (self.audio_output_tokens or 0) > whole_out
+        ):
+            return False
+        return not self.names_media() or self._media_fit()
+
+    def names_media(self) -> bool:
+        """True where pictures are counted apart, or what of a cache read was audio or pictures."""
+        return not (
+            self.image_input_tokens is None
+            and self.image_output_tokens is None
+            and self.cache_read_audio_tokens is None
+            and self.cache_read_image_tokens is None
         )
+
+    def _media_fit(self) -> bool:
+        """Whether no medium exceeds what it is a part of, nor the media together."""
+        heard, seen = self.audio_input_tokens, self.image_input_tokens
+        heard_again, seen_again = self.cache_read_audio_tokens, self.cache_read_image_tokens
+        parts = (
+            (self.input_tokens, heard, seen),
+            (self.output_tokens, self.audio_output_tokens, self.image_output_tokens),
+            (self.cache_read_tokens, heard_again, seen_again),
+            (heard, heard_again),
+            (seen, seen_again),
+        )
+        return all(whole is None or sum(part or 0 for part in of) <= whole for whole, *of in parts)
 
 
 #: Usage field -> span attribute. The field is also the column of `spans`.
@@ -77,6 +105,10 @@ ATTRIBUTE_OF: Final[Mapping[str, str]] = {
     "audio_output_tokens": a.USAGE_AUDIO_OUTPUT_TOKENS,
     "tool_use_prompt_tokens": a.USAGE_TOOL_USE_PROMPT_TOKENS,
     "web_searches": a.USAGE_WEB_SEARCHES,
+    "image_input_tokens": a.USAGE_IMAGE_INPUT_TOKENS,
+    "image_output_tokens": a.USAGE_IMAGE_OUTPUT_TOKENS,
+    "cache_read_audio_tokens": a.USAGE_CACHE_READ_AUDIO_TOKENS,
+    "cache_read_image_tokens": a.USAGE_CACHE_READ_IMAGE_TOKENS,
 }
 FIELDS: Final = tuple(field.name for field in fields(Usage))
 _COUNTS: Final = operator.attrgetter(*FIELDS)

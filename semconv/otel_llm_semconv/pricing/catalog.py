@@ -7,7 +7,6 @@ that can change it, so that pricing a row costs about a microsecond after the fi
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,31 +14,13 @@ from decimal import Decimal, localcontext
 from importlib.metadata import version as _installed
 from typing import TYPE_CHECKING, Any, Final
 
-from . import money
+from . import corrections, money
+from .corrections import Correction, PriceText
 from .deferral import defer_package
+from .names import model_names, provider_id
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo
-
-#: Our provider names (GenAI conventions) -> those of the price data, where they differ.
-PROVIDER_IDS: Final[Mapping[str, str]] = {
-    "aws.bedrock": "aws",
-    "azure.ai.inference": "azure",
-    "azure.ai.openai": "azure",
-    "az.ai.inference": "azure",
-    "az.ai.openai": "azure",
-    "fireworks_ai": "fireworks",
-    "gcp.gemini": "google",
-    "gcp.gen_ai": "google",
-    "gcp.vertex_ai": "google",
-    "gemini": "google",
-    "mistral_ai": "mistral",
-    "mistralai": "mistral",
-    "moonshot_ai": "moonshotai",
-    "vertex_ai": "google",
-    "x_ai": "x-ai",
-    "xai": "x-ai",
-}
 
 #: Price key of genai-prices -> (unit of our rate, divisor). Everything else there is not counted by us yet.
 _DIVISORS: Final[Mapping[str, int]] = {
@@ -51,9 +32,14 @@ _DIVISORS: Final[Mapping[str, int]] = {
     "output_reasoning_mtok": 1_000_000,
     "input_audio_mtok": 1_000_000,
     "output_audio_mtok": 1_000_000,
+    "input_image_mtok": 1_000_000,
+    "output_image_mtok": 1_000_000,
+    "cache_audio_read_mtok": 1_000_000,
+    "cache_image_read_mtok": 1_000_000,
+    "web_searches_kcount": 1_000,
     "requests_kcount": 1_000,
 }
-#: Component -> price key; the component `x` is the column `cost_x_usd`.
+#: Component -> price key; the component `x` is the column `cost_x_usd`, unless `SHOWN_AS` names another.
 COMPONENTS: Final[Mapping[str, str]] = {
     "input": "input_mtok",
     "output": "output_mtok",
@@ -63,7 +49,19 @@ COMPONENTS: Final[Mapping[str, str]] = {
     "reasoning": "output_reasoning_mtok",
     "audio_input": "input_audio_mtok",
     "audio_output": "output_audio_mtok",
+    "image_input": "input_image_mtok",
+    "image_output": "output_image_mtok",
+    "cache_read_audio": "cache_audio_read_mtok",
+    "cache_read_image": "cache_image_read_mtok",
+    "web_search": "web_searches_kcount",
     "request": "requests_kcount",
+}
+#: Components that have a rate of their own and are shown as part of another.
+SHOWN_AS: Final[Mapping[str, str]] = {
+    "image_input": "image",
+    "image_output": "image",
+    "cache_read_audio": "cache_read",
+    "cache_read_image": "cache_read",
 }
 #: Where a model has no rate for a part, the part is billed as what it is a part of.
 _FALLBACK: Final[Mapping[str, str]] = {
@@ -74,9 +72,10 @@ _FALLBACK: Final[Mapping[str, str]] = {
     "audio_input": "input",
     "audio_output": "output",
 }
-_PREFIX = re.compile(r"^(?:models/|publishers/[^/]+/models/)")
 _STANDARD_TIERS: Final = frozenset({"", "auto", "default", "standard"})
-_TIER_NAMES: Final = ("service_tier", "speed")  # what genai-prices calls a tier; `speed` is Anthropic's fast mode
+#: What genai-prices calls a mode: a tier of the service, Anthropic's fast mode, batch.
+_MODE_NAMES: Final = ("service_tier", "speed", "processing")
+_TOKENS: Final = "_mtok"
 _CARDS_MAX: Final = 10_000
 
 
@@ -96,6 +95,10 @@ class Rate:
                 return rate
         return self.base
 
+    def times(self, factor: Decimal) -> Rate:
+        """A share or a multiple of it."""
+        return Rate(money.share(self.base, factor), tuple((start, money.share(r, factor)) for start, r in self.tiers))
+
 
 @dataclass(frozen=True, slots=True)
 class RateCard:
@@ -106,20 +109,34 @@ class RateCard:
     by_component: Mapping[str, Rate]
 
 
-_cards: dict[tuple[str, str, str, int], RateCard | None] = {}
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A model of the price data, what corrects it, and whether its price depends on the time of day."""
+
+    model: ModelInfo
+    rows: tuple[Correction, ...]
+    is_timed: bool
 
 
-def rate_card(provider: str, model: str, at: datetime, service_tier: str | None) -> RateCard | None:
-    """The rates for a call made at `at` (aware), or None where the model is unknown for that provider."""
-    found, is_timed = _find_model(provider, model)
+_cards: dict[tuple[str, str, str, str, int], RateCard | None] = {}
+
+
+def rate_card(
+    provider: str, model: str, at: datetime, service_tier: str | None, place: str | None = None
+) -> RateCard | None:
+    """The rates for a call made at `at` (aware), or None where the model is unknown for that provider.
+
+    `service_tier` is also a speed, or `batch`; `place` is the geography that the call was kept to, such as `us`.
+    """
+    found = _find_model(provider, model)
     if found is None:
         return None
-    tier = (service_tier or "").lower()
-    key = (provider, model, tier, _moment(at, is_timed=is_timed))
+    tier, place = (service_tier or "").lower(), (place or "").lower()
+    key = (provider, model, tier, place, _moment(at, is_timed=found.is_timed))
     if key not in _cards:
         if len(_cards) >= _CARDS_MAX:
             _cards.clear()
-        _cards[key] = _read_card(found, at, "" if tier in _STANDARD_TIERS else tier)
+        _cards[key] = _read_card(found, at.astimezone(UTC), "" if tier in _STANDARD_TIERS else tier, place)
     return _cards[key]
 
 
@@ -131,23 +148,29 @@ def warm() -> None:
 @functools.cache
 def version() -> str:
     """The price data's version, as it stands in every priced row."""
-    return f"genai-prices-{_installed('genai-prices')}"
+    return f"genai-prices-{_installed('genai-prices')}+{corrections.version()}"
 
 
 @functools.lru_cache(maxsize=_CARDS_MAX)
-def _find_model(provider: str, model: str) -> tuple[ModelInfo | None, bool]:
-    """The model, and whether its price depends on the time of day."""
+def _find_model(provider: str, model: str) -> _Found | None:
     defer_package("genai_prices")
     from genai_prices.data_snapshot import get_snapshot
 
-    name = provider.lower()
-    try:
-        with localcontext(money.CONTEXT):
-            snapshot = get_snapshot()
-        _, found = snapshot.find_provider_model(_PREFIX.sub("", model), None, PROVIDER_IDS.get(name, name), None)
-    except LookupError:
-        return None, False
-    return found, _has_time_of_day(found)
+    with localcontext(money.CONTEXT):
+        snapshot = get_snapshot()
+    id = provider_id(provider)
+    for name in model_names(id, model):
+        try:
+            _, found = snapshot.find_provider_model(name, None, id, None)
+        except LookupError:
+            continue
+        rows = corrections.find(id, (name.lower(), found.id))
+        return _Found(found, rows, _has_time_of_day(found) or any(map(_is_timed, rows)))
+    return None
+
+
+def _is_timed(row: Correction) -> bool:
+    return row.as_at is not None or any(end is not None and end.hour for end in row.during)
 
 
 def _moment(at: datetime, *, is_timed: bool) -> int:
@@ -163,18 +186,67 @@ def _has_time_of_day(model: ModelInfo) -> bool:
     return any(isinstance(condition.constraint, TimeOfDateConstraint) for condition in conditions)
 
 
-def _read_card(model: ModelInfo, at: datetime, tier: str) -> RateCard:
-    asked = [{name: tier} for name in _TIER_NAMES] if tier else []
-    variant = next((when for when in asked if any(v.when == when for v in model.price_variants or ())), None)
-    with localcontext(money.CONTEXT):
-        prices = model.get_prices(at.astimezone(UTC), variant or (asked[0] if asked else None))
-    rates = {key: _read_rate(value, _DIVISORS[key]) for key, value in vars(prices).items() if _is_rate(key, value)}
+def _read_card(found: _Found, at: datetime, mode: str, place: str) -> RateCard:
+    rates = _plain_rates(found, at)
+    mode_known = not mode or _put_mode(rates, found, at, mode)
+    for row in found.rows:
+        if row.place and row.applies(at, row.mode and mode, place):
+            _correct(rates, row)
     billed = {component: _rate_of(component, rates) for component in COMPONENTS}
     return RateCard(
         rates,
-        not tier or variant is not None,
+        mode_known,
         {component: rate for component, rate in billed.items() if rate is not None},
     )
+
+
+def _plain_rates(found: _Found, at: datetime) -> dict[str, Rate]:
+    rows = [row for row in found.rows if row.is_plain and row.applies(at, "", "")]
+    for row in rows:
+        if row.another is not None and (other := _find_model(row.provider, row.another)) is not None:
+            return _plain_rates(other, at)
+        if row.as_at is not None:
+            at = datetime.combine(at, row.as_at)
+    with localcontext(money.CONTEXT):
+        rates = _read_prices(found.model.get_prices(at))
+    for row in rows:
+        _correct(rates, row)
+    return rates
+
+
+def _put_mode(rates: dict[str, Rate], found: _Found, at: datetime, mode: str) -> bool:
+    """Put the mode's own rates in. False where it has none: then the plain ones are assumed."""
+    for variant in found.model.price_variants or ():
+        is_active = variant.constraint is None or variant.constraint.active(at)
+        if is_active and any(variant.when == {name: mode} for name in _MODE_NAMES):
+            with localcontext(money.CONTEXT):
+                rates.update(_read_prices(variant.prices))
+            return True
+    rows = [row for row in found.rows if row.mode == mode and not row.place and row.applies(at, mode, "")]
+    for row in rows:
+        _correct(rates, row)
+    return bool(rows)
+
+
+def _correct(rates: dict[str, Rate], row: Correction) -> None:
+    """A factor is one on tokens: what is charged for a search or a request has a price of its own."""
+    for key, price in row.prices.items():
+        rates[key] = _read_text(price, _DIVISORS[key])
+    if row.factor is not None:
+        factor = Decimal(row.factor)
+        rates.update({key: rate.times(factor) for key, rate in rates.items() if key.endswith(_TOKENS)})
+
+
+def _read_prices(prices: Any) -> dict[str, Rate]:
+    return {key: _read_rate(value, _DIVISORS[key]) for key, value in vars(prices).items() if _is_rate(key, value)}
+
+
+def _read_text(price: PriceText, divisor: int) -> Rate:
+    if isinstance(price, str):
+        return Rate(money.per_unit(Decimal(price), divisor))
+    base, *tiers = price
+    read = tuple((start, money.per_unit(Decimal(text), divisor)) for start, text in tiers)
+    return Rate(money.per_unit(Decimal(base), divisor), read)
 
 
 def _rate_of(component: str, rates: Mapping[str, Rate]) -> Rate | None:

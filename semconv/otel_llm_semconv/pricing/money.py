@@ -22,6 +22,11 @@ def per_unit(price: Decimal, units: int) -> int:
     return int(CONTEXT.to_integral_value(CONTEXT.scaleb(CONTEXT.divide(price, Decimal(units)), _PLACES)))
 
 
+def share(rate: int, factor: Decimal) -> int:
+    """A rate in yoctodollars times a factor."""
+    return int(CONTEXT.to_integral_value(CONTEXT.multiply(Decimal(rate), factor)))
+
+
 def cost(rate: int, units: int) -> int:
     """So many units at a rate in yoctodollars, rounded half-even to whole picodollars."""
     whole, rest = divmod(rate * units, _YOCTO_PER_PICO)

@@ -10,7 +10,7 @@ from typing import Final
 
 from ..usage import ESTIMATED, Usage
 from . import catalog, money
-from .catalog import COMPONENTS
+from .catalog import COMPONENTS, SHOWN_AS
 
 #: Why a figure is what it is. The first five carry money, the others leave it NULL.
 EXACT: Final = "exact"
@@ -35,6 +35,9 @@ STATUSES: Final = (
 )
 
 _CARDS_MAX: Final = 1024
+#: Parts that leave their whole where they have a rate of their own.
+_OUTPUT_PARTS: Final = ("reasoning", "audio_output", "image_output")
+_PARTS: Final = (*_OUTPUT_PARTS, "audio_input", "image_input", "cache_read_audio", "cache_read_image")
 
 
 @dataclass(slots=True)
@@ -68,6 +71,7 @@ def price_call(
     at: datetime,
     *,
     service_tier: str | None = None,
+    place: str | None = None,
     usage_status: str | None = None,
 ) -> Price:
     """The price of one call by the first of its models that is known: the one that answered, then the one asked for.
@@ -76,7 +80,9 @@ def price_call(
     USD; the amount is their exact sum.
     """
     at_s = int(at.timestamp())
-    return price_at(provider, tuple(models), usage, at_s, service_tier=service_tier, usage_status=usage_status)
+    return price_at(
+        provider, tuple(models), usage, at_s, service_tier=service_tier, place=place, usage_status=usage_status
+    )
 
 
 def price_at(
@@ -86,6 +92,7 @@ def price_at(
     at_s: int,
     *,
     service_tier: str | None,
+    place: str | None = None,
     usage_status: str | None,
 ) -> Price:
     """As `price_call`, with the time in seconds since 1970: what an instrumented app runs for each of its calls."""
@@ -93,7 +100,7 @@ def price_at(
         return Price(MISSING_USAGE)
     if not usage.is_consistent():
         return Price(INCONSISTENT_USAGE)
-    card = _find_card(provider, models, at_s, service_tier) if provider else None
+    card = _find_card(provider, models, at_s, service_tier, place) if provider else None
     if card is None:
         return Price(UNKNOWN_MODEL)
     if usage.cache_write_tokens is None:
@@ -108,29 +115,31 @@ def price(
     at: datetime,
     *,
     service_tier: str | None = None,
+    place: str | None = None,
     usage_status: str | None = None,
 ) -> Price:
     """The price of one call of `model`: see `price_call`."""
-    return price_call(provider, (model,), usage, at, service_tier=service_tier, usage_status=usage_status)
+    return price_call(provider, (model,), usage, at, service_tier=service_tier, place=place, usage_status=usage_status)
 
 
-_cards: Final[dict[tuple[str, tuple[str | None, ...], str | None, int], catalog.RateCard | None]] = {}
+_CardKey = tuple[str, tuple[str | None, ...], str | None, str | None, int]
+_cards: Final[dict[_CardKey, catalog.RateCard | None]] = {}
 
 
 def _find_card(
-    provider: str, models: tuple[str | None, ...], at_s: int, service_tier: str | None
+    provider: str, models: tuple[str | None, ...], at_s: int, service_tier: str | None, place: str | None
 ) -> catalog.RateCard | None:
     """The rates of the first model that has any, remembered for a minute of time: prices change no faster.
 
     Bedrock's answers leave out the region that the model's name in the request has, and the price depends on.
     """
-    key = provider, models, service_tier, at_s // 60
+    key = provider, models, service_tier, place, at_s // 60
     try:
         return _cards[key]
     except KeyError:
         at = datetime.fromtimestamp(at_s, UTC)
         ordered = models[::-1] if provider == "aws.bedrock" else models
-        found = (catalog.rate_card(provider, model, at, service_tier) for model in ordered if model)
+        found = (catalog.rate_card(provider, model, at, service_tier, place) for model in ordered if model)
         card = next((card for card in found if card is not None and card.rates), None)
     if len(_cards) >= _CARDS_MAX:
         _cards.clear()
@@ -151,17 +160,30 @@ def _status(usage: Usage, card: catalog.RateCard, usage_status: str | None) -> s
 
 def _components(usage: Usage, card: catalog.RateCard) -> dict[str, int]:
     whole_input, rates, priced = usage.input_tokens or 0, card.by_component, {}
-    for component, units in _units(usage, card).items():
+    units_of = _units(usage, card)
+    has_media = usage.names_media()
+    if has_media:
+        units_of |= _media_units(usage, card)
+    for component, units in units_of.items():
         if units is not None and component in rates:
             rate = rates[component]
             priced[component] = money.cost(rate.at(whole_input) if rate.tiers else rate.base, units)
-    return priced
+    return _shown(priced) if has_media else priced
+
+
+def _shown(priced: Mapping[str, int]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for component, picos in priced.items():
+        column = SHOWN_AS.get(component, component)
+        found[column] = found.get(column, 0) + picos
+    return found
 
 
 def _units(usage: Usage, card: catalog.RateCard) -> dict[str, int | None]:
     """Disjoint unit counts: a part leaves its whole, unless it has no rate of its own (reasoning, audio).
 
-    Cached audio can be in two parts at once, so what is left of a whole is never below zero.
+    Where it is not said what of the audio was cached, it can be in two parts at once: what is left of a whole is never
+    below zero.
     """
     own = card.rates
     whole_in, whole_out = usage.input_tokens, usage.output_tokens
@@ -178,5 +200,31 @@ def _units(usage: Usage, card: catalog.RateCard) -> dict[str, int | None]:
         "reasoning": reasoning,
         "audio_input": audio_in,
         "audio_output": audio_out,
+        "web_search": usage.web_searches,
         "request": 1,
     }
+
+
+def _media_units(usage: Usage, card: catalog.RateCard) -> dict[str, int | None]:
+    """The units that change where pictures are counted apart, or what of a cache read was audio or pictures.
+
+    What is cached is in no other part then, and has the rate of cache reads unless there is one for its medium.
+    """
+    rated = {part: getattr(usage, f"{part}_tokens") for part in _PARTS if COMPONENTS[part] in card.rates}
+    heard, seen = rated.get("cache_read_audio"), rated.get("cache_read_image")
+    audio = _less(rated.get("audio_input"), usage.cache_read_audio_tokens)
+    image = _less(rated.get("image_input"), usage.cache_read_image_tokens)
+    return {
+        "input": _less(usage.input_tokens, usage.cache_read_tokens, usage.cache_write_tokens, audio, image),
+        "output": _less(usage.output_tokens, *(rated.get(part) for part in _OUTPUT_PARTS)),
+        "cache_read": _less(usage.cache_read_tokens, heard, seen),
+        "audio_input": audio,
+        "image_input": image,
+        "image_output": rated.get("image_output"),
+        "cache_read_audio": heard,
+        "cache_read_image": seen,
+    }
+
+
+def _less(whole: int | None, *parts: int | None) -> int | None:
+    return None if whole is None else max(0, whole - sum(part or 0 for part in parts))
