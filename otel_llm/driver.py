@@ -405,8 +405,15 @@ class Call:
             price_at = pricing.price_at
         asked, answer = self.request.model or "", self.answer
         models = (answer.model, self._driver.deployments.get(asked), asked)
-        at_s, tier = self._started_ns // _NS, answer.service_tier
-        return price_at(self.target.provider, models, usage, at_s, service_tier=tier, usage_status=self._usage_status)
+        return price_at(
+            self.target.provider,
+            models,
+            usage,
+            self._started_ns // _NS,
+            service_tier=answer.service_tier,
+            place=answer.place,
+            usage_status=self._usage_status,
+        )
 
     def _count(self, usage: u.Usage, price: Any) -> None:
         """The call in the metrics, whether its span is sampled or not."""

@@ -45,8 +45,8 @@ class Answer:
     """What came back, whole or so far: `read_response` fills it at once, `fold_event` event by event.
 
     `usage` is the provider's own object; cumulative counts overwrite. `error_type` is the provider's, None where
-    it did not say. `declared_cost_usd` is what the provider says that it charges. `parts` collects content by choice
-    or block, only when content is captured.
+    it did not say. `place` is the geography that inference was kept to, `declared_cost_usd` what the provider says that
+    it charges. `parts` collects content by choice or block, only when content is captured.
     """
 
     id: str | None = None
@@ -54,6 +54,7 @@ class Answer:
     finish_reasons: dict[int, str] = field(default_factory=dict)
     usage: dict[str, Any] = field(default_factory=dict)
     service_tier: str | None = None
+    place: str | None = None
     fingerprint: str | None = None
     failed: bool = False
     error_type: str | None = None
@@ -82,7 +83,7 @@ class Answer:
 
 
 _SAID: Final = (
-    "id", "model", "service_tier", "fingerprint", "error_type", "error_message", "declared_cost_usd",
+    "id", "model", "service_tier", "place", "fingerprint", "error_type", "error_message", "declared_cost_usd",
 )  # fmt: skip
 _GATHERED: Final = ("finish_reasons", "usage", "parts", "roles")
 

@@ -235,6 +235,7 @@ def _best_price(record: SpanRecord, row: Row, counts: usage.Usage) -> Price:
         counts,
         row["start_time"],
         service_tier=_string(record.attributes, a.OPENAI_RESPONSE_SERVICE_TIER, a.SERVICE_TIER),
+        place=_string(record.attributes, a.INFERENCE_PLACE),
         usage_status=row["usage_status"],
     )
     return _fit(priced)

@@ -25,6 +25,7 @@ _NUMBERS: Final = {
     "top_k": a.REQUEST_TOP_K,
 }
 _OPTIONS: Final = frozenset({"stop_sequences", "output_config", "metadata"})
+_ANYWHERE: Final = frozenset({"global", "not_available"})
 _STANDARD: Final = "standard"
 #: Kind of an iteration that the counts leave out -> its input, its output.
 _LEFT_OUT: Final = {
@@ -104,6 +105,8 @@ class AnthropicMessages(Reader):
         found: dict[str, AttributeValue] = {}
         if answer.service_tier and answer.service_tier != _STANDARD:
             found[a.SERVICE_TIER] = answer.service_tier
+        if answer.place:
+            found[a.INFERENCE_PLACE] = answer.place
         if iterations := answer.usage.get("iterations"):
             for iteration in items(iterations):
                 self._read_iteration(iteration, found)
@@ -156,6 +159,8 @@ def _add_usage(body: Json, answer: Answer) -> None:
     speed = text(usage.get("speed"))
     tier = text(usage.get("service_tier")) if speed is None or speed == _STANDARD else speed
     answer.service_tier = tier or answer.service_tier
+    if (place := text(usage.get("inference_geo"))) and place not in _ANYWHERE:
+        answer.place = place
 
 
 def read_error(body: Json, answer: Answer) -> None:

@@ -68,22 +68,14 @@ class OpenAIImages(Reader):
             contents.add_images(answer, event, [event])
 
     def read_usage(self, usage: Json) -> Usage:
-        details = mapping(usage.get("input_tokens_details"))
+        given, made = mapping(usage.get("input_tokens_details")), mapping(usage.get("output_tokens_details"))
         return Usage(
             input_tokens=count(usage.get("input_tokens")),
             output_tokens=count(usage.get("output_tokens")),
-            cache_read_tokens=count(details.get("cached_tokens")),
+            cache_read_tokens=count(given.get("cached_tokens")),
+            image_input_tokens=count(given.get("image_tokens")),
+            image_output_tokens=count(made.get("image_tokens")),
         )
-
-    def response_attributes(self, answer: Answer) -> dict[str, AttributeValue]:
-        found: dict[str, AttributeValue] = {}
-        for name, details in (
-            (a.USAGE_IMAGE_INPUT_TOKENS, answer.usage.get("input_tokens_details")),
-            (a.USAGE_IMAGE_OUTPUT_TOKENS, answer.usage.get("output_tokens_details")),
-        ):
-            if (tokens := count(mapping(details).get("image_tokens"))) is not None:
-                found[name] = tokens
-        return found
 
     def read_content(self, body: Json, answer: Answer) -> Content:
         return contents.read_content(body, answer)

@@ -80,6 +80,7 @@ class OpenAIRealtime(Reader):
 
     def read_usage(self, usage: Json) -> Usage:
         given, made = mapping(usage.get("input_token_details")), mapping(usage.get("output_token_details"))
+        cached = mapping(given.get("cached_tokens_details"))
         return Usage(
             input_tokens=count(usage.get("input_tokens")),
             output_tokens=count(usage.get("output_tokens")),
@@ -87,6 +88,9 @@ class OpenAIRealtime(Reader):
             audio_input_tokens=count(given.get("audio_tokens")),
             audio_output_tokens=count(made.get("audio_tokens")),
             reasoning_tokens=count(made.get("reasoning_tokens")),
+            image_input_tokens=count(given.get("image_tokens")),
+            cache_read_audio_tokens=count(cached.get("audio_tokens")),
+            cache_read_image_tokens=count(cached.get("image_tokens")),
         )
 
     def read_content(self, body: Json, answer: Answer) -> Content:

@@ -330,11 +330,16 @@ def test_a_fast_answer_of_anthropic_is_no_standard_one() -> None:
 
 
 def test_pictures_have_counts_of_their_own() -> None:
-    answer = read("openai_images/generation")
-    assert find_reader("openai_images").response_attributes(answer) == {
-        a.USAGE_IMAGE_INPUT_TOKENS: 0,
-        a.USAGE_IMAGE_OUTPUT_TOKENS: 540,
-    }
+    usage = find_reader("openai_images").read_usage(read("openai_images/generation").usage)
+    assert (usage.image_input_tokens, usage.image_output_tokens) == (0, 540)
+
+
+@pytest.mark.parametrize(("said", "place"), [("us", "us"), ("global", None), ("not_available", None), (7, None)])
+def test_where_inference_was_kept_to_is_told_where_it_has_a_price(said: Any, place: str | None) -> None:
+    reader, answer = find_reader("anthropic_messages"), Answer()
+    reader.read_response({"type": "message", "usage": {"input_tokens": 1, "inference_geo": said}}, answer, False)
+    assert answer.place == place
+    assert reader.response_attributes(answer).get(a.INFERENCE_PLACE) == place
 
 
 def test_the_model_behind_a_router_is_the_one_that_answered() -> None:
