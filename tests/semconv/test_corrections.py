@@ -1,0 +1,93 @@
+"""The corrections differ from the price data, are dated and sourced; and the whole price list stays within reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from genai_prices.data_snapshot import get_snapshot
+
+from otel_llm_semconv.pricing import catalog
+from otel_llm_semconv.pricing.corrections import CORRECTIONS, Correction
+from otel_llm_semconv.pricing.names import PROVIDER_IDS
+
+NOW = datetime(2026, 11, 1, 2, tzinfo=UTC)  # a Sunday, in DeepSeek's peak hours
+YOCTO_PER_MTOK = Decimal(10) ** 18
+#: USD a million tokens. The dearest model ever sold asked 600 for its output; a fine-tune or fast mode no more.
+DEAREST_USD = 700
+
+
+def moments(row: Correction) -> Iterator[datetime]:
+    """Times at which the row holds: hours of a week before the end of its validity, or before now."""
+    end = min(filter(None, (row.during[1], NOW + timedelta(hours=1))))
+    yield from (end - timedelta(hours=hours) for hours in range(1, 24 * 8))
+
+
+def names(row: Correction) -> Iterator[str]:
+    (provider,) = (one for one in get_snapshot().providers if one.id == row.provider)
+    yield from (model.id for model in provider.models if row.covers(row.provider, (model.id,)))
+    yield row.models
+
+
+def cards(row: Correction) -> Iterator[tuple[catalog.RateCard, catalog.RateCard]]:
+    """What is charged with the row and without it, for the models and moments that it is about."""
+    for name in names(row):
+        found = catalog._find_model(row.provider, name)
+        if found is None or row not in found.rows:
+            continue
+        without = replace(found, rows=tuple(one for one in found.rows if one is not row))
+        for at in moments(row):
+            if row.applies(at, row.mode, row.place):
+                yield (
+                    catalog._read_card(found, at, row.mode, row.place),
+                    catalog._read_card(without, at, row.mode, row.place),
+                )
+
+
+@pytest.mark.parametrize("row", CORRECTIONS, ids=lambda row: f"{row.provider} {row.models} {row.mode}{row.place}")
+def test_a_correction_still_says_something_else_than_the_price_data(row: Correction) -> None:
+    """Where this fails, the price data has caught up: drop the row."""
+    assert any(with_it != without for with_it, without in cards(row))
+    assert row.source
+    assert row.evidence[0] in "HC"
+    assert bool(row.prices) + bool(row.factor) + bool(row.another) + bool(row.as_at) == 1
+
+
+def all_models() -> Iterator[tuple[str, Any]]:
+    for provider in get_snapshot().providers:
+        for model in provider.models:
+            yield provider.id, model
+
+
+def test_no_price_is_off_by_a_factor_of_a_thousand() -> None:
+    """USD a million tokens between nothing and what the dearest model asks; cache and output in proportion to input."""
+    odd = []
+    for provider, model in all_models():
+        for mode in ("", "batch", "priority", "fast"):
+            found = catalog._Found(model, (), is_timed=False)
+            rates = catalog._read_card(found, NOW, mode, "").rates
+            usd = {
+                key: Decimal(rate.at(10**9)) / YOCTO_PER_MTOK for key, rate in rates.items() if key.endswith("_mtok")
+            }
+            if any(not 0 <= price <= DEAREST_USD for price in usd.values()) or not _is_proportionate(usd):
+                odd.append((provider, model.id, mode, usd))
+    assert odd == []
+
+
+def _is_proportionate(usd: dict[str, Decimal]) -> bool:
+    asked = usd.get("input_mtok")
+    if not asked:
+        return True
+    read, made = usd.get("cache_read_mtok", Decimal(0)), usd.get("output_mtok", asked)
+    return read <= asked * 2 and made <= asked * 200
+
+
+def test_the_names_of_providers_lead_to_providers() -> None:
+    known = {provider.id for provider in get_snapshot().providers}
+    assert set(PROVIDER_IDS.values()) <= known
+    assert list(PROVIDER_IDS) == sorted(PROVIDER_IDS)
+    assert not [name for name, id in PROVIDER_IDS.items() if name == id]

@@ -1,0 +1,248 @@
+"""Prices worked out by hand from the providers' pages, and what the price data alone gets wrong."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from otel_llm_semconv.pricing import price, quote
+from otel_llm_semconv.usage import Usage
+
+MTOK = Decimal(1_000_000)
+
+
+def on(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> datetime:
+    return datetime(year, month, day, hour, minute, tzinfo=UTC)
+
+
+AUTUMN = on(2026, 11, 1, 12)
+SPRING = on(2026, 5, 5, 12)
+
+Case = tuple[str, str, datetime, Usage, dict[str, Any], str, str]
+
+#: Provider, model, when, usage, how, dollars times a million (tokens times the price of a million), status.
+WORKED: list[Case] = [
+    ("openai", "gpt-4o-mini", AUTUMN, Usage(500, 300), {}, "500*0.15+300*0.6", "exact"),
+    # the plain price holds where nothing else is said
+    ("openai", "models/gpt-4o", AUTUMN, Usage(10, 0), {}, "10*2.5", "exact"),
+    (
+        "openai",
+        "gpt-4o",
+        AUTUMN,
+        Usage(1000, 80, cache_read_tokens=400),  # predictions are part of the output
+        {},
+        "600*2.5+400*1.25+80*10",
+        "exact",
+    ),
+    # cache writes without a split of their life: all at the default, and said so
+    (
+        "anthropic",
+        "claude-haiku-4-5",
+        AUTUMN,
+        Usage(5000, 100, cache_read_tokens=1000, cache_write_tokens=3000),
+        {},
+        "1000*1+1000*0.1+3000*1.25+100*5",
+        "assumed_ttl",
+    ),
+    (
+        "anthropic",
+        "claude-haiku-4-5",
+        AUTUMN,
+        Usage(5000, 100, cache_write_tokens=3000, cache_write_1h_tokens=2000),
+        {},
+        "2000*1+1000*1.25+2000*2+100*5",
+        "exact",
+    ),
+    ("anthropic", "claude-haiku-4-5", AUTUMN, Usage(9, 1, web_searches=3), {}, "9*1+1*5+3*10000", "exact"),
+    # a long prompt of Sonnet 4: the whole call at the higher price, the cache with it, above 200,000 only
+    (
+        "anthropic",
+        "claude-sonnet-4-20250514",
+        SPRING,
+        Usage(200_000, 10),
+        {},
+        "200000*3+10*15",
+        "exact",
+    ),
+    (
+        "anthropic",
+        "claude-sonnet-4-20250514",
+        SPRING,
+        Usage(200_001, 10, cache_read_tokens=100_000),
+        {},
+        "100001*6+100000*0.6+10*22.5",
+        "exact",
+    ),
+    ("anthropic", "claude-opus-4-6", AUTUMN, Usage(100, 10), {"service_tier": "fast"}, "100*30+10*150", "exact"),
+    ("anthropic", "claude-opus-4-6", AUTUMN, Usage(100, 10), {"place": "us"}, "100*5.5+10*27.5", "exact"),
+    ("anthropic", "claude-opus-4-5", AUTUMN, Usage(100, 10), {"place": "us"}, "100*5+10*25", "exact"),
+    (
+        "anthropic",
+        "claude-sonnet-4-6",
+        SPRING,
+        Usage(100, 10, web_searches=1),
+        {"place": "us", "service_tier": "batch"},
+        "100*1.65+10*8.25+10000",
+        "exact",
+    ),
+    # thinking is output, at the price of a long prompt
+    (
+        "gcp.gemini",
+        "gemini-2.5-pro",
+        AUTUMN,
+        Usage(200_001, 50_100, reasoning_tokens=50_000),
+        {},
+        "200001*2.5+50100*15",
+        "exact",
+    ),
+    (
+        "gcp.vertex_ai",
+        "publishers/google/models/gemini-2.5-pro",
+        AUTUMN,
+        Usage(200_000, 9),
+        {},
+        "200000*1.25+9*10",
+        "exact",
+    ),
+    (
+        "gcp.gemini",
+        "models/gemini-2.5-flash-preview-05-20",
+        SPRING,
+        Usage(1000, 700, reasoning_tokens=600, audio_input_tokens=100, cache_read_tokens=200),
+        {},
+        "700*0.15+100*1+200*0.0375+100*0.6+600*3.5",
+        "exact",
+    ),
+    (
+        "gcp.gemini",
+        "gemini-2.5-pro",
+        on(2025, 8, 15),
+        Usage(1000, 0, cache_read_tokens=400),
+        {},
+        "600*1.25+400*0.31",
+        "exact",
+    ),
+    ("gcp.gemini", "gemini-flash-latest", on(2026, 2, 1), Usage(100, 10), {}, "100*0.5+10*3", "exact"),
+    # tiers and batch
+    ("openai", "gpt-4o-mini", AUTUMN, Usage(100, 10), {"service_tier": "priority"}, "100*0.25+10*1", "exact"),
+    ("openai", "gpt-4o-mini", SPRING, Usage(100, 10), {"service_tier": "priority"}, "100*0.15+10*0.6", "assumed_tier"),
+    ("openai", "gpt-4o-mini", SPRING, Usage(100, 10), {"service_tier": "batch"}, "100*0.075+10*0.3", "exact"),
+    ("openai", "text-embedding-3-small", AUTUMN, Usage(100), {"service_tier": "batch"}, "100*0.01", "exact"),
+    (
+        "anthropic",
+        "claude-3-5-sonnet-20241022",
+        SPRING,
+        Usage(100, 10),
+        {"service_tier": "batch"},
+        "100*1.5+10*7.5",
+        "exact",
+    ),
+    ("mistral_ai", "mistral-large-latest", AUTUMN, Usage(0, 0), {"service_tier": "priority"}, "0", "assumed_tier"),
+    # DeepSeek: a night's discount that ended, peaks that have none at weekends
+    ("deepseek", "deepseek-chat", on(2025, 9, 5, 15, 59), Usage(100, 10), {}, "100*0.27+10*1.1", "exact"),
+    ("deepseek", "deepseek-chat", on(2025, 9, 5, 16), Usage(100, 10), {}, "100*0.56+10*1.68", "exact"),
+    (
+        "deepseek",
+        "deepseek-reasoner",
+        on(2025, 9, 6, 20),
+        Usage(100, 10, cache_read_tokens=50),
+        {},
+        "50*0.56+50*0.07+10*1.68",
+        "exact",
+    ),
+    (
+        "deepseek",
+        "deepseek-chat",
+        AUTUMN,
+        Usage(100, 10, cache_read_tokens=50),
+        {},
+        "50*0.28+50*0.028+10*0.42",
+        "exact",
+    ),
+    ("deepseek", "deepseek-v4-flash", on(2026, 11, 2, 2), Usage(100, 10), {}, "100*0.3+10*1.2", "exact"),  # a Monday
+    ("deepseek", "deepseek-v4-flash", on(2026, 11, 1, 2), Usage(100, 10), {}, "100*0.15+10*0.6", "exact"),  # a Sunday
+    ("deepseek", "deepseek-v4-flash", on(2026, 6, 1, 2), Usage(100, 10), {}, "100*0.14+10*0.28", "exact"),
+    ("deepseek", "deepseek-v4-pro", on(2026, 6, 1, 2), Usage(1000, 10), {}, "1000*0.435+10*0.87", "exact"),
+    # sound, pictures, searches
+    (
+        "openai",
+        "gpt-4o-audio-preview",
+        AUTUMN,
+        Usage(100, 50, audio_input_tokens=80, audio_output_tokens=40),
+        {},
+        "20*2.5+80*40+10*10+40*80",
+        "exact",
+    ),
+    (
+        "openai",
+        "gpt-realtime",
+        AUTUMN,
+        Usage(
+            1000,
+            50,
+            cache_read_tokens=300,
+            audio_input_tokens=600,
+            image_input_tokens=200,
+            cache_read_audio_tokens=150,
+            cache_read_image_tokens=50,
+        ),
+        {},
+        "100*4+450*32+150*5+100*0.4+150*0.4+50*0.5+50*16",
+        "exact",
+    ),
+    (
+        "openai",
+        "gpt-image-1.5",
+        AUTUMN,
+        Usage(340, 500, image_input_tokens=300, image_output_tokens=480),
+        {},
+        "40*5+300*8+20*10+480*32",
+        "exact",
+    ),
+    ("openai", "gpt-4o", AUTUMN, Usage(340, 5, image_input_tokens=300), {}, "340*2.5+5*10", "exact"),
+    ("x_ai", "grok-4", AUTUMN, Usage(100, 10, web_searches=2), {}, "100*3+10*15+2*5000", "exact"),
+    # Bedrock names
+    (
+        "aws.bedrock",
+        "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        AUTUMN,
+        Usage(100, 10),
+        {},
+        "100*3.3+10*16.5",
+        "exact",
+    ),
+    (
+        "aws.bedrock",
+        "arn:aws:bedrock:us-east-1:123456789012:inference-profile/global.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        AUTUMN,
+        Usage(100, 10),
+        {},
+        "100*3+10*15",
+        "exact",
+    ),
+    ("azure.ai.openai", "gpt-4o-mini", AUTUMN, Usage(100, 10), {}, "100*0.15+10*0.6", "exact"),
+]
+
+
+def worth(sum_of_products: str) -> Decimal:
+    total = Decimal(0)
+    for product in sum_of_products.split("+"):
+        units, _, rate = product.partition("*")
+        total += Decimal(units) * Decimal(rate or 1)
+    return (total / MTOK).quantize(Decimal("1e-12"))
+
+
+@pytest.mark.parametrize("case", WORKED, ids=lambda case: f"{case[1]} {case[5]}")
+def test_a_price_is_what_the_hand_says(case: Case) -> None:
+    provider, model, at, used, how, by_hand, status = case
+    found = price(provider, model, used, at, **how)
+    assert (found.amount, found.status) == (worth(by_hand), status)
+
+
+def test_a_model_that_has_no_price_in_a_unit_that_is_counted_is_unknown() -> None:
+    for model in ("gpt-realtime-whisper", "ft:gpt-4.1-2025-04-14:clinic::1", "nobody-knows"):
+        found = price("openai", model, Usage(100, 10), AUTUMN)
+        assert (found.amount, found.status) == (None, quote.UNKNOWN_MODEL)
