@@ -20,11 +20,13 @@ AT = datetime(2026, 1, 15, tzinfo=UTC)
 MODELS = [
     ("openai", "gpt-4o"),
     ("openai", "gpt-4o-audio-preview"),
+    ("openai", "gpt-realtime"),
+    ("openai", "gpt-image-1.5"),
     ("anthropic", "claude-haiku-4-5"),
     ("anthropic", "claude-sonnet-4-5"),
     ("gcp.gemini", "gemini-2.5-pro"),
 ]
-HAIKU = MODELS[2]
+HAIKU = MODELS[4]
 
 
 def priced(usage: Usage, model: tuple[str, str] = HAIKU) -> Price:
@@ -125,7 +127,10 @@ def test_the_components_are_the_amount_and_only_of_what_was_said(usage: Usage, m
 
 
 def fields(usage: Usage) -> Iterator[tuple[str, int | None]]:
-    return ((name.removesuffix("_tokens"), getattr(usage, name)) for name in FIELDS)
+    """Counts by the components that they are shown as."""
+    for name in FIELDS:
+        component = name.removesuffix("_tokens").replace("searches", "search")
+        yield catalog.SHOWN_AS.get(component, component), getattr(usage, name)
 
 
 @given(USAGES, st.sampled_from(MODELS), st.integers(0, 10**6), st.sampled_from(["input_tokens", "output_tokens"]))
