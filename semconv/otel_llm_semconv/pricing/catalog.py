@@ -11,19 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, localcontext
-from importlib.metadata import version as _installed
 from typing import TYPE_CHECKING, Any, Final
 
-from . import corrections, money
+from . import corrections, money, source
 from .corrections import Correction, PriceText
-from .deferral import defer_package
 from .names import model_names, provider_id
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo
 
 #: Price key of genai-prices -> (unit of our rate, divisor). Everything else there is not counted by us yet.
-_DIVISORS: Final[Mapping[str, int]] = {
+DIVISORS: Final[Mapping[str, int]] = {
     "input_mtok": 1_000_000,
     "cache_read_mtok": 1_000_000,
     "cache_write_mtok": 1_000_000,
@@ -148,17 +146,12 @@ def warm() -> None:
 @functools.cache
 def version() -> str:
     """The price data's version, as it stands in every priced row."""
-    return f"genai-prices-{_installed('genai-prices')}+{corrections.version()}"
+    return f"{source.current().version}+{corrections.version()}"
 
 
 @functools.lru_cache(maxsize=_CARDS_MAX)
 def _find_model(provider: str, model: str) -> _Found | None:
-    defer_package("genai_prices")
-    from genai_prices.data_snapshot import get_snapshot
-
-    with localcontext(money.CONTEXT):
-        snapshot = get_snapshot()
-    id = provider_id(provider)
+    snapshot, id = source.current().snapshot, provider_id(provider)
     for name in model_names(id, model):
         try:
             _, found = snapshot.find_provider_model(name, None, id, None)
@@ -192,12 +185,13 @@ def _read_card(found: _Found, at: datetime, mode: str, place: str) -> RateCard:
     for row in found.rows:
         if row.place and row.applies(at, row.mode and mode, place):
             _correct(rates, row)
-    billed = {component: _rate_of(component, rates) for component in COMPONENTS}
-    return RateCard(
-        rates,
-        mode_known,
-        {component: rate for component, rate in billed.items() if rate is not None},
-    )
+    return RateCard(rates, mode_known, billed(rates))
+
+
+def billed(rates: Mapping[str, Rate]) -> dict[str, Rate]:
+    """The rate of each component: its own, or that of what it is a part of."""
+    found = {component: _rate_of(component, rates) for component in COMPONENTS}
+    return {component: rate for component, rate in found.items() if rate is not None}
 
 
 def _plain_rates(found: _Found, at: datetime) -> dict[str, Rate]:
@@ -231,14 +225,14 @@ def _put_mode(rates: dict[str, Rate], found: _Found, at: datetime, mode: str) ->
 def _correct(rates: dict[str, Rate], row: Correction) -> None:
     """A factor is one on tokens: what is charged for a search or a request has a price of its own."""
     for key, price in row.prices.items():
-        rates[key] = _read_text(price, _DIVISORS[key])
+        rates[key] = _read_text(price, DIVISORS[key])
     if row.factor is not None:
         factor = Decimal(row.factor)
         rates.update({key: rate.times(factor) for key, rate in rates.items() if key.endswith(_TOKENS)})
 
 
 def _read_prices(prices: Any) -> dict[str, Rate]:
-    return {key: _read_rate(value, _DIVISORS[key]) for key, value in vars(prices).items() if _is_rate(key, value)}
+    return {key: _read_rate(value, DIVISORS[key]) for key, value in vars(prices).items() if _is_rate(key, value)}
 
 
 def _read_text(price: PriceText, divisor: int) -> Rate:
@@ -257,7 +251,7 @@ def _rate_of(component: str, rates: Mapping[str, Rate]) -> Rate | None:
 
 
 def _is_rate(key: str, value: Any) -> bool:
-    return key in _DIVISORS and value is not None
+    return key in DIVISORS and value is not None
 
 
 def _read_rate(value: Any, divisor: int) -> Rate:

@@ -6,11 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ..usage import ESTIMATED, Usage
 from . import catalog, money
 from .catalog import COMPONENTS, SHOWN_AS
+
+if TYPE_CHECKING:
+    from .contracts import Contract
 
 #: Why a figure is what it is. The first five carry money, the others leave it NULL.
 EXACT: Final = "exact"
@@ -73,15 +76,22 @@ def price_call(
     service_tier: str | None = None,
     place: str | None = None,
     usage_status: str | None = None,
+    contract: Contract | None = None,
 ) -> Price:
     """The price of one call by the first of its models that is known: the one that answered, then the one asked for.
 
     `at` is aware. Never raises for unknown or odd input. Components are rounded half-even to 12 decimal places of a
     USD; the amount is their exact sum.
     """
-    at_s = int(at.timestamp())
     return price_at(
-        provider, tuple(models), usage, at_s, service_tier=service_tier, place=place, usage_status=usage_status
+        provider,
+        tuple(models),
+        usage,
+        int(at.timestamp()),
+        service_tier=service_tier,
+        place=place,
+        usage_status=usage_status,
+        contract=contract,
     )
 
 
@@ -94,6 +104,7 @@ def price_at(
     service_tier: str | None,
     place: str | None = None,
     usage_status: str | None,
+    contract: Contract | None = None,
 ) -> Price:
     """As `price_call`, with the time in seconds since 1970: what an instrumented app runs for each of its calls."""
     if usage.input_tokens is None and usage.output_tokens is None:
@@ -101,11 +112,14 @@ def price_at(
     if not usage.is_consistent():
         return Price(INCONSISTENT_USAGE)
     card = _find_card(provider, models, at_s, service_tier, place) if provider else None
+    if contract is not None:
+        card = contract.applied(card)
     if card is None:
         return Price(UNKNOWN_MODEL)
     if usage.cache_write_tokens is None:
         usage = usage.completed()
-    return Price(_status(usage, card, usage_status), catalog.version(), _components(usage, card))
+    version = catalog.version() if contract is None else f"{catalog.version()}+{contract.name}"
+    return Price(_status(usage, card, usage_status), version, _components(usage, card))
 
 
 def price(

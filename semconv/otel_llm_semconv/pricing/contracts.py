@@ -1,0 +1,231 @@
+"""Prices of one's own: what a contract says goes before the list.
+
+A file of contracts is TOML, or YAML where PyYAML is installed:
+
+    [[contract]]
+    name = "volume discount"
+    provider = "anthropic"                      # as spans name it
+    model = "claude-*"                          # glob; all models without it
+    endpoint = "*.clinic.example"               # glob over server.address
+    property = { department = "cardiology" }    # all of them have to be there
+    since = 2026-01-01                          # UTC; the first day
+    until = 2027-01-01                          # the day after the last
+    multiplier = "0.88"                         # of every listed price of tokens
+
+    [[contract]]
+    provider = "openai"
+    model = "gpt-4o-mini"
+    prices = { input_mtok = "0.10", output_mtok = "0.40", requests_kcount = "1" }   # USD a million, or a thousand
+
+The first that matches a call is its price; `prices` replaces those that it names and leaves the rest as listed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Final
+
+from .catalog import DIVISORS, Rate, RateCard, billed
+from .money import per_unit
+from .names import provider_id
+
+_KEYS: Final = ("endpoint", "model", "multiplier", "name", "prices", "property", "provider", "since", "until")
+_HEADER: Final = re.compile(r"^\s*(?:\[\[\s*contract\s*\]\]|- )")
+
+
+class BadContractsError(ValueError):
+    """A file of contracts that cannot be used; the message names the file, the line and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What one contract says. Empty patterns match everything; `since` is inclusive, `until` is not."""
+
+    name: str
+    line: int
+    provider: str = ""
+    model: str = ""
+    endpoint: str = ""
+    properties: Mapping[str, str] = field(default_factory=dict)
+    since: datetime | None = None
+    until: datetime | None = None
+    multiplier: Decimal | None = None
+    rates: Mapping[str, Rate] = field(default_factory=dict)
+
+    def covers(
+        self, provider: str, models: Iterable[str | None], at: datetime, endpoint: str, properties: Mapping[str, str]
+    ) -> bool:
+        """True where it is the price of such a call."""
+        if self.provider and provider_id(provider) != provider_id(self.provider):
+            return False
+        if self.model and not any(model and fnmatchcase(model.lower(), self.model) for model in models):
+            return False
+        if self.endpoint and not fnmatchcase(endpoint.lower(), self.endpoint):
+            return False
+        if (self.since and at < self.since) or (self.until and at >= self.until):
+            return False
+        return all(properties.get(key) == value for key, value in self.properties.items())
+
+    def applied(self, card: RateCard | None) -> RateCard | None:
+        """A model's rates under the contract; None where neither the list nor the contract knows any."""
+        rates = dict(card.rates) if card is not None else {}
+        if self.multiplier is not None:
+            factor = self.multiplier
+            rates = {key: rate.times(factor) if key.endswith("_mtok") else rate for key, rate in rates.items()}
+        rates.update(self.rates)
+        return RateCard(rates, card is None or card.tier_known, billed(rates)) if rates else None
+
+
+@dataclass(frozen=True, slots=True)
+class Contracts:
+    """The contracts of a file, in its order. `version` changes with every change of the file."""
+
+    rows: tuple[Contract, ...] = ()
+    version: str = ""
+
+    def find(
+        self,
+        provider: str,
+        models: Iterable[str | None],
+        at: datetime,
+        endpoint: str = "",
+        properties: Mapping[str, str] | None = None,
+    ) -> Contract | None:
+        """The first that is the price of such a call, made at `at` (aware), if one is."""
+        asked = tuple(models)
+        return next((row for row in self.rows if row.covers(provider, asked, at, endpoint, properties or {})), None)
+
+
+def read(path: Path) -> Contracts:
+    """The contracts of a file. Raises BadContractsError, OSError."""
+    raw = path.read_bytes()
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        raise BadContractsError(f"{path}: not UTF-8") from error
+    parsed = _parse_yaml(path, text) if path.suffix in (".yaml", ".yml") else _parse_toml(path, text)
+    rows = tuple(_Reading(path, text, index, said).contract() for index, said in enumerate(_listed(path, parsed)))
+    return Contracts(rows, hashlib.sha256(raw).hexdigest()[:7])
+
+
+def _parse_toml(path: Path, text: str) -> Any:
+    try:
+        return tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        raise BadContractsError(f"{path}: {error}") from error
+
+
+def _parse_yaml(path: Path, text: str) -> Any:
+    try:
+        import yaml
+    except ModuleNotFoundError as error:
+        raise BadContractsError(f"{path}: pip install pyyaml, or write the contracts as TOML") from error
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise BadContractsError(f"{path}: {error}") from error
+
+
+def _listed(path: Path, parsed: Any) -> list[Any]:
+    listed = parsed.get("contract") if isinstance(parsed, dict) else None
+    if not isinstance(listed, list) or set(parsed) != {"contract"}:
+        raise BadContractsError(f"{path}: nothing but a list named `contract` is expected")
+    return listed
+
+
+class _Reading:
+    """One contract on its way out of a file, which knows the line of what is wrong."""
+
+    def __init__(self, path: Path, text: str, index: int, said: Any) -> None:
+        self._path, self._said = path, said
+        self._lines = text.splitlines()
+        starts = [number for number, line in enumerate(self._lines) if _HEADER.match(line)]
+        self._start = starts[index] if index < len(starts) else 0
+        self._end = starts[index + 1] if index + 1 < len(starts) else len(self._lines)
+
+    def contract(self) -> Contract:
+        if not isinstance(self._said, dict):
+            raise self._wrong("", "a contract is a table of keys")
+        for key in self._said:
+            if key not in _KEYS:
+                raise self._wrong(key, f"unknown key {key!r}; there are {', '.join(_KEYS)}")
+        if ("multiplier" in self._said) == ("prices" in self._said):
+            raise self._wrong("multiplier", "a contract has a multiplier or prices, one of them")
+        since, until = self._moment("since"), self._moment("until")
+        if since and until and since >= until:
+            raise self._wrong("until", "until is after since: it is the day after the last")
+        return Contract(
+            name=self._text("name") or f"line {self._start + 1}",
+            line=self._start + 1,
+            provider=self._text("provider"),
+            model=self._text("model").lower(),
+            endpoint=self._text("endpoint").lower(),
+            properties=self._properties(),
+            since=since,
+            until=until,
+            multiplier=self._number("multiplier", self._said["multiplier"]) if "multiplier" in self._said else None,
+            rates=self._rates(),
+        )
+
+    def _text(self, key: str) -> str:
+        value = self._said.get(key, "")
+        if not isinstance(value, str):
+            raise self._wrong(key, f"{key} is a string")
+        return value
+
+    def _properties(self) -> dict[str, str]:
+        value = self._said.get("property", {})
+        if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
+            raise self._wrong("property", "property is a table of strings")
+        return dict(value)
+
+    def _moment(self, key: str) -> datetime | None:
+        value = self._said.get(key)
+        if value is None:
+            return None
+        if isinstance(value, str):
+            try:
+                value = datetime.fromisoformat(value)
+            except ValueError:
+                raise self._wrong(key, f"{key} is a date such as 2026-01-31") from None
+        if isinstance(value, datetime):
+            return value if value.tzinfo else value.replace(tzinfo=UTC)
+        if isinstance(value, date):
+            return datetime(value.year, value.month, value.day, tzinfo=UTC)
+        raise self._wrong(key, f"{key} is a date such as 2026-01-31")
+
+    def _rates(self) -> dict[str, Rate]:
+        prices = self._said.get("prices", {})
+        if not isinstance(prices, dict) or ("prices" in self._said and not prices):
+            raise self._wrong("prices", 'prices is a table such as { input_mtok = "0.10" }')
+        rates = {}
+        for key, value in prices.items():
+            if key not in DIVISORS:
+                raise self._wrong(key, f"unknown price {key!r}; there are {', '.join(sorted(DIVISORS))}")
+            rates[key] = Rate(per_unit(self._number(key, value), DIVISORS[key]))
+        return rates
+
+    def _number(self, key: str, value: Any) -> Decimal:
+        """A number that is written as one, or as text, which keeps every digit."""
+        try:
+            number = Decimal(str(value)) if not isinstance(value, bool) else Decimal("NaN")
+        except InvalidOperation:
+            number = Decimal("NaN")
+        if not number.is_finite() or number < 0:
+            raise self._wrong(key, f'{key} is a number of at least 0, such as "0.88"')
+        return number
+
+    def _wrong(self, key: str, why: str) -> BadContractsError:
+        """At the line of the key, else at the contract's first."""
+        named = re.compile(rf"(?:^|[\s{{,\-\"']){re.escape(key)}[\"']?\s*[:=.]") if key else None
+        within = range(self._start, self._end)
+        at = next((number for number in within if named and named.search(self._lines[number])), self._start)
+        return BadContractsError(f"{self._path}:{at + 1}: {why}")

@@ -1,0 +1,132 @@
+"""Contracts: the first that matches is the price, whatever is wrong in the file is found with its line."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from otel_llm_semconv.pricing import price_call
+from otel_llm_semconv.pricing.contracts import BadContractsError, Contracts, read
+from otel_llm_semconv.usage import Usage
+
+AT = datetime(2026, 5, 5, tzinfo=UTC)
+TOML = """\
+[[contract]]
+name = "cardiology"
+provider = "openai"
+model = "gpt-4o*"
+endpoint = "*.clinic.example"
+property = { department = "cardiology" }
+multiplier = 0
+
+[[contract]]
+name = "spring"
+provider = "azure.ai.openai"
+since = 2026-04-01
+until = 2026-06-01
+multiplier = "0.88"
+
+[[contract]]
+name = "own"
+model = "clinic-*"
+prices = { input_mtok = "0.10", requests_kcount = "2" }
+"""
+YAML = """\
+contract:
+  - name: cardiology
+    provider: openai
+    model: gpt-4o*
+    endpoint: "*.clinic.example"
+    property: {department: cardiology}
+    multiplier: 0
+  - name: spring
+    provider: azure.ai.openai
+    since: 2026-04-01
+    until: 2026-06-01
+    multiplier: "0.88"
+  - name: own
+    model: clinic-*
+    prices: {input_mtok: "0.10", requests_kcount: "2"}
+"""
+
+
+@pytest.fixture(params=["toml", "yaml"])
+def contracts(request: pytest.FixtureRequest, tmp_path: Path) -> Contracts:
+    path = tmp_path / f"contracts.{request.param}"
+    path.write_text(TOML if request.param == "toml" else YAML)
+    return read(path)
+
+
+def test_the_first_that_matches_is_the_price(contracts: Contracts) -> None:
+    def name(provider: str, model: str, at: datetime = AT, endpoint: str = "", **properties: str) -> str | None:
+        found = contracts.find(provider, (None, model), at, endpoint, properties)
+        return found and found.name
+
+    assert name("openai", "GPT-4o-mini", endpoint="llm.clinic.example", department="cardiology") == "cardiology"
+    assert name("openai", "gpt-4o-mini", endpoint="llm.clinic.example", department="oncology") is None
+    assert name("openai", "gpt-4o-mini", endpoint="api.openai.com", department="cardiology") is None
+    assert name("azure", "gpt-4o") == "spring"  # by any of the provider's names
+    assert name("azure", "gpt-4o", datetime(2026, 4, 1, tzinfo=UTC)) == "spring"
+    assert name("azure", "gpt-4o", datetime(2026, 6, 1, tzinfo=UTC)) is None
+    assert name("vllm", "clinic-7b") == "own"
+
+
+def test_what_a_contract_costs(contracts: Contracts) -> None:
+    free, spring, own = contracts.rows
+    usage = Usage(1000, 100, cache_read_tokens=400, web_searches=1)
+    listed = price_call("openai", ("gpt-4o-mini",), usage, AT)
+    assert listed.components["web_search"] == Decimal("0.01")
+    nothing = price_call("openai", ("gpt-4o-mini",), usage, AT, contract=free)
+    assert (nothing.amount, nothing.status) == (Decimal("0.01"), "exact")  # what is no token stays as listed
+    less = price_call("openai", ("gpt-4o-mini",), usage, AT, contract=spring)
+    assert less.components["input"] == listed.components["input"] * Decimal("0.88")
+    assert less.version == f"{listed.version}+spring"
+    unlisted = price_call("vllm", ("clinic-7b",), usage, AT, contract=own)
+    # output has no price there, cached input that of input: 600 + 400 at 0.10 a million, and 2 a thousand requests
+    assert unlisted.amount == Decimal("0.0021")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.toml", "[[contract]\n", "line 1"),
+        ("a.toml", "x = 1\n", "nothing but a list named `contract`"),
+        ("a.toml", '[[contract]]\nmodel = "a"\n', ":1: a contract has a multiplier or prices"),
+        ("a.toml", '[[contract]]\nmultiplier = 1\n[[contract]]\nmodle = "a"\n', ":4: unknown key 'modle'"),
+        ("a.toml", '[[contract]]\nmodel = 7\nmultiplier = "1"\n', ":2: model is a string"),
+        ("a.toml", '[[contract]]\nname="x"\nmultiplier = "-1"\n', ":3: multiplier is a number of at least 0"),
+        ("a.toml", "[[contract]]\nmultiplier = true\n", ":2: multiplier is a number"),
+        ("a.toml", '[[contract]]\nsince = "soon"\nmultiplier = 1\n', ":2: since is a date"),
+        (
+            "a.toml",
+            "[[contract]]\nsince = 2026-02-01\nuntil = 2026-02-01\nmultiplier = 1\n",
+            ":3: until is after since",
+        ),
+        ("a.toml", "[[contract]]\nproperty = { beds = 7 }\nmultiplier = 1\n", ":2: property is a table of strings"),
+        ("a.toml", '[[contract]]\nprices = { input = "1" }\n', ":2: unknown price 'input'; there are cache_"),
+        ("a.toml", '[[contract]]\n\n[contract.prices]\ninput_mtok = "much"\n', ":4: input_mtok is a number"),
+        ("a.yaml", "contract: [\n", "line 2"),
+        (
+            "a.yaml",
+            "contract:\n  - name: x\n    multiplier: 1\n  - nam: y\n    multiplier: 1\n",
+            ":4: unknown key 'nam'",
+        ),
+        ("a.yaml", "contract:\n  - 7\n", ":2: a contract is a table of keys"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, name: str, text: str, message: str) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(BadContractsError) as error:
+        read(path)
+    assert message in str(error.value)
+    assert str(path) in str(error.value)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_bytes(b"\xff")
+    with pytest.raises(BadContractsError, match="not UTF-8"):
+        read(tmp_path / "a.toml")
