@@ -84,6 +84,11 @@ def trace(argv: list[str]) -> int:
     return run("trace", _trace, argv)
 
 
+def prices_check(argv: list[str]) -> int:
+    """`otel-llm prices check`: the calls that have no price."""
+    return run("prices check", _prices_check, argv)
+
+
 def _sql(
     query: Annotated[str, typer.Argument(metavar="QUERY", help="One SQL statement that reads; - takes it from stdin.")],
     *,
@@ -136,6 +141,26 @@ def _grouped(question: str, what: str) -> Callable[..., None]:
 
 _cost = _grouped("cost", "What do the calls cost? Exact to the last digit; calls without a price are counted beside.")
 _latency = _grouped("latency", "How long do the calls take, and how long until the first streamed chunk? Milliseconds.")
+
+
+def _prices_check(
+    *,
+    since: _Since = None,
+    until: _Until = None,
+    tz: _Tz = "UTC",
+    where: _Where = None,
+    data: _Data = None,
+    limit: _Limit = None,
+    format: _Format = Format.TABLE,
+    output: _Output = None,
+) -> None:
+    """Which calls have no price, why, and how many tokens that hides."""
+    from . import query as lake
+
+    with _opened(data, tz) as connection:
+        chosen = lake.selection(connection, since=since, until=until, where=where)
+        answer = lake.unpriced(connection, chosen)
+        _print_answer(answer, limit, format, output, data)
 
 
 def _trace(

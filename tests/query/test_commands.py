@@ -424,3 +424,21 @@ def test_the_demo_names_the_command_as_it_can_be_typed(tmp_path: Path, monkeypat
     assert report.program() == str(folder / "otel-llm").removeprefix("/")
     monkeypatch.setenv("PATH", str(folder))
     assert report.program() == "otel-llm"
+
+
+def test_prices_check_lists_what_has_no_price(lake: SmallLake, run: Run) -> None:
+    unknown = {"provider": "vllm", "response_model": "clinic-7b", "cost_status": "unknown_model", "input_tokens": 100}
+    lake.add(
+        [
+            span(1, cost="0.5", provider="openai", response_model="gpt-4o-mini"),
+            span(2, cost=None, **unknown, output_tokens=7),
+            span(3, cost=None, **unknown),
+            span(4, cost=None, provider="openai", response_model="gpt-4o", cost_status="missing_usage"),
+            span(5, provider="openai", response_model="no call"),
+        ]
+    )
+    found = run("prices_check", "--format", "json").json
+    told = [(row["model"], row["reason"], row["calls"], row["input_tokens"], row["output_tokens"]) for row in found]
+    assert told == [("clinic-7b", "unknown_model", 2, 200, 7), ("gpt-4o", "missing_usage", 1, None, None)]
+    assert "clinic-7b" in run("prices_check").out
+    assert run("prices_check", "--where", "provider = 'groq'").err == "no calls match\n"

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from .answers import Selection, Table, cost, latency, selection, trace
+from .answers import Selection, Table, cost, latency, selection, trace, unpriced
 from .opening import connect, views_sql
 from .statements import sql
 from .trace_tree import Tree
 
-__all__ = ["Selection", "Table", "Tree", "connect", "cost", "latency", "selection", "sql", "trace", "views_sql"]
+__all__ = [
+    "Selection",
+    "Table",
+    "Tree",
+    "connect",
+    "cost",
+    "latency",
+    "selection",
+    "sql",
+    "trace",
+    "unpriced",
+    "views_sql",
+]

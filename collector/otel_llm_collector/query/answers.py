@@ -93,6 +93,17 @@ def latency(
     return Table(rows, _shown(total))
 
 
+def unpriced(connection: duckdb.DuckDBPyConnection, selection: Selection | None = None) -> Table:
+    """The counted calls without a price, a row a provider, model and reason: what the sums leave out.
+
+    Columns: provider, model, reason (cost_status), calls, input_tokens, output_tokens, first_call, last_call.
+    """
+    chosen = selection or Selection()
+    query = fill(question("unpriced"), filter=" AND ".join(chosen.conditions), where=chosen.where)
+    with readable_errors(None if chosen.where == "true" else chosen.where):
+        return Table(connection.sql(query, params=chosen.parameters).to_arrow_table())
+
+
 def trace(connection: duckdb.DuckDBPyConnection, trace_id: str) -> Tree:
     """The spans of a trace as a tree with sums for each subtree.
 

@@ -201,11 +201,16 @@ def _plain_rates(found: _Found, at: datetime) -> dict[str, Rate]:
             return _plain_rates(other, at)
         if row.as_at is not None:
             at = datetime.combine(at, row.as_at)
-    with localcontext(money.CONTEXT):
-        rates = _read_prices(found.model.get_prices(at))
+    rates = plain_rates(found.model, at)
     for row in rows:
         _correct(rates, row)
     return rates
+
+
+def plain_rates(model: ModelInfo, at: datetime) -> dict[str, Rate]:
+    """By the library's key, what its data says of a model at a moment (UTC), uncorrected."""
+    with localcontext(money.CONTEXT):
+        return _read_prices(model.get_prices(at))
 
 
 def _put_mode(rates: dict[str, Rate], found: _Found, at: datetime, mode: str) -> bool:
