@@ -92,6 +92,7 @@ SETTINGS: Final = (
         _flag,
         "Keep images, audio and documents there too; they are not redacted",
     ),
+    Setting("contracts", "OTEL_LLM_CONTRACTS", "", str, "File of contract prices, for the collector: docs/prices.md"),
     Setting("data", "OTEL_LLM_DATA", "./otel-llm-data", str, "Data directory of the collector and of every query"),
     Setting(
         "deployments",
@@ -151,6 +152,13 @@ SETTINGS: Final = (
         "Properties that become attributes of every metric, separated by commas; each value is a time series more",
     ),
     Setting(
+        "prices",
+        "OTEL_LLM_PRICES",
+        "",
+        str,
+        "File of the price list; unset: ~/.config/otel-llm/prices.json if it is there, else the one of genai-prices",
+    ),
+    Setting(
         "raise_errors",
         RAISE_ENV,
         "false",
@@ -186,6 +194,7 @@ class Settings:
     content_bytes_max: int
     content_upload: str
     content_upload_binary: bool
+    contracts: str
     data: str
     endpoint: str
     exit_ms_max: int
@@ -196,6 +205,7 @@ class Settings:
     include_usage: bool
     inherit_attributes: bool
     metric_properties: tuple[str, ...]
+    prices: str
     raise_errors: bool
     redact: Any  # a text, or a list of texts and compiled expressions
     redact_with: Any  # a text, or the function

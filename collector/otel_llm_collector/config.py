@@ -9,7 +9,9 @@ from typing import Final
 from urllib.parse import unquote
 
 from otel_llm.errors import UsageError
+from otel_llm_semconv.pricing.contracts import BadContractsError, Contracts, read
 
+CONTRACTS_ENV: Final = "OTEL_LLM_CONTRACTS"
 DATA_ENV: Final = "OTEL_LLM_DATA"
 DATA_DEFAULT: Final = "./otel-llm-data"
 _CONTROL_OR_UNDECODABLE: Final = frozenset({"Cc", "Cs"})
@@ -21,6 +23,20 @@ def data_dir(option: str | os.PathLike[str] | None = None) -> Path:
     Raises UsageError for a place that cannot hold a lake.
     """
     return check_data_dir(Path(option or os.environ.get(DATA_ENV) or DATA_DEFAULT))
+
+
+def contracts(option: str | os.PathLike[str] | None = None) -> Contracts:
+    """The contract prices of a file: the option's, else that of `OTEL_LLM_CONTRACTS`, else none.
+
+    Raises UsageError where there is no such file, or what is in it cannot be used.
+    """
+    path = option or os.environ.get(CONTRACTS_ENV)
+    try:
+        return read(Path(path)) if path else Contracts()
+    except BadContractsError as error:
+        raise UsageError(str(error)) from error
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}; name another file of contracts") from error
 
 
 def check_data_dir(path: Path) -> Path:

@@ -23,8 +23,9 @@ from typing import Final
 from otel_llm.errors import OtelLlmError
 from otel_llm.failures import swallow
 from otel_llm_semconv import pricing
+from otel_llm_semconv.pricing.contracts import Contracts
 
-from . import journal
+from . import config, journal
 from .decode import read_spans
 from .lake import files
 from .lake.compact import Compactor
@@ -98,8 +99,9 @@ class Pending:
 class Converter:
     """Turns the journal of one data directory into its lake."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, contracts: Contracts | None = None) -> None:
         self._data = data
+        self._contracts = contracts or Contracts()
         self._journal = journal.journal_dir(data)
         self._archive = journal.archive_dir(data)
         self._archive.mkdir(parents=True, exist_ok=True)
@@ -161,7 +163,7 @@ class Converter:
         """The rows of a request. A span that we fail on is skipped: one bad span must not hold up all that follow."""
         for record in read_spans(frame.payload):
             try:
-                normalised = normalise(record, frame.received_ns)
+                normalised = normalise(record, frame.received_ns, self._contracts)
             except Exception as error:
                 swallow("normalising a span", error)
                 self._quarantine(segment, f"span {record.span.span_id.hex()} cannot be read: {error!r}")
@@ -234,9 +236,9 @@ def _keys_by_day(rows: Iterable[Normalised]) -> dict[date, list[int]]:
     return by_day
 
 
-def run(data: Path, stop: threading.Event) -> None:
+def run(data: Path, stop: threading.Event, contracts: Contracts | None = None) -> None:
     """Convert until `stop` is set and nothing is left."""
-    converter = Converter(data)
+    converter = Converter(data, contracts)
     pricing.warm()
     batches, clean_at = 0, 0.0
     while True:
@@ -260,7 +262,9 @@ def main(argv: list[str]) -> int:
     """Run the converter until SIGTERM, SIGINT or the end of standard input; what is closed by then is converted."""
     parser = argparse.ArgumentParser(prog="otel_llm_collector.converter")
     parser.add_argument("--data", required=True)
-    data = Path(parser.parse_args(argv).data)
+    parser.add_argument("--contracts")
+    chosen = parser.parse_args(argv)
+    data = Path(chosen.data)
     logging.basicConfig(level=logging.WARNING, format="otel-llm converter: %(message)s", stream=sys.stderr)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -268,7 +272,7 @@ def main(argv: list[str]) -> int:
     watch_parent(stop.set)
     try:
         with lock(journal.journal_dir(data) / "converter.lock", "converter"):
-            run(data, stop)
+            run(data, stop, config.contracts(chosen.contracts))
     except OtelLlmError as error:
         _LOG.error("%s", error)
         return error.exit_code

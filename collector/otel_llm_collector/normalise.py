@@ -19,6 +19,7 @@ from otel_llm_semconv import attributes as a
 from otel_llm_semconv import tables, usage
 from otel_llm_semconv.identity import row_id, row_key
 from otel_llm_semconv.pricing import Price, money, price_call, quote
+from otel_llm_semconv.pricing.contracts import Contracts
 
 from .decode import SpanRecord, strings_of, text_of
 
@@ -39,6 +40,7 @@ _STATUSES: Final = {n: name.removeprefix("STATUS_CODE_") for name, n in Status.S
 _PROMOTED: Final = tuple(c for c in tables.TABLES["spans"] if c.attribute)
 _CONTENT: Final = tuple(c for c in tables.TABLES["messages"] if c.attribute)
 _SESSION_SOURCES: Final = (a.SESSION_ID, a.CONVERSATION_ID)
+_NO_CONTRACTS: Final = Contracts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Normalised:
     message: Row | None
 
 
-def normalise(record: SpanRecord, received_ns: int) -> Normalised:
+def normalise(record: SpanRecord, received_ns: int, contracts: Contracts = _NO_CONTRACTS) -> Normalised:
     """The rows of one span, received at `received_ns`. Total: whatever a valid span holds becomes a row."""
     key = row_key(record.span.trace_id, record.span.span_id)
     rest = dict(record.attributes)
@@ -62,7 +64,7 @@ def normalise(record: SpanRecord, received_ns: int) -> Normalised:
     _who(record.attributes, row)
     _count(record, row)
     if row["is_llm_call"]:
-        _price(record, row)
+        _price(record, row, contracts)
     elif row["not_counted_reason"]:
         row["cost_status"] = quote.NOT_COUNTED
     _emitted_cost(record.attributes, row)
@@ -207,12 +209,12 @@ def _count(record: SpanRecord, row: Row) -> None:
         row["not_counted_reason"] = "rollup" if genai and carries_usage and not is_inference else None
 
 
-def _price(record: SpanRecord, row: Row) -> None:
+def _price(record: SpanRecord, row: Row, contracts: Contracts) -> None:
     counts = _counts(record, row)
     stated = _string(record.attributes, a.USAGE_STATUS)
     derived = usage.MISSING if counts.is_empty() else usage.REPORTED
     row["usage_status"] = stated if stated in usage.STATUSES else derived
-    priced = _best_price(record, row, counts)
+    priced = _best_price(record, row, counts, contracts)
     row["cost_usd"] = priced.amount
     row["cost_status"] = priced.status
     row["price_version"] = priced.version
@@ -227,16 +229,21 @@ def _counts(record: SpanRecord, row: Row) -> usage.Usage:
     return usage.Usage(**{name: row[name] if row.get(name) is not None else odd.get(name) for name in usage.FIELDS})
 
 
-def _best_price(record: SpanRecord, row: Row, counts: usage.Usage) -> Price:
+def _best_price(record: SpanRecord, row: Row, counts: usage.Usage, contracts: Contracts) -> Price:
     """The price of the model that answered; of the one that was asked for where the answer's name is unknown."""
+    provider, models, contract = row.get("provider"), (row.get("response_model"), row.get("request_model")), None
+    if contracts.rows and provider:
+        endpoint = _string(record.attributes, a.SERVER_ADDRESS) or ""
+        contract = contracts.find(provider, models, row["start_time"], endpoint, dict(row["properties"]))
     priced = price_call(
-        row.get("provider"),
-        (row.get("response_model"), row.get("request_model")),
+        provider,
+        models,
         counts,
         row["start_time"],
         service_tier=_string(record.attributes, a.OPENAI_RESPONSE_SERVICE_TIER, a.SERVICE_TIER),
         place=_string(record.attributes, a.INFERENCE_PLACE),
         usage_status=row["usage_status"],
+        contract=contract,
     )
     return _fit(priced)
 

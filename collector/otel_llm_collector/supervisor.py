@@ -27,7 +27,7 @@ import typer
 from otel_llm.errors import OtelLlmError, UsageError
 
 from .commandline import run, say
-from .config import DATA_DEFAULT, DATA_ENV, data_dir
+from .config import CONTRACTS_ENV, DATA_DEFAULT, DATA_ENV, contracts, data_dir
 from .forward import check_url
 
 #: A child that fails is started again, later each time it fails early.
@@ -110,7 +110,7 @@ class Child:
 class Supervisor:
     """The collector of one data directory: `http` and `grpc` are the addresses where it listens."""
 
-    def __init__(self, data: Path, http: str, grpc: str, forward: list[str]) -> None:
+    def __init__(self, data: Path, http: str, grpc: str, forward: list[str], prices: list[str]) -> None:
         self._data = data
         self._forward = forward
         self._stopping = threading.Event()
@@ -120,7 +120,7 @@ class Supervisor:
         # with port 0 the system chose; a receiver that is started again must listen where the senders know it
         self.http, self.grpc = said["http"], said["grpc"]
         self._refuse_loop()
-        self._converter = Child("converter", lambda: ["--data", str(data)], _CONVERTER_ENV)
+        self._converter = Child("converter", lambda: ["--data", str(data), *prices], _CONVERTER_ENV)
 
     def run(self) -> None:
         """Keep both alive until stop() is called, then let them finish: first no new data, then all of it converted."""
@@ -182,6 +182,14 @@ def _collector(
             help="Hand everything on to this OTLP receiver: http(s)://HOST:PORT or grpc(s)://. Repeatable.",
         ),
     ] = None,
+    contract_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--contracts",
+            metavar="FILE",
+            help=f"Contract prices, TOML or YAML, read at the start; else ${CONTRACTS_ENV}, else list prices.",
+        ),
+    ] = None,
 ) -> None:
     """Receive OTLP traces and keep them as Parquet tables. Prints one line when it is ready; Ctrl-C stops it."""
     targets = [check_url(url) for url in forward or []]
@@ -193,7 +201,9 @@ def _collector(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OtelLlmError(f"cannot keep data in {folder}: {error.strerror}; name another place with --data") from None
-    supervisor = Supervisor(folder, http, grpc, targets)
+    contracts(contract_file)  # what is wrong in it is told here
+    prices = ["--contracts", str(contract_file.absolute())] if contract_file else []
+    supervisor = Supervisor(folder, http, grpc, targets, prices)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, supervisor.stop)
     typer.echo(f"ready http={supervisor.http} grpc={supervisor.grpc} data={folder}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from rig import otlp
 
 from otel_llm_collector.decode import SpanRecord, read_spans
 from otel_llm_collector.normalise import Normalised, normalise
+from otel_llm_semconv.pricing.contracts import read
 
 RECEIVED = 1_760_000_000_000_000_000  # 2025-10-09 08:53:20 UTC
 DAY = 86_400_000_000_000
@@ -191,3 +193,22 @@ def test_resource_and_scope_come_back_whole() -> None:
     rebuilt = type(request.resource_spans[0]).FromString(record.resource)
     assert (rebuilt.schema_url, len(rebuilt.scope_spans)) == ("https://example.org/schema", 0)
     assert normalise(record, RECEIVED).row["service_name"] == "svc"
+
+
+def test_a_contract_is_the_price_of_what_it_covers(tmp_path: Path) -> None:
+    path = tmp_path / "contracts.toml"
+    path.write_text(
+        '[[contract]]\nname = "ward"\nprovider = "openai"\nendpoint = "*.clinic.example"\n'
+        'property = { ward = "3" }\nmultiplier = "0.5"\n'
+    )
+    contracts = read(path)
+
+    def cost_of(**attributes: Any) -> tuple[Decimal | None, str]:
+        (record,) = read_spans(otlp.request(otlp.span(otlp.chat(1000, 200, **attributes))).SerializeToString())
+        row = normalise(record, RECEIVED, contracts).row
+        return row["cost_usd"], row["price_version"].rpartition("+")[2]
+
+    covered = {"server.address": "llm.clinic.example", "otel_llm.property.ward": "3"}
+    assert cost_of(**covered) == (Decimal("0.000135000000"), "ward")
+    assert cost_of(**covered | {"otel_llm.property.ward": "4"})[0] == Decimal("0.000270000000")
+    assert cost_of(**covered | {"server.address": "api.openai.com"})[0] == Decimal("0.000270000000")

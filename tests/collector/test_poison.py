@@ -83,10 +83,10 @@ def test_a_span_that_we_fail_on_holds_up_nothing(tmp_path: Path, monkeypatch: py
     monkeypatch.delenv(RAISE_ENV)
     store(tmp_path, otlp.request(*(otlp.span(otlp.chat(), name=name) for name in ("good", "poison", "fine"))))
 
-    def failing(record: Any, received_ns: int) -> Any:
+    def failing(record: Any, received_ns: int, *more: Any) -> Any:
         if record.span.name == "poison":
             raise ZeroDivisionError
-        return normalise(record, received_ns)
+        return normalise(record, received_ns, *more)
 
     monkeypatch.setattr(converting, "normalise", failing)
     converter = Converter(tmp_path)
@@ -102,8 +102,8 @@ def test_a_row_that_does_not_fit_leaves_the_others(tmp_path: Path, monkeypatch: 
     request = otlp.request(*(otlp.span(otlp.chat(), name=name) for name in ("good", "poison", "fine")))
     store(tmp_path, request)
 
-    def misfit(record: Any, received_ns: int) -> Any:
-        normalised = normalise(record, received_ns)
+    def misfit(record: Any, received_ns: int, *more: Any) -> Any:
+        normalised = normalise(record, received_ns, *more)
         if record.span.name == "poison":
             normalised.row["input_tokens"] = 1 << 70
         return normalised

@@ -442,3 +442,17 @@ def test_prices_check_lists_what_has_no_price(lake: SmallLake, run: Run) -> None
     assert told == [("clinic-7b", "unknown_model", 2, 200, 7), ("gpt-4o", "missing_usage", 1, None, None)]
     assert "clinic-7b" in run("prices_check").out
     assert run("prices_check", "--where", "provider = 'groq'").err == "no calls match\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("[[contract]]\nmodel = 7\n", ":1: a contract has"), (None, "No such file")]
+)
+def test_a_collector_does_not_start_with_contracts_that_cannot_be_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, said: str
+) -> None:
+    path = tmp_path / "contracts.toml"
+    if text is not None:
+        path.write_text(text)
+    assert supervisor.command(["--data", str(tmp_path / "data"), "--contracts", str(path)]) == UsageError.exit_code
+    assert f"{path}" in (error := capsys.readouterr().err)
+    assert said in error

@@ -130,3 +130,10 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_bytes(b"\xff")
     with pytest.raises(BadContractsError, match="not UTF-8"):
         read(tmp_path / "a.toml")
+
+
+def test_the_example_of_the_docs_is_one(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "prices.md").read_text()
+    path = tmp_path / "contracts.toml"
+    path.write_text(page.partition("```toml\n")[2].partition("```")[0])
+    assert [row.name for row in read(path).rows] == ["volume discount", "own model"]
