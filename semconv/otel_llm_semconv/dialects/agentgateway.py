@@ -1,0 +1,13 @@
+"""agentgateway: costs are decimals, as text."""
+
+from __future__ import annotations
+
+from .dialect import Dialect
+
+DIALECT = Dialect(
+    "agentgateway",
+    "agentgateway 75b4e6ce6",
+    scope_prefixes=("agentgateway",),
+    mark_prefixes=("agw.ai.",),
+    columns={"emitted_cost_usd": ("agw.ai.usage.cost.total",)},
+)

@@ -1,0 +1,53 @@
+"""Claude Code: spans, and the events that it logs. Its input tokens leave out the cache."""
+
+from __future__ import annotations
+
+from .dialect import NS_PER_MS, Accounting, Dialect, Reading, Scaled, Span, Values
+
+_OPERATIONS = {
+    "api_request": "chat",
+    "claude_code.api_request": "chat",
+    "claude_code.interaction": "invoke_agent",
+    "claude_code.llm_request": "chat",
+    "claude_code.tool": "execute_tool",
+    "claude_code.tool_result": "execute_tool",
+    "interaction": "invoke_agent",
+    "llm_request": "chat",
+    "tool": "execute_tool",
+    "tool_result": "execute_tool",
+}
+
+
+def _name_it(span: Span, reading: Reading) -> None:
+    """An event is known by its name; all of them are Anthropic's, unless they say otherwise."""
+    operation = _OPERATIONS.get(str(span.attributes.get("event.name") or span.name))
+    if operation and "operation" not in reading.columns:
+        reading.columns["operation"] = operation
+    if reading.columns.get("operation") == "chat":
+        reading.columns.setdefault("provider", "anthropic")
+
+
+DIALECT = Dialect(
+    "claude_code",
+    "mlflow-tracing 3.17.2 translation/claude_code.py; code.claude.com/docs monitoring-usage",
+    scope_prefixes=("com.anthropic.claude_code",),
+    marks=("cache_creation_tokens",),
+    mark_prefixes=("claude_code.",),
+    columns={
+        "operation": (Values("span.type", _OPERATIONS),),
+        "request_model": ("gen_ai.request.model", "model"),
+        "input_tokens": ("input_tokens",),
+        "output_tokens": ("output_tokens",),
+        "cache_read_tokens": ("cache_read_tokens",),
+        "cache_write_tokens": ("cache_creation_tokens",),
+        "time_to_first_chunk_ns": (Scaled("ttft_ms", NS_PER_MS),),
+        "session_id": ("session.id",),
+        "user_id": ("user.account_uuid", "user.id", "user.email"),
+        "tool_name": ("tool_name",),
+        "error_type": ("error",),
+        "emitted_cost_usd": ("cost_usd",),
+    },
+    accounting=Accounting.EXCLUSIVE,
+    content=("user_prompt", "prompt", "response.model_output", "tool_input", "tool_parameters"),
+    complete=(_name_it,),
+)

@@ -1,0 +1,39 @@
+"""Codex: events that it logs. Counts may come as text."""
+
+from __future__ import annotations
+
+from .dialect import NS_PER_MS, Dialect, Reading, Scaled, Span
+
+
+def _name_it(span: Span, reading: Reading) -> None:
+    """The event that ends a response carries its usage; the others are no calls."""
+    name = str(span.attributes.get("event.name") or span.name)
+    if name == "codex.sse_event" and span.attributes.get("event.kind") == "response.completed":
+        reading.columns |= {"operation": "chat", "provider": "openai", "stream": True}
+    elif name == "codex.tool_result":
+        reading.columns["operation"] = "execute_tool"
+
+
+DIALECT = Dialect(
+    "codex",
+    "openai/codex codex-rs/otel/src/events/session_telemetry.rs @a2a5acbd",
+    scope_prefixes=("codex",),
+    marks=("input_token_count",),
+    mark_prefixes=("codex.",),
+    columns={
+        "request_model": ("model", "slug"),
+        "input_tokens": ("input_token_count",),
+        "output_tokens": ("output_token_count",),
+        "cache_read_tokens": ("cached_token_count",),
+        "cache_write_tokens": ("cache_write_token_count",),
+        "reasoning_tokens": ("reasoning_token_count", "codex.usage.reasoning_output_tokens"),
+        "time_to_first_chunk_ns": (Scaled("ttft_ms", NS_PER_MS),),
+        "session_id": ("conversation.id",),
+        "conversation_id": ("conversation.id",),
+        "user_id": ("user.account_id", "user.email"),
+        "tool_name": ("tool_name",),
+        "error_type": ("error.message",),
+    },
+    content=("prompt", "arguments", "output"),
+    complete=(_name_it,),
+)

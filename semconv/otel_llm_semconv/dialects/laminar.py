@@ -1,0 +1,21 @@
+"""Laminar."""
+
+from __future__ import annotations
+
+from .dialect import Dialect, Values
+
+_KINDS = {"LLM": "chat", "TOOL": "execute_tool"}
+
+DIALECT = Dialect(
+    "laminar",
+    "mlflow-tracing 3.17.2 translation/laminar.py",
+    marks=("lmnr.span.type",),
+    columns={
+        "operation": ("gen_ai.operation.name", Values("lmnr.span.type", _KINDS)),
+        "session_id": ("session.id", "lmnr.association.properties.session_id"),
+        "user_id": ("user.id", "lmnr.association.properties.user_id"),
+        "emitted_cost_usd": ("gen_ai.usage.cost",),
+    },
+    properties=("lmnr.association.properties.metadata.",),
+    content=("gen_ai.prompt.", "gen_ai.completion.", "lmnr.span.input", "lmnr.span.output"),
+)

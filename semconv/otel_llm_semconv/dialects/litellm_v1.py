@@ -1,0 +1,20 @@
+"""litellm's first OpenTelemetry callback."""
+
+from __future__ import annotations
+
+from .dialect import Dialect
+
+DIALECT = Dialect(
+    "litellm_v1",
+    "litellm 1.109.1 integrations/opentelemetry.py",
+    scopes=("litellm",),
+    marks=("gen_ai.cost.total_cost", "metadata.user_api_key_hash"),
+    columns={
+        "emitted_cost_usd": ("gen_ai.cost.total_cost",),
+        "user_id": ("user.id", "llm.user", "metadata.user_api_key_end_user_id", "metadata.user_api_key_user_id"),
+        "stream": ("llm.is_streaming",),
+        "response_id": ("gen_ai.response.id", "hidden_params.response_id"),
+    },
+    properties=("metadata.",),
+    content=("gen_ai.prompt.", "gen_ai.completion."),
+)

@@ -1,0 +1,16 @@
+"""LiveKit agents."""
+
+from __future__ import annotations
+
+from .dialect import Dialect
+
+DIALECT = Dialect(
+    "livekit",
+    "mlflow-tracing 3.17.2 translation/livekit.py",
+    mark_prefixes=("lk.",),
+    columns={
+        "agent_name": ("gen_ai.agent.name", "lk.agent_name"),
+        "session_id": ("session.id", "lk.room_name", "lk.job_id"),
+    },
+    content=("lk.chat_ctx", "lk.response.function_calls", "lk.response.text", "lk.user_input", "lk.user_transcript"),
+)

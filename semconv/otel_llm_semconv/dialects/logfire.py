@@ -1,0 +1,28 @@
+"""Logfire's own instrumentations. A streamed call has a second span, which only logs."""
+
+from __future__ import annotations
+
+from .dialect import Dialect, Part, Reading, Span
+
+_STREAM = "streaming response from"
+
+
+def _tell_echo(span: Span, reading: Reading) -> None:
+    """The log of a stream tells once more of the request's span."""
+    if span.attributes.get("logfire.span_type") == "log" and _STREAM in span.name:
+        reading.reason = "echo"
+
+
+DIALECT = Dialect(
+    "logfire",
+    "pydantic/logfire@e484a6b5",
+    scope_prefixes=("logfire",),
+    among=("gen_ai.", "request_data", "response_data"),
+    columns={
+        "request_model": ("gen_ai.request.model", Part("request_data", "model")),
+        "operation": ("gen_ai.operation.name",),
+        "emitted_cost_usd": ("operation.cost",),
+    },
+    content=("request_data", "response_data"),
+    complete=(_tell_echo,),
+)

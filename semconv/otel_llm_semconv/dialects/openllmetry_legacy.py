@@ -1,0 +1,28 @@
+"""OpenLLMetry before it took over the conventions."""
+
+from __future__ import annotations
+
+from .dialect import Accounting, Dialect, Values
+
+_TYPES = {"chat": "chat", "completion": "text_completion", "embedding": "embeddings", "rerank": "rerank"}
+
+DIALECT = Dialect(
+    "openllmetry_legacy",
+    "opentelemetry-semantic-conventions-ai 0.4",
+    marks=("gen_ai.completion.0.content", "gen_ai.prompt.0.content", "gen_ai.prompt.0.role", "llm.usage.total_tokens"),
+    columns={
+        "operation": ("gen_ai.operation.name", Values("llm.request.type", _TYPES)),
+        "reasoning_tokens": ("llm.usage.reasoning_tokens", "gen_ai.usage.reasoning_tokens"),
+        "user_id": ("traceloop.association.properties.user_id", "llm.user", "user.id"),
+        "session_id": ("traceloop.association.properties.session_id", "session.id"),
+        "stream": ("llm.is_streaming",),
+        "finish_reasons": (
+            "llm.response.finish_reason",
+            "llm.response.stop_reason",
+            "gen_ai.completion.0.finish_reason",
+        ),
+    },
+    accounting=Accounting.MIXED,
+    properties=("traceloop.association.properties.",),
+    content=("gen_ai.completion.", "gen_ai.prompt.", "llm.request.functions."),
+)

@@ -1,0 +1,98 @@
+"""The one loop over the tables: from a span to what it says, whoever sent it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ..usage import inclusive_input
+from . import genai
+from .dialect import Accounting, Dialect, Reading, Source, Span
+from .values import fitting, json_of, value_of
+
+_CACHE: Final = ("cache_read_tokens", "cache_write_tokens")
+
+
+def read_as(dialect: Dialect, span: Span) -> Reading:
+    """What a span says in a dialect. Never raises for what an attribute may hold."""
+    reading = Reading(dialect.id)
+    for column, sources in _sources(dialect).items():
+        value = _first(column, sources, span)
+        if value is not None:
+            reading.columns[column] = value
+    _name_provider(dialect, reading.columns)
+    _account(dialect, span, reading.columns)
+    _gather_properties(dialect, span, reading)
+    _gather_content(dialect, span, reading)
+    for complete in dialect.complete:
+        complete(span, reading)
+    return reading
+
+
+def _sources(dialect: Dialect) -> Mapping[str, tuple[Source, ...]]:
+    """The dialect's own sources of each column, then those of the conventions."""
+    found = _known.get(dialect.id)
+    if found is None:
+        shared = genai.DIALECT.columns
+        found = _known[dialect.id] = {
+            column: (*own, *(source for source in shared.get(column, ()) if source not in own))
+            for column, own in {**shared, **dialect.columns}.items()
+        }
+    return found
+
+
+_known: Final[dict[str, Mapping[str, tuple[Source, ...]]]] = {}
+
+
+def _first(column: str, sources: tuple[Source, ...], span: Span) -> Any:
+    for source in sources:
+        value = value_of(source, span.attributes)
+        if value is not None and (fits := fitting(column, value)) is not None:
+            return fits
+    return None
+
+
+def _name_provider(dialect: Dialect, columns: dict[str, Any]) -> None:
+    if provider := columns.get("provider"):
+        name = provider.lower()
+        columns["provider"] = dialect.providers.get(name) or genai.PROVIDERS.get(name, name)
+
+
+def _account(dialect: Dialect, span: Span, columns: dict[str, Any]) -> None:
+    """Bring the counts to the one convention: input includes the cache, output includes reasoning."""
+    accounting = dialect.accounting
+    if not isinstance(accounting, Accounting):
+        accounting = accounting(span, columns)
+    asked = columns.get("input_tokens")
+    read, written = (columns.get(name) for name in _CACHE)
+    exceeds = asked is not None and (read or 0) + (written or 0) > asked
+    if accounting is Accounting.EXCLUSIVE or (accounting is Accounting.MIXED and exceeds):
+        whole = inclusive_input(asked, read, written)
+        if whole is not None:
+            columns["input_tokens"] = whole
+    answered, thought = columns.get("output_tokens"), columns.get("reasoning_tokens")
+    if dialect.output_excludes_reasoning and answered is not None and thought is not None:
+        columns["output_tokens"] = answered + thought
+
+
+def _gather_properties(dialect: Dialect, span: Span, reading: Reading) -> None:
+    """Metadata of the user's own: attributes below a prefix, or the members of a JSON object."""
+    for prefix in dialect.properties:
+        held = json_of(span.attributes.get(prefix.removesuffix(".")))
+        members = dict(held) if isinstance(held, Mapping) else {}
+        if prefix.endswith("."):
+            below = ((name, value) for name, value in span.attributes.items() if name.startswith(prefix))
+            members |= {name.removeprefix(prefix): value for name, value in below}
+        for key, value in members.items():
+            if isinstance(value, str | int | float):
+                reading.properties.setdefault(str(key), _word(value))
+
+
+def _word(value: str | float) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _gather_content(dialect: Dialect, span: Span, reading: Reading) -> None:
+    whole = {*dialect.content, *genai.DIALECT.content}
+    below = tuple(name for name in dialect.content if name.endswith("."))
+    reading.content.update(name for name in span.attributes if name in whole or (below and name.startswith(below)))

@@ -1,0 +1,123 @@
+"""Whoever tells of a call, the row is the same; and nothing that is sent makes a reading fail."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_llm_semconv import dialects, tables
+from otel_llm_semconv.dialects import BY_ID, DIALECTS, Dialect, Span, find, read
+from otel_llm_semconv.dialects.dialect import Source
+from otel_llm_semconv.dialects.reading import read_as
+
+FIXTURES = sorted(Path(__file__).parent.glob("*.json"))
+#: The one call that all fixtures tell of, as far as they can.
+CALL = {
+    "input_tokens": 1000,
+    "output_tokens": 200,
+    "cache_read_tokens": 400,
+    "reasoning_tokens": 50,
+    "time_to_first_chunk_ns": 250_000_000,
+}
+#: Columns of a reading that are none of the table: what the price depends on.
+MORE = {"emitted_cost_usd", "place", "service_tier"}
+
+
+def span_of(fixture: dict[str, Any]) -> Span:
+    return Span(**fixture["span"])
+
+
+@pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.stem)
+def test_a_fixture_is_read_as_expected(path: Path) -> None:
+    fixture = json.loads(path.read_text())
+    reading = read(span_of(fixture))
+    assert reading is not None
+    expected = fixture["expected"]
+    assert reading.columns == expected["columns"]
+    assert reading.properties == expected.get("properties", {})
+    assert sorted(reading.content) == expected.get("content", [])
+    assert reading.reason == expected.get("reason")
+    assert path.stem.startswith(reading.dialect)
+    for column, told in CALL.items():
+        assert reading.columns.get(column, told) == told
+
+
+def test_every_dialect_has_a_file_a_row_and_a_fixture() -> None:
+    folder = Path(dialects.__file__).parent
+    ids = {dialect.id for dialect in DIALECTS}
+    assert {path.stem for path in folder.glob("*.py")} - {"__init__", "dialect", "reading", "values"} == ids
+    assert len(BY_ID) == len(DIALECTS)
+    readings = [read(span_of(json.loads(path.read_text()))) for path in FIXTURES]
+    assert {reading.dialect for reading in readings if reading} == ids
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.id)
+def test_a_table_fills_columns_that_exist(dialect: Dialect) -> None:
+    known = {column.name for column in tables.TABLES["spans"]} | MORE
+    assert set(dialect.columns) <= known
+    assert dialect.source
+    assert dialect.scopes or dialect.scope_prefixes or dialect.marks or dialect.mark_prefixes
+
+
+def attributes_of(source: Source) -> str:
+    return source if isinstance(source, str) else source.attribute
+
+
+ANY = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["{}", "[", '{"a": 1}', "chat", "{'a': 1}", "1e400", "2026-01-01", "-1"])
+    | st.binary(max_size=4)
+    | st.lists(st.integers() | st.text(max_size=3), max_size=3)
+    | st.dictionaries(st.text(max_size=3), st.integers(), max_size=2)
+)
+NAMES = sorted({attributes_of(source) for d in DIALECTS for sources in d.columns.values() for source in sources})
+
+
+@given(st.sampled_from(DIALECTS), st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=9), ANY, max_size=12))
+def test_whatever_an_attribute_holds_is_read_or_left(dialect: Dialect, attributes: dict[str, Any]) -> None:
+    before = repr(attributes)
+    reading = read_as(dialect, Span(name="x", scope="x", attributes=attributes))
+    assert repr(attributes) == before
+    assert reading.content <= attributes.keys()
+    for column in tables.TABLES["spans"]:
+        value = reading.columns.get(column.name)
+        if value is not None and column.type in (tables.LONG, tables.INT):
+            assert type(value) is int
+    read(Span(name="x", attributes=attributes))
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
+def test_a_count_with_the_cache_and_one_without_are_one_row(fresh: int, read_: int, written: int, made: int) -> None:
+    cache = {"gen_ai.usage.cache_read.input_tokens": read_, "gen_ai.usage.cache_creation.input_tokens": written}
+    said = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "anthropic", "gen_ai.usage.output_tokens": made}
+    inclusive = Span(
+        scope="opentelemetry.instrumentation.genai.anthropic",
+        attributes={**said, **cache, "gen_ai.usage.input_tokens": fresh + read_ + written},
+    )
+    exclusive = Span(scope="openlit.otel", attributes={**said, **cache, "gen_ai.usage.input_tokens": fresh})
+    first, second = read(inclusive), read(exclusive)
+    assert first is not None
+    assert second is not None
+    assert first.columns == second.columns
+
+
+@pytest.mark.parametrize(
+    ("scope", "attributes"),
+    [
+        ("opentelemetry.instrumentation.httpx", ["http.request.method", "url.full"]),
+        ("", []),
+        ("my.app", ["user.id", "session.id", "model"]),
+        ("logfire", ["logfire.msg", "logfire.span_type"]),
+    ],
+)
+def test_a_span_that_has_to_do_with_no_model_is_in_no_dialect(scope: str, attributes: list[str]) -> None:
+    assert find(scope, attributes) is None
