@@ -61,13 +61,16 @@ def test_the_median_function_is_short() -> None:
 
 
 def test_attribute_names_are_spelled_in_one_file() -> None:
+    """The tables of dialects spell what others send, but no name that we have a constant for."""
     spelled = re.compile(r"^(gen_ai|otel_llm|openai|anthropic\.usage)\.[a-z_.]+$")
+    constants = set(strings(ATTRIBUTES_PY))
     found = {
         f"{path.relative_to(ROOT)}: {text}"
         for path in python_files(*PACKAGES)
         if path != ATTRIBUTES_PY and "demo" not in path.parts
         for text in strings(path)
         if spelled.match(text) and not is_module(text)
+        if "dialects" not in path.parts or text in constants
     }
     assert found == {"otel_llm/cli.py: otel_llm.commands"}  # an entry-point group
 

@@ -50,6 +50,7 @@ class SpanRecord:
     resource: bytes
     scope_name: str
     scope: bytes
+    scope_version: str = ""
 
 
 def read_spans(payload: bytes) -> Iterator[SpanRecord]:
@@ -62,8 +63,8 @@ def read_spans(payload: bytes) -> Iterator[SpanRecord]:
             for span in scope_spans.spans:
                 attributes, repeated = _first_values(span.attributes)
                 side = _side(span, repeated)
-                name = scope_spans.scope.name
-                yield SpanRecord(span, attributes, side, resource_attributes, resource, name, scope)
+                name, version = scope_spans.scope.name, scope_spans.scope.version
+                yield SpanRecord(span, attributes, side, resource_attributes, resource, name, scope, version)
 
 
 def text_of(value: AnyValue) -> tuple[str, str]:

@@ -5,6 +5,7 @@ Reads the GenAI conventions; the columns and the attributes they come from are t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -17,10 +18,12 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from otel_llm_semconv import attributes as a
 from otel_llm_semconv import tables, usage
+from otel_llm_semconv.dialects import Reading
 from otel_llm_semconv.identity import row_id, row_key
 from otel_llm_semconv.pricing import Price, money, price_call, quote
 from otel_llm_semconv.pricing.contracts import Contracts
 
+from . import foreign
 from .decode import SpanRecord, strings_of, text_of
 
 Row = dict[str, Any]
@@ -58,16 +61,19 @@ def normalise(record: SpanRecord, received_ns: int, contracts: Contracts = _NO_C
     key = row_key(record.span.trace_id, record.span.span_id)
     rest = dict(record.attributes)
     row = _identity(record, row_id(key), received_ns)
-    message = _take_content(rest, row)
+    reading = foreign.read(record)
+    message = _take_content(rest, row, reading)
     _promote(rest, row)
     row["properties"] = _properties(rest)
     _who(record.attributes, row)
-    _count(record, row)
+    if reading is not None:
+        foreign.fill(reading, record, rest, row)
+    _count(record, row, reading)
     if row["is_llm_call"]:
-        _price(record, row, contracts)
+        _price(record, row, reading, contracts)
     elif row["not_counted_reason"]:
         row["cost_status"] = quote.NOT_COUNTED
-    _emitted_cost(record.attributes, row)
+    _emitted_cost(record.attributes, row, reading)
     texts = {name: text_of(value) for name, value in rest.items()}
     row["attributes"] = [(name, text) for name, (text, _) in texts.items()]
     row["attribute_types"] = "".join(letter for _, letter in texts.values())
@@ -122,9 +128,11 @@ def _signed(number: int) -> int:
     return (number + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
-def _take_content(rest: dict[str, AnyValue], row: Row) -> Row | None:
+def _take_content(rest: dict[str, AnyValue], row: Row, reading: Reading | None) -> Row | None:
     """Content leaves the span's row for its own table, as the JSON text it came as."""
-    found = {c.name: _json_text(rest.pop(c.attribute)) for c in _CONTENT if c.attribute in rest}
+    found: Row = {c.name: _json_text(rest.pop(c.attribute)) for c in _CONTENT if c.attribute in rest}
+    if reading is not None:
+        found |= foreign.take_content(reading, rest)
     if not found:
         return None
     return {name: row[name] for name in ("row_id", "date", "trace_id", "span_id")} | found
@@ -195,12 +203,14 @@ def _who(attributes: Mapping[str, AnyValue], row: Row) -> None:
         row["cache_write_tokens"] = tokens
 
 
-def _count(record: SpanRecord, row: Row) -> None:
+def _count(record: SpanRecord, row: Row, reading: Reading | None) -> None:
     """Decide whether the row is one counted call: only leaf inference operations are."""
-    genai = any(name.startswith("gen_ai.") for name in record.attributes)
-    row["dialect"] = record.scope_name if genai and record.scope_name == a.SCOPE_APP else "genai" if genai else None
+    genai = reading is not None or any(name.startswith("gen_ai.") for name in record.attributes)
+    if reading is None:
+        row["dialect"] = record.scope_name if genai else None
     is_inference = genai and row.get("operation") in a.INFERENCE_OPERATIONS
     is_echo = a.ECHO in record.attributes and record.attributes[a.ECHO].bool_value
+    is_echo = is_echo or (reading is not None and reading.reason == "echo")
     row["is_llm_call"] = is_inference and not is_echo
     carries_usage = any(row.get(name) is not None for name in usage.FIELDS)
     if is_inference and is_echo:
@@ -209,12 +219,12 @@ def _count(record: SpanRecord, row: Row) -> None:
         row["not_counted_reason"] = "rollup" if genai and carries_usage and not is_inference else None
 
 
-def _price(record: SpanRecord, row: Row, contracts: Contracts) -> None:
-    counts = _counts(record, row)
+def _price(record: SpanRecord, row: Row, reading: Reading | None, contracts: Contracts) -> None:
+    counts = _counts(record, row, reading)
     stated = _string(record.attributes, a.USAGE_STATUS)
     derived = usage.MISSING if counts.is_empty() else usage.REPORTED
     row["usage_status"] = stated if stated in usage.STATUSES else derived
-    priced = _best_price(record, row, counts, contracts)
+    priced = _best_price(record, row, counts, reading, contracts)
     row["cost_usd"] = priced.amount
     row["cost_status"] = priced.status
     row["price_version"] = priced.version
@@ -222,26 +232,32 @@ def _price(record: SpanRecord, row: Row, contracts: Contracts) -> None:
         row[f"cost_{component}_usd"] = amount
 
 
-def _counts(record: SpanRecord, row: Row) -> usage.Usage:
+def _counts(record: SpanRecord, row: Row, reading: Reading | None) -> usage.Usage:
     """The row's counts; one that is no count, such as -1, as it was sent, so that the usage shows as inconsistent."""
     sent = {name: record.attributes.get(attribute) for name, attribute in usage.ATTRIBUTE_OF.items()}
     odd = {name: number for name, value in sent.items() if value and (number := _long(value)) is not None}
+    if reading is not None:
+        odd |= {name: reading.columns[name] for name in usage.FIELDS if name in reading.columns}
     return usage.Usage(**{name: row[name] if row.get(name) is not None else odd.get(name) for name in usage.FIELDS})
 
 
-def _best_price(record: SpanRecord, row: Row, counts: usage.Usage, contracts: Contracts) -> Price:
+def _best_price(
+    record: SpanRecord, row: Row, counts: usage.Usage, reading: Reading | None, contracts: Contracts
+) -> Price:
     """The price of the model that answered; of the one that was asked for where the answer's name is unknown."""
     provider, models, contract = row.get("provider"), (row.get("response_model"), row.get("request_model")), None
     if contracts.rows and provider:
         endpoint = _string(record.attributes, a.SERVER_ADDRESS) or ""
         contract = contracts.find(provider, models, row["start_time"], endpoint, dict(row["properties"]))
+    said = {} if reading is None else reading.columns
+    tier = _string(record.attributes, a.OPENAI_RESPONSE_SERVICE_TIER, a.SERVICE_TIER) or said.get("service_tier")
     priced = price_call(
         provider,
         models,
         counts,
         row["start_time"],
-        service_tier=_string(record.attributes, a.OPENAI_RESPONSE_SERVICE_TIER, a.SERVICE_TIER),
-        place=_string(record.attributes, a.INFERENCE_PLACE),
+        service_tier=tier,
+        place=_string(record.attributes, a.INFERENCE_PLACE) or said.get("place"),
         usage_status=row["usage_status"],
         contract=contract,
     )
@@ -255,16 +271,22 @@ def _fit(priced: Price) -> Price:
     return priced
 
 
-def _emitted_cost(attributes: Mapping[str, AnyValue], row: Row) -> None:
+def _emitted_cost(attributes: Mapping[str, AnyValue], row: Row, reading: Reading | None) -> None:
     """What the sender said stays beside our figure, and is the figure where only the provider can know it."""
-    amount = _number(attributes[a.COST_AMOUNT]) if a.COST_AMOUNT in attributes else None
+    sent = _number(attributes[a.COST_AMOUNT]) if a.COST_AMOUNT in attributes else None
+    amount = _decimal(sent) if reading is None or sent is not None else foreign.cost_of(reading)
     currency = _string(attributes, a.COST_CURRENCY)
-    if amount is None or currency not in (None, "USD") or not 0 <= amount <= _MONEY_MAX:  # NaN is not, either
+    if amount is None or currency not in (None, "USD") or not 0 <= amount <= _MONEY_MAX:
         return
-    emitted = money.CONTEXT.quantize(Decimal(repr(amount)), _PICO)
+    emitted = money.CONTEXT.quantize(amount, _PICO)
     row["emitted_cost_usd"] = emitted
     if row.get("cost_status") == quote.UNKNOWN_MODEL and row.get("emitted_cost_source") == "provider":
         row["cost_usd"], row["cost_status"] = emitted, quote.PROVIDER_DECLARED
+
+
+def _decimal(number: float | None) -> Decimal | None:
+    """NaN and infinity are no amounts."""
+    return Decimal(repr(number)) if number is not None and math.isfinite(number) else None
 
 
 def _number(value: AnyValue) -> float | None:

@@ -193,6 +193,7 @@ _RECORD = (
         "Why the times are doubtful: zero_time, out_of_range (both dated by receipt), end_before_start",
     ),
     _c("dialect", TEXT, "Spelling that the span was read as; NULL where it is no GenAI span"),
+    _c("derived", TEXTS, "Columns read from other attributes than their own, or corrected; those attributes are kept"),
     _c("is_llm_call", BOOL, "The row is one counted call of a model"),
     _c("not_counted_reason", TEXT, "Why a row that looks like a call is not counted"),
     _c(
@@ -221,6 +222,8 @@ _MESSAGES = (
     _c("output_messages", TEXT, "Messages received, JSON", attribute=a.OUTPUT_MESSAGES),
     _c("system_instructions", TEXT, "System prompt, JSON", attribute=a.SYSTEM_INSTRUCTIONS),
     _c("tool_definitions", TEXT, "Tools offered to the model, JSON", attribute=a.TOOL_DEFINITIONS),
+    _c("attributes", MAP, "Content in the attributes of another dialect, as text"),
+    _c("attribute_types", TEXT, "One letter an entry of attributes, as in `spans`"),
 )
 
 #: Table name -> columns, in the order of the Parquet schema.

@@ -104,4 +104,4 @@ def _has_prefix(attributes: Collection[str], prefixes: tuple[str, ...]) -> bool:
     return bool(prefixes) and any(name.startswith(prefixes) for name in attributes)
 
 
-__all__ = ["BY_ID", "DIALECTS", "Accounting", "Dialect", "Event", "Reading", "Span", "find", "read"]
+__all__ = ["BY_ID", "DIALECTS", "Accounting", "Dialect", "Event", "Reading", "Span", "find", "read", "read_as"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import attributes as a
 from .dialect import Dialect
 
 DIALECT = Dialect(
@@ -9,8 +10,8 @@ DIALECT = Dialect(
     "anthropic 2.12.0 lib/_tracing; platform.claude.com/docs/en/api/opentelemetry",
     scope_prefixes=("com.anthropic.sdk.", "com.anthropic.claude-platform"),
     columns={
-        "session_id": ("session.id", "anthropic.session.id", "gen_ai.conversation.id"),
-        "finish_reasons": ("gen_ai.response.finish_reasons", "anthropic.message.stop_reason"),
+        "session_id": (a.SESSION_ID, "anthropic.session.id", a.CONVERSATION_ID),
+        "finish_reasons": (a.RESPONSE_FINISH_REASONS, "anthropic.message.stop_reason"),
         "service_tier": ("anthropic.response.service_tier",),
     },
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import attributes as a
 from .dialect import NS_PER_MS, Accounting, Dialect, Reading, Scaled, Span, Values
 
 _OPERATIONS = {
@@ -35,14 +36,14 @@ DIALECT = Dialect(
     mark_prefixes=("claude_code.",),
     columns={
         "operation": (Values("span.type", _OPERATIONS),),
-        "request_model": ("gen_ai.request.model", "model"),
+        "request_model": (a.REQUEST_MODEL, "model"),
         "input_tokens": ("input_tokens",),
         "output_tokens": ("output_tokens",),
         "cache_read_tokens": ("cache_read_tokens",),
         "cache_write_tokens": ("cache_creation_tokens",),
         "time_to_first_chunk_ns": (Scaled("ttft_ms", NS_PER_MS),),
-        "session_id": ("session.id",),
-        "user_id": ("user.account_uuid", "user.id", "user.email"),
+        "session_id": (a.SESSION_ID,),
+        "user_id": ("user.account_uuid", a.USER_ID, "user.email"),
         "tool_name": ("tool_name",),
         "error_type": ("error",),
         "emitted_cost_usd": ("cost_usd",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import attributes as a
 from .dialect import Dialect, Part
 
 _RESPONSE = "gcp.vertex.agent.llm_response"
@@ -12,10 +13,10 @@ DIALECT = Dialect(
     scopes=("gcp.vertex.agent",),
     columns={
         "cache_read_tokens": (
-            "gen_ai.usage.cache_read.input_tokens",
+            a.USAGE_CACHE_READ_TOKENS,
             Part(_RESPONSE, "usage_metadata.cached_content_token_count"),
         ),
-        "session_id": ("session.id", "gen_ai.conversation.id", "gcp.vertex.agent.session_id"),
+        "session_id": (a.SESSION_ID, a.CONVERSATION_ID, "gcp.vertex.agent.session_id"),
     },
     content=(
         "gcp.vertex.agent.data",

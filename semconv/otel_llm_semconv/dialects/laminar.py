@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import attributes as a
 from .dialect import Dialect, Values
 
 _KINDS = {"LLM": "chat", "TOOL": "execute_tool"}
@@ -11,9 +12,9 @@ DIALECT = Dialect(
     "mlflow-tracing 3.17.2 translation/laminar.py",
     marks=("lmnr.span.type",),
     columns={
-        "operation": ("gen_ai.operation.name", Values("lmnr.span.type", _KINDS)),
-        "session_id": ("session.id", "lmnr.association.properties.session_id"),
-        "user_id": ("user.id", "lmnr.association.properties.user_id"),
+        "operation": (a.OPERATION, Values("lmnr.span.type", _KINDS)),
+        "session_id": (a.SESSION_ID, "lmnr.association.properties.session_id"),
+        "user_id": (a.USER_ID, "lmnr.association.properties.user_id"),
         "emitted_cost_usd": ("gen_ai.usage.cost",),
     },
     properties=("lmnr.association.properties.metadata.",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from .. import attributes as a
 from .dialect import Accounting, Dialect, Part, Reading, Span, Values
 
 _KINDS = {
@@ -14,7 +15,7 @@ _KINDS = {
     "retriever": "retrieval",
     "tool": "execute_tool",
 }
-_KIND = "langfuse.observation.type"
+_KIND = a.LANGFUSE_KIND
 _USAGE = "langfuse.observation.usage_details"
 _BEGAN = "langfuse.observation.completion_start_time"
 
@@ -53,8 +54,8 @@ DIALECT = Dialect(
             Part(_USAGE, "input_cache_write"),
         ),
         "reasoning_tokens": (Part(_USAGE, "output_reasoning_tokens"), Part(_USAGE, "output_reasoning")),
-        "session_id": ("session.id", "langfuse.session.id"),
-        "user_id": ("user.id", "langfuse.user.id"),
+        "session_id": (a.SESSION_ID, "langfuse.session.id"),
+        "user_id": (a.USER_ID, "langfuse.user.id"),
         "prompt_name": ("langfuse.observation.prompt.name",),
         "prompt_version": ("langfuse.observation.prompt.version",),
         "emitted_cost_usd": (Part("langfuse.observation.cost_details", "total"),),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from .. import attributes as a
 from ..usage import count
 from .dialect import Dialect, Reading, Span, Values
 
@@ -38,12 +39,12 @@ DIALECT = Dialect(
     columns={
         "operation": (Values("langsmith.span.kind", _KINDS),),
         "session_id": (
-            "session.id",
+            a.SESSION_ID,
             "langsmith.metadata.session_id",
             "langsmith.metadata.thread_id",
             "langsmith.metadata.conversation_id",
         ),
-        "user_id": ("user.id", "langsmith.metadata.user_id"),
+        "user_id": (a.USER_ID, "langsmith.metadata.user_id"),
         "stream": ("langsmith.request.streaming",),
     },
     properties=("langsmith.metadata.",),

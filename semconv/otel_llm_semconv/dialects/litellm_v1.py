@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import attributes as a
 from .dialect import Dialect
 
 DIALECT = Dialect(
@@ -11,9 +12,9 @@ DIALECT = Dialect(
     marks=("gen_ai.cost.total_cost", "metadata.user_api_key_hash"),
     columns={
         "emitted_cost_usd": ("gen_ai.cost.total_cost",),
-        "user_id": ("user.id", "llm.user", "metadata.user_api_key_end_user_id", "metadata.user_api_key_user_id"),
+        "user_id": (a.USER_ID, "llm.user", "metadata.user_api_key_end_user_id", "metadata.user_api_key_user_id"),
         "stream": ("llm.is_streaming",),
-        "response_id": ("gen_ai.response.id", "hidden_params.response_id"),
+        "response_id": (a.RESPONSE_ID, "hidden_params.response_id"),
     },
     properties=("metadata.",),
     content=("gen_ai.prompt.", "gen_ai.completion."),

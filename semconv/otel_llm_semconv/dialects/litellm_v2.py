@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import attributes as a
 from .dialect import Dialect
 
 DIALECT = Dialect(
@@ -9,8 +10,8 @@ DIALECT = Dialect(
     "litellm 1.109.1 integrations/otel/model/semconv.py",
     marks=("litellm.call_id", "litellm.cost.total"),
     columns={
-        "response_model": ("gen_ai.response.model", "litellm.provider.model"),
-        "user_id": ("user.id", "litellm.end_user.id"),
+        "response_model": (a.RESPONSE_MODEL, "litellm.provider.model"),
+        "user_id": (a.USER_ID, "litellm.end_user.id"),
         "emitted_cost_usd": ("litellm.cost.total",),
     },
     properties=("litellm.metadata.",),

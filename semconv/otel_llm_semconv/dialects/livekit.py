@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import attributes as a
 from .dialect import Dialect
 
 DIALECT = Dialect(
@@ -9,8 +10,8 @@ DIALECT = Dialect(
     "mlflow-tracing 3.17.2 translation/livekit.py",
     mark_prefixes=("lk.",),
     columns={
-        "agent_name": ("gen_ai.agent.name", "lk.agent_name"),
-        "session_id": ("session.id", "lk.room_name", "lk.job_id"),
+        "agent_name": (a.AGENT_NAME, "lk.agent_name"),
+        "session_id": (a.SESSION_ID, "lk.room_name", "lk.job_id"),
     },
     content=("lk.chat_ctx", "lk.response.function_calls", "lk.response.text", "lk.user_input", "lk.user_transcript"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import attributes as a
 from .dialect import Dialect, Part, Reading, Span
 
 _STREAM = "streaming response from"
@@ -9,7 +10,7 @@ _STREAM = "streaming response from"
 
 def _tell_echo(span: Span, reading: Reading) -> None:
     """The log of a stream tells once more of the request's span."""
-    if span.attributes.get("logfire.span_type") == "log" and _STREAM in span.name:
+    if span.attributes.get(a.LOGFIRE_SPAN_TYPE) == "log" and _STREAM in span.name:
         reading.reason = "echo"
 
 
@@ -19,8 +20,8 @@ DIALECT = Dialect(
     scope_prefixes=("logfire",),
     among=("gen_ai.", "request_data", "response_data"),
     columns={
-        "request_model": ("gen_ai.request.model", Part("request_data", "model")),
-        "operation": ("gen_ai.operation.name",),
+        "request_model": (a.REQUEST_MODEL, Part("request_data", "model")),
+        "operation": (a.OPERATION,),
         "emitted_cost_usd": ("operation.cost",),
     },
     content=("request_data", "response_data"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .. import attributes as a
 from .dialect import Accounting, Dialect, Span, Values
 
 _KINDS = {
@@ -32,9 +33,9 @@ DIALECT = Dialect(
     "openinference",
     "openinference-semantic-conventions 0.1.42",
     scope_prefixes=("openinference.instrumentation.", "@arizeai/openinference"),
-    marks=("openinference.span.kind",),
+    marks=(a.OPENINFERENCE_KIND,),
     columns={
-        "operation": (Values("openinference.span.kind", _KINDS),),
+        "operation": (Values(a.OPENINFERENCE_KIND, _KINDS),),
         "request_model": ("llm.request.model_name", "llm.model_name", "embedding.model_name", "reranker.model_name"),
         "response_model": ("llm.response.model_name", "llm.model_name"),
         "provider": ("llm.provider", "llm.system"),
@@ -46,8 +47,8 @@ DIALECT = Dialect(
         "audio_input_tokens": (f"{_TOKENS}prompt_details.audio",),
         "audio_output_tokens": (f"{_TOKENS}completion_details.audio",),
         "finish_reasons": ("llm.finish_reason",),
-        "session_id": ("session.id",),
-        "user_id": ("user.id",),
+        "session_id": (a.SESSION_ID,),
+        "user_id": (a.USER_ID,),
         "prompt_name": ("prompt.id", "llm.prompt_template.name"),
         "prompt_version": ("llm.prompt_template.version",),
         "agent_name": ("agent.name",),

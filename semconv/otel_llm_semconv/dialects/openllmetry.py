@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import attributes as a
 from .dialect import Dialect, Values
 
 _TYPES = {"chat": "chat", "completion": "text_completion", "embedding": "embeddings", "rerank": "rerank"}
@@ -12,24 +13,24 @@ DIALECT = Dialect(
     "openllmetry",
     "opentelemetry-semantic-conventions-ai 0.5.1; traceloop-sdk 0.62.4",
     scope_prefixes=("opentelemetry.instrumentation.", "traceloop."),
-    marks=("traceloop.span.kind", "llm.request.type"),
+    marks=("traceloop.span.kind", a.OPENLLMETRY_REQUEST_TYPE),
     among=("gen_ai.", "llm.", "traceloop."),
     columns={
         "operation": (
-            "gen_ai.operation.name",
-            Values("llm.request.type", _TYPES),
+            a.OPERATION,
+            Values(a.OPENLLMETRY_REQUEST_TYPE, _TYPES),
             Values("traceloop.span.kind", _KINDS),
         ),
-        "session_id": (f"{_ASSOCIATED}session_id", "session.id", "gen_ai.conversation.id"),
+        "session_id": (f"{_ASSOCIATED}session_id", a.SESSION_ID, a.CONVERSATION_ID),
         "user_id": (
             f"{_ASSOCIATED}user_id",
             f"{_ASSOCIATED}customer_id",
-            "user.id",
+            a.USER_ID,
             "gen_ai.user",
         ),
-        "workflow_name": ("gen_ai.workflow.name", "traceloop.workflow.name"),
-        "prompt_name": ("gen_ai.prompt.name", "traceloop.prompt.key"),
-        "prompt_version": ("gen_ai.prompt.version", "traceloop.prompt.version"),
+        "workflow_name": (a.WORKFLOW_NAME, "traceloop.workflow.name"),
+        "prompt_name": (a.PROMPT_NAME, "traceloop.prompt.key"),
+        "prompt_version": (a.PROMPT_VERSION, "traceloop.prompt.version"),
     },
     properties=(_ASSOCIATED,),
     content=("traceloop.entity.input", "traceloop.entity.output", "gen_ai.prompt.", "gen_ai.completion."),

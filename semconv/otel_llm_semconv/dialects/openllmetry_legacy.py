@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import attributes as a
 from .dialect import Accounting, Dialect, Values
 
 _TYPES = {"chat": "chat", "completion": "text_completion", "embedding": "embeddings", "rerank": "rerank"}
@@ -11,10 +12,10 @@ DIALECT = Dialect(
     "opentelemetry-semantic-conventions-ai 0.4",
     marks=("gen_ai.completion.0.content", "gen_ai.prompt.0.content", "gen_ai.prompt.0.role", "llm.usage.total_tokens"),
     columns={
-        "operation": ("gen_ai.operation.name", Values("llm.request.type", _TYPES)),
+        "operation": (a.OPERATION, Values(a.OPENLLMETRY_REQUEST_TYPE, _TYPES)),
         "reasoning_tokens": ("llm.usage.reasoning_tokens", "gen_ai.usage.reasoning_tokens"),
-        "user_id": ("traceloop.association.properties.user_id", "llm.user", "user.id"),
-        "session_id": ("traceloop.association.properties.session_id", "session.id"),
+        "user_id": ("traceloop.association.properties.user_id", "llm.user", a.USER_ID),
+        "session_id": ("traceloop.association.properties.session_id", a.SESSION_ID),
         "stream": ("llm.is_streaming",),
         "finish_reasons": (
             "llm.response.finish_reason",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import attributes as a
 from .dialect import Dialect
 
 DIALECT = Dialect(
@@ -9,14 +10,14 @@ DIALECT = Dialect(
     "pydantic-ai-slim 2.68.0 usage.py, _instrumentation.py",
     scopes=("pydantic-ai",),
     columns={
-        "cache_read_tokens": ("gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.details.cache_read_tokens"),
+        "cache_read_tokens": (a.USAGE_CACHE_READ_TOKENS, "gen_ai.usage.details.cache_read_tokens"),
         "cache_write_tokens": (
-            "gen_ai.usage.cache_write.input_tokens",
-            "gen_ai.usage.cache_creation.input_tokens",
+            a.USAGE_CACHE_WRITE_TOKENS,
+            a.USAGE_CACHE_CREATION_TOKENS,
             "gen_ai.usage.details.cache_write_tokens",
         ),
-        "reasoning_tokens": ("gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.details.reasoning_tokens"),
-        "agent_name": ("gen_ai.agent.name", "agent_name"),
+        "reasoning_tokens": (a.USAGE_REASONING_TOKENS, "gen_ai.usage.details.reasoning_tokens"),
+        "agent_name": (a.AGENT_NAME, "agent_name"),
         "emitted_cost_usd": ("operation.cost",),
     },
     content=(

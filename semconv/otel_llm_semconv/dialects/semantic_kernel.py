@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import attributes as a
 from .dialect import Dialect, Values
 
 _OPERATIONS = {
@@ -17,9 +18,9 @@ DIALECT = Dialect(
     scope_prefixes=("semantic_kernel", "Microsoft.SemanticKernel"),
     among=("gen_ai.",),
     columns={
-        "operation": (Values("gen_ai.operation.name", _OPERATIONS), "gen_ai.operation.name"),
-        "input_tokens": ("gen_ai.usage.input_tokens", "gen_ai.response.prompt_tokens"),
-        "output_tokens": ("gen_ai.usage.output_tokens", "gen_ai.response.completion_tokens"),
+        "operation": (Values(a.OPERATION, _OPERATIONS), a.OPERATION),
+        "input_tokens": (a.USAGE_INPUT_TOKENS, "gen_ai.response.prompt_tokens"),
+        "output_tokens": (a.USAGE_OUTPUT_TOKENS, "gen_ai.response.completion_tokens"),
     },
     providers={"microsoft.semantic_kernel": "openai"},
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import attributes as a
 from .dialect import NS_PER_MS, Accounting, Dialect, Part, Reading, Scaled, Span, Values
 
 _OPERATIONS = {
@@ -46,17 +47,17 @@ DIALECT = Dialect(
     marks=("ai.operationId",),
     columns={
         "operation": (Values("ai.operationId", _OPERATIONS),),
-        "provider": ("gen_ai.system", "ai.model.provider"),
-        "request_model": ("gen_ai.request.model", "ai.model.id"),
-        "response_model": ("gen_ai.response.model", "ai.response.model"),
-        "response_id": ("gen_ai.response.id", "ai.response.id"),
+        "provider": (a.SYSTEM, "ai.model.provider"),
+        "request_model": (a.REQUEST_MODEL, "ai.model.id"),
+        "response_model": (a.RESPONSE_MODEL, "ai.response.model"),
+        "response_id": (a.RESPONSE_ID, "ai.response.id"),
         "input_tokens": (
-            "gen_ai.usage.input_tokens",
+            a.USAGE_INPUT_TOKENS,
             "ai.usage.inputTokens",
             "ai.usage.promptTokens",
             "ai.usage.tokens",
         ),
-        "output_tokens": ("gen_ai.usage.output_tokens", "ai.usage.outputTokens", "ai.usage.completionTokens"),
+        "output_tokens": (a.USAGE_OUTPUT_TOKENS, "ai.usage.outputTokens", "ai.usage.completionTokens"),
         "cache_read_tokens": ("ai.usage.inputTokenDetails.cacheReadTokens", "ai.usage.cachedInputTokens"),
         "cache_write_tokens": (
             "ai.usage.inputTokenDetails.cacheWriteTokens",
@@ -67,9 +68,9 @@ DIALECT = Dialect(
             Scaled("ai.response.msToFirstChunk", NS_PER_MS),
             Scaled("ai.stream.msToFirstChunk", NS_PER_MS),
         ),
-        "finish_reasons": ("gen_ai.response.finish_reasons", "ai.response.finishReason"),
-        "session_id": (f"{_METADATA}sessionId", "session.id"),
-        "user_id": (f"{_METADATA}userId", "user.id"),
+        "finish_reasons": (a.RESPONSE_FINISH_REASONS, "ai.response.finishReason"),
+        "session_id": (f"{_METADATA}sessionId", a.SESSION_ID),
+        "user_id": (f"{_METADATA}userId", a.USER_ID),
         "workflow_name": ("ai.telemetry.functionId", "resource.name"),
         "tool_name": ("ai.toolCall.name",),
     },

@@ -1,0 +1,101 @@
+"""Spans of other emitters: what their dialect says, put into the columns; what they sent stays among the attributes."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+
+from otel_llm_semconv import attributes as a
+from otel_llm_semconv import dialects, tables
+from otel_llm_semconv.dialects import Reading
+from otel_llm_semconv.usage import FIELDS
+
+from .decode import SpanRecord, text_of
+
+Row = dict[str, Any]
+
+_ATTRIBUTE_OF: Final = {column.name: column.attribute for column in tables.TABLES["spans"] if column.attribute}
+#: What a reading may say beside the columns: what a price depends on.
+_BESIDE: Final = ("emitted_cost_usd", "place", "service_tier")
+
+
+def read(record: SpanRecord) -> Reading | None:
+    """What a span says in its dialect; None of our own spans, and of those that have to do with no model."""
+    if record.scope_name == a.SCOPE_APP:
+        return None
+    dialect = dialects.find(record.scope_name, record.attributes)
+    return None if dialect is None else dialects.read_as(dialect, _plain(record))
+
+
+def fill(reading: Reading, record: SpanRecord, rest: dict[str, AnyValue], row: Row) -> None:
+    """Put what was read into the row. An attribute whose column was corrected goes back among the attributes."""
+    derived = []
+    for column, value in reading.columns.items():
+        if column in _BESIDE or row.get(column) == value or _is_no_count(column, value):
+            continue
+        own = _ATTRIBUTE_OF.get(column)
+        if own is not None and own in record.attributes:
+            rest[own] = record.attributes[own]
+        row[column] = value
+        derived.append(column)
+    row["derived"] = sorted(derived) or None
+    row["dialect"] = reading.dialect
+    told = dict(row["properties"])
+    row["properties"] += [(key, value) for key, value in reading.properties.items() if key not in told]
+
+
+def _is_no_count(column: str, value: Any) -> bool:
+    """True for a negative count: it makes the usage inconsistent, and no sum may meet it."""
+    return column in FIELDS and value < 0
+
+
+def take_content(reading: Reading, rest: dict[str, AnyValue]) -> Row:
+    """Content in attributes of the dialect's own leaves the span's row as it came."""
+    texts = {name: text_of(rest.pop(name)) for name in sorted(reading.content) if name in rest}
+    if not texts:
+        return {}
+    letters = "".join(letter for _, letter in texts.values())
+    return {"attributes": [(name, text) for name, (text, _) in texts.items()], "attribute_types": letters}
+
+
+def cost_of(reading: Reading) -> Decimal | None:
+    """What the sender says that the call cost, in USD."""
+    said = reading.columns.get("emitted_cost_usd")
+    try:
+        found = None if said is None or isinstance(said, bool) else Decimal(str(said))
+    except InvalidOperation:
+        return None
+    return found if found is not None and found.is_finite() else None
+
+
+def _plain(record: SpanRecord) -> dialects.Span:
+    span = record.span
+    return dialects.Span(
+        name=span.name,
+        scope=record.scope_name,
+        scope_version=record.scope_version,
+        attributes={name: _value(value) for name, value in record.attributes.items()},
+        resource={name: _value(value) for name, value in record.resource_attributes.items()},
+        events=[
+            dialects.Event(
+                event.name, event.time_unix_nano, {pair.key: _value(pair.value) for pair in event.attributes}
+            )
+            for event in span.events
+        ],
+        start_ns=span.start_time_unix_nano,
+        end_ns=span.end_time_unix_nano,
+    )
+
+
+def _value(value: AnyValue) -> Any:
+    match value.WhichOneof("value"):
+        case None:
+            return None
+        case "array_value":
+            return [_value(item) for item in value.array_value.values]
+        case "kvlist_value":
+            return {pair.key: _value(pair.value) for pair in value.kvlist_value.values}
+        case kind:
+            return getattr(value, kind)
