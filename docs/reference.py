@@ -3,6 +3,7 @@
 docs/tables.md     from otel_llm_semconv.tables and the views
 docs/settings.md   from otel_llm.settings
 docs/commands.md   from each command's --help
+docs/dialects.md   from the tables of dialects
 docs/peers.md      from the table of otel_llm.coexistence
 """
 
@@ -23,6 +24,7 @@ from otel_llm.coexistence import PEERS, Spans
 from otel_llm.settings import SETTINGS
 from otel_llm_collector.query.opening import views_sql
 from otel_llm_semconv import tables
+from otel_llm_semconv.dialects import DIALECTS, Accounting, Dialect
 
 DOCS = Path(__file__).parent
 VIEWS = DOCS.parent / "collector/otel_llm_collector/views"
@@ -121,7 +123,47 @@ def _help(name: str) -> str:
     return re.sub(r"[ \t]+$", "", shown, flags=re.MULTILINE).strip()
 
 
-PAGES = {"tables.md": tables_page, "settings.md": settings_page, "commands.md": commands_page, "peers.md": peers_page}
+DIALECTS_INTRO = """\
+Whoever sends the spans, the tables are the same. The collector knows a span's dialect by its scope or by attributes
+that only that emitter has, in this order, and reads from it what the columns hold: model, provider, operation, tokens
+in one convention (input includes what was read from and written to a cache, output includes reasoning), session,
+user, prompt, agent, tool, the time to the first chunk, what the emitter says that it cost. `derived` names the
+columns that were read from attributes of other names, or corrected; what was sent stays in `attributes`, unknown
+attributes too, and content moves to `messages`. Spans that repeat what their children say (`rollup`) or what another
+span says (`echo`) are not counted.
+"""
+_ACCOUNTS = {
+    Accounting.INCLUSIVE: "input includes the cache",
+    Accounting.EXCLUSIVE: "the cache is added",
+    Accounting.MIXED: "added where it does not fit",
+}
+
+
+def dialects_page() -> str:
+    head = "| dialect | known by | counts | seen in |\n|---|---|---|---|"
+    rows = [
+        f"| `{dialect.id}` | {_marks(dialect)} | {_accounting(dialect)} | {dialect.source} |" for dialect in DIALECTS
+    ]
+    return "\n\n".join(["# Dialects", MADE, DIALECTS_INTRO.strip(), head + "\n" + "\n".join(rows)]) + "\n"
+
+
+def _marks(dialect: Dialect) -> str:
+    scopes = [f"scope `{name}`" for name in dialect.scopes] + [f"scope `{name}*`" for name in dialect.scope_prefixes]
+    marks = [f"`{name}`" for name in dialect.marks] + [f"`{name}*`" for name in dialect.mark_prefixes]
+    return ", ".join(scopes + marks)
+
+
+def _accounting(dialect: Dialect) -> str:
+    return _ACCOUNTS[dialect.accounting] if isinstance(dialect.accounting, Accounting) else "by scope or provider"
+
+
+PAGES = {
+    "commands.md": commands_page,
+    "dialects.md": dialects_page,
+    "peers.md": peers_page,
+    "settings.md": settings_page,
+    "tables.md": tables_page,
+}
 
 
 def stale() -> list[str]:

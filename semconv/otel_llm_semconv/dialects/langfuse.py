@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from .. import attributes as a
-from .dialect import Accounting, Dialect, Part, Reading, Span, Values
+from ..usage import inclusive_input, sum_known
+from .dialect import Dialect, Part, Reading, Span, Values
+from .values import part_of
 
 _KINDS = {
     "agent": "invoke_agent",
@@ -18,6 +20,22 @@ _KINDS = {
 _KIND = a.LANGFUSE_KIND
 _USAGE = "langfuse.observation.usage_details"
 _BEGAN = "langfuse.observation.completion_start_time"
+
+
+def _sum_up(span: Span, reading: Reading) -> None:
+    """The buckets leave each other out and sum to the total, unless input and output alone make it up already."""
+    columns = reading.columns
+    asked, answered = columns.get("input_tokens"), columns.get("output_tokens")
+    total = part_of(span.attributes.get(_USAGE), Part(_USAGE, "total"))
+    if total is not None and total == (asked or 0) + (answered or 0):
+        return
+    whole = inclusive_input(asked, columns.get("cache_read_tokens"), columns.get("cache_write_tokens"))
+    for column, sum_ in (
+        ("input_tokens", whole),
+        ("output_tokens", sum_known(answered, columns.get("reasoning_tokens"))),
+    ):
+        if column in columns and sum_ is not None:
+            columns[column] = sum_
 
 
 def _time_first_chunk(span: Span, reading: Reading) -> None:
@@ -60,8 +78,6 @@ DIALECT = Dialect(
         "prompt_version": ("langfuse.observation.prompt.version",),
         "emitted_cost_usd": (Part("langfuse.observation.cost_details", "total"),),
     },
-    accounting=Accounting.EXCLUSIVE,
-    output_excludes_reasoning=True,
     properties=("langfuse.trace.metadata.", "langfuse.observation.metadata."),
     content=(
         "langfuse.observation.input",
@@ -69,5 +85,5 @@ DIALECT = Dialect(
         "langfuse.trace.input",
         "langfuse.trace.output",
     ),
-    complete=(_time_first_chunk,),
+    complete=(_sum_up, _time_first_chunk),
 )
