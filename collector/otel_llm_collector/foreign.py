@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from .decode import SpanRecord, text_of
 Row = dict[str, Any]
 
 _ATTRIBUTE_OF: Final = {column.name: column.attribute for column in tables.TABLES["spans"] if column.attribute}
+_CONTENT_OF: Final = {column.name: column.attribute for column in tables.TABLES["messages"]}
 #: What a reading may say beside the columns: what a price depends on.
 _BESIDE: Final = ("emitted_cost_usd", "place", "service_tier")
 
@@ -31,7 +33,7 @@ def read(record: SpanRecord) -> Reading | None:
 
 def fill(reading: Reading, record: SpanRecord, rest: dict[str, AnyValue], row: Row) -> None:
     """Put what was read into the row. An attribute whose column was corrected goes back among the attributes."""
-    derived = []
+    derived = [column for column in reading.messages if _CONTENT_OF[column] not in record.attributes]
     for column, value in reading.columns.items():
         if column in _BESIDE or row.get(column) == value or _is_no_count(column, value):
             continue
@@ -52,12 +54,15 @@ def _is_no_count(column: str, value: Any) -> bool:
 
 
 def take_content(reading: Reading, rest: dict[str, AnyValue]) -> Row:
-    """Content in attributes of the dialect's own leaves the span's row as it came."""
+    """Content in attributes of the dialect's own leaves the row as it came, and is told in the conventions' way."""
     texts = {name: text_of(rest.pop(name)) for name in sorted(reading.content) if name in rest}
     if not texts:
         return {}
     letters = "".join(letter for _, letter in texts.values())
-    return {"attributes": [(name, text) for name, (text, _) in texts.items()], "attribute_types": letters}
+    told = {
+        column: json.dumps(messages, ensure_ascii=False, default=str) for column, messages in reading.messages.items()
+    }
+    return {**told, "attributes": [(name, text) for name, (text, _) in texts.items()], "attribute_types": letters}
 
 
 def cost_of(reading: Reading) -> Decimal | None:

@@ -132,7 +132,7 @@ def _take_content(rest: dict[str, AnyValue], row: Row, reading: Reading | None) 
     """Content leaves the span's row for its own table, as the JSON text it came as."""
     found: Row = {c.name: _json_text(rest.pop(c.attribute)) for c in _CONTENT if c.attribute in rest}
     if reading is not None:
-        found |= foreign.take_content(reading, rest)
+        found = foreign.take_content(reading, rest) | found
     if not found:
         return None
     return {name: row[name] for name in ("row_id", "date", "trace_id", "span_id")} | found

@@ -193,7 +193,7 @@ _RECORD = (
         "Why the times are doubtful: zero_time, out_of_range (both dated by receipt), end_before_start",
     ),
     _c("dialect", TEXT, "Spelling that the span was read as; NULL where it is no GenAI span"),
-    _c("derived", TEXTS, "Columns read from other attributes than their own, or corrected; those attributes are kept"),
+    _c("derived", TEXTS, "Columns, of messages too, read from other attributes than their own, or corrected"),
     _c("is_llm_call", BOOL, "The row is one counted call of a model"),
     _c("not_counted_reason", TEXT, "Why a row that looks like a call is not counted"),
     _c(

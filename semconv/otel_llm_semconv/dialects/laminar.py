@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import attributes as a
 from .dialect import Dialect, Values
+from .messages import flat
 
 _KINDS = {"LLM": "chat", "TOOL": "execute_tool"}
 
@@ -19,4 +20,5 @@ DIALECT = Dialect(
     },
     properties=("lmnr.association.properties.metadata.",),
     content=("gen_ai.prompt.", "gen_ai.completion.", "lmnr.span.input", "lmnr.span.output"),
+    complete=(flat("gen_ai.prompt.", "gen_ai.completion."),),
 )

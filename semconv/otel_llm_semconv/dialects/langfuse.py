@@ -7,6 +7,7 @@ from datetime import datetime
 from .. import attributes as a
 from ..usage import inclusive_input, sum_known
 from .dialect import Dialect, Part, Reading, Span, Values
+from .messages import written
 from .values import part_of
 
 _KINDS = {
@@ -85,5 +86,9 @@ DIALECT = Dialect(
         "langfuse.trace.input",
         "langfuse.trace.output",
     ),
-    complete=(_sum_up, _time_first_chunk),
+    complete=(
+        _sum_up,
+        _time_first_chunk,
+        written(("langfuse.observation.input",), ("langfuse.observation.output",)),
+    ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import attributes as a
 from .dialect import Dialect
+from .messages import flat
 
 DIALECT = Dialect(
     "litellm_v1",
@@ -18,4 +19,5 @@ DIALECT = Dialect(
     },
     properties=("metadata.",),
     content=("gen_ai.prompt.", "gen_ai.completion."),
+    complete=(flat("gen_ai.prompt.", "gen_ai.completion."),),
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import attributes as a
 from .dialect import Accounting, Dialect, Span, Values
+from .messages import flat, written
 
 _KINDS = {
     "AGENT": "invoke_agent",
@@ -66,5 +67,9 @@ DIALECT = Dialect(
         "output.value",
         "retrieval.documents.",
         "tool.parameters",
+    ),
+    complete=(
+        flat("llm.input_messages.", "llm.output_messages.", "message"),
+        written(("input.value",), ("output.value",)),
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import attributes as a
 from .dialect import Dialect, Values
+from .messages import flat
 
 _TYPES = {"chat": "chat", "completion": "text_completion", "embedding": "embeddings", "rerank": "rerank"}
 _KINDS = {"agent": "invoke_agent", "task": "task", "tool": "execute_tool", "workflow": "invoke_workflow"}
@@ -34,4 +35,5 @@ DIALECT = Dialect(
     },
     properties=(_ASSOCIATED,),
     content=("traceloop.entity.input", "traceloop.entity.output", "gen_ai.prompt.", "gen_ai.completion."),
+    complete=(flat("gen_ai.prompt.", "gen_ai.completion."),),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import attributes as a
 from .dialect import Accounting, Dialect, Values
+from .messages import flat
 
 _TYPES = {"chat": "chat", "completion": "text_completion", "embedding": "embeddings", "rerank": "rerank"}
 
@@ -26,4 +27,5 @@ DIALECT = Dialect(
     accounting=Accounting.MIXED,
     properties=("traceloop.association.properties.",),
     content=("gen_ai.completion.", "gen_ai.prompt.", "llm.request.functions."),
+    complete=(flat("gen_ai.prompt.", "gen_ai.completion."),),
 )

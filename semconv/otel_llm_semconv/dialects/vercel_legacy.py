@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import attributes as a
 from .dialect import NS_PER_MS, Accounting, Dialect, Part, Reading, Scaled, Span, Values
+from .messages import written
 
 _OPERATIONS = {
     "ai.embed": "invoke_workflow",
@@ -88,5 +89,5 @@ DIALECT = Dialect(
         "ai.value",
         "ai.values",
     ),
-    complete=(_read_provider,),
+    complete=(_read_provider, written(("ai.prompt.messages", "ai.prompt"), ("ai.response.text",))),
 )

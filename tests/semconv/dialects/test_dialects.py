@@ -42,6 +42,8 @@ def test_a_fixture_is_read_as_expected(path: Path) -> None:
     assert reading.properties == expected.get("properties", {})
     assert sorted(reading.content) == expected.get("content", [])
     assert reading.reason == expected.get("reason")
+    if told := expected.get("messages"):
+        assert reading.messages == told
     assert path.stem.startswith(reading.dialect)
     for column, told in CALL.items():
         assert reading.columns.get(column, told) == told
@@ -50,7 +52,7 @@ def test_a_fixture_is_read_as_expected(path: Path) -> None:
 def test_every_dialect_has_a_file_a_row_and_a_fixture() -> None:
     folder = Path(dialects.__file__).parent
     ids = {dialect.id for dialect in DIALECTS}
-    assert {path.stem for path in folder.glob("*.py")} - {"__init__", "dialect", "reading", "values"} == ids
+    assert {path.stem for path in folder.glob("*.py")} - {"__init__", "dialect", "messages", "reading", "values"} == ids
     assert len(BY_ID) == len(DIALECTS)
     readings = [read(span_of(json.loads(path.read_text()))) for path in FIXTURES]
     assert {reading.dialect for reading in readings if reading} == ids
@@ -74,12 +76,40 @@ ANY = (
     | st.integers()
     | st.floats()
     | st.text(max_size=8)
-    | st.sampled_from(["{}", "[", '{"a": 1}', "chat", "{'a': 1}", "1e400", "2026-01-01", "-1"])
+    | st.sampled_from(
+        [
+            "{}",
+            "[",
+            '{"a": 1}',
+            "chat",
+            "{'a': 1}",
+            "1e400",
+            "2026-01-01",
+            "-1",
+            '[{"role": "x", "content": [7]}]',
+            '{"role": {}}',
+        ]
+    )
     | st.binary(max_size=4)
     | st.lists(st.integers() | st.text(max_size=3), max_size=3)
     | st.dictionaries(st.text(max_size=3), st.integers(), max_size=2)
 )
-NAMES = sorted({attributes_of(source) for d in DIALECTS for sources in d.columns.values() for source in sources})
+COLUMN_NAMES = sorted({attributes_of(source) for d in DIALECTS for sources in d.columns.values() for source in sources})
+NAMES = [
+    *COLUMN_NAMES,
+    "ai.prompt",
+    "ai.prompt.messages",
+    "gen_ai.completion.0.content",
+    "gen_ai.prompt.0.tool_calls.0.name",
+    "gen_ai.prompt.1",
+    "gen_ai.prompt.1.role",
+    "gen_ai.prompt.1.role.x",
+    "langfuse.observation.output",
+    "llm.input_messages.0.message",
+    "llm.input_messages.0.message.contents.0.message_content.type",
+    "llm.input_messages.0.message.role",
+    "output.value",
+]
 
 
 @given(st.sampled_from(DIALECTS), st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=9), ANY, max_size=12))
