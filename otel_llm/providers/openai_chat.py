@@ -53,6 +53,8 @@ _WHO: Final = frozenset({"metadata", "user", "safety_identifier"})
 _OUTPUT_TYPES: Final = {"json_object": "json", "json_schema": "json", "text": "text"}
 #: Cached tokens outside of the details: Moonshot and Together, Mistral. A 0 there is said by servers without a cache.
 _CACHED: Final = ("cached_tokens", "num_cached_tokens")
+#: Key of a detail that few answers have.
+IMAGES: Final = "image_tokens"
 _TICKS_PER_USD: Final = 10**10
 _DONE: Final = b"[DONE]"
 _COSTS: Final = frozenset({"cost", "cost_in_usd_ticks", "estimated_cost"})
@@ -112,7 +114,7 @@ class OpenAIChat(Reader):
             completion.get("reasoning_tokens", usage.get("reasoning_tokens")),
             completion.get("audio_tokens"),
         )
-        return Usage(
+        found = Usage(
             input_tokens=asked,
             output_tokens=_read_output(usage, reasoned) if reasoned else answered,
             cache_read_tokens=_read_cached(usage) if read is None else read,
@@ -121,6 +123,9 @@ class OpenAIChat(Reader):
             audio_input_tokens=heard,
             audio_output_tokens=spoken,
         )
+        if IMAGES in prompt or IMAGES in completion:
+            add_images(found, prompt, completion)
+        return found
 
     def response_attributes(self, answer: Answer) -> dict[str, AttributeValue]:
         found: dict[str, AttributeValue] = {}
@@ -132,6 +137,11 @@ class OpenAIChat(Reader):
 
     def read_content(self, body: Json, answer: Answer) -> Content:
         return openai_content.read_content(body, answer)
+
+
+def add_images(found: Usage, given: Json, made: Json) -> None:
+    """The images among the tokens, which few answers count apart."""
+    found.image_input_tokens, found.image_output_tokens = count(given.get(IMAGES)), count(made.get(IMAGES))
 
 
 def deployment(path: str) -> str | None:

@@ -17,7 +17,7 @@ from otel_llm_semconv.usage import Usage, counts
 
 from ..wire import Answer, Content, Json, Reader, Request, items, mapping, read_numbers, text
 from . import openai_responses_content as contents
-from .openai_chat import read_cost, read_error, read_who
+from .openai_chat import IMAGES, add_images, read_cost, read_error, read_who
 
 _NUMBERS: Final = {
     "max_output_tokens": a.REQUEST_MAX_TOKENS,
@@ -102,13 +102,16 @@ class OpenAIResponses(Reader):
             given.get("cache_write_tokens", given.get(_PERPLEXITY_WRITTEN)),
             made.get("reasoning_tokens"),
         )
-        return Usage(
+        found = Usage(
             input_tokens=asked,
             output_tokens=answered,
             cache_read_tokens=read,
             cache_write_tokens=written,
             reasoning_tokens=reasoned,
         )
+        if IMAGES in given or IMAGES in made:
+            add_images(found, given, made)
+        return found
 
     def response_attributes(self, answer: Answer) -> dict[str, AttributeValue]:
         return {a.OPENAI_RESPONSE_SERVICE_TIER: answer.service_tier} if answer.service_tier else {}

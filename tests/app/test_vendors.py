@@ -177,7 +177,7 @@ def test_the_fields_of_a_form_are_read(recorded: Recorded, kind: str) -> None:
     span, found = span_of(recorded)
     assert span.name == "generate_content gpt-image-1"
     assert (found[a.OUTPUT_TYPE], found[a.REQUEST_CHOICE_COUNT]) == ("image", 2)
-    assert u.from_attributes(found) == Usage(input_tokens=340, output_tokens=272)
+    assert u.from_attributes(found) == Usage(input_tokens=340, output_tokens=272, image_input_tokens=328)
 
 
 def test_speech_comes_back_as_sound_and_nothing_is_read(capturing: Recorded) -> None:
@@ -217,7 +217,7 @@ def test_pictures_never_enter_a_span(capturing: Recorded, streams: bool) -> None
     (message,) = json.loads(found[a.OUTPUT_MESSAGES])
     (part,) = message["parts"]
     assert (part["type"], part["mime_type"], part["size_bytes"]) == ("blob", "image/png", 19)
-    assert u.from_attributes(found) == Usage(input_tokens=12, output_tokens=272)
+    assert u.from_attributes(found) == Usage(input_tokens=12, output_tokens=272, image_input_tokens=0)
     assert found[a.USAGE_STATUS] == u.REPORTED
 
 
