@@ -14,7 +14,7 @@ import typer
 from otel_llm.errors import OtelLlmError, UsageError
 
 from .commandline import run, say, stdout_bytes
-from .config import DATA_DEFAULT, DATA_ENV, data_dir
+from .config import CONTRACTS_ENV, DATA_DEFAULT, DATA_ENV, contracts, data_dir, use_prices
 from .render import Format
 
 if TYPE_CHECKING:
@@ -82,6 +82,11 @@ def latency(argv: list[str]) -> int:
 def trace(argv: list[str]) -> int:
     """`otel-llm trace ID`: a trace as a tree."""
     return run("trace", _trace, argv)
+
+
+def reprice(argv: list[str]) -> int:
+    """`otel-llm reprice`: what the calls would cost by other prices, beside what they did."""
+    return run("reprice", _reprice, argv)
 
 
 def prices_check(argv: list[str]) -> int:
@@ -161,6 +166,41 @@ def _prices_check(
         chosen = lake.selection(connection, since=since, until=until, where=where)
         answer = lake.unpriced(connection, chosen)
         _print_answer(answer, limit, format, output, data)
+
+
+def _reprice(
+    *,
+    since: _Since = None,
+    until: _Until = None,
+    tz: _Tz = "UTC",
+    where: _Where = None,
+    prices: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Price list, as of `otel-llm prices update`. Default: the one in use."),
+    ] = None,
+    contract_file: Annotated[
+        Path | None,
+        typer.Option("--contracts", metavar="FILE", help=f"Contract prices. Default: ${CONTRACTS_ENV}, else none."),
+    ] = None,
+    data: _Data = None,
+    limit: _Limit = None,
+    format: _Format = Format.TABLE,
+    output: _Output = None,
+) -> None:
+    """Price calls again and keep the figures in `repriced_costs`, beside the billed ones, which stay. Prints the
+    difference by model."""
+    from . import query as lake
+    from . import reprice as repricing
+
+    use_prices(prices)
+    by_contract = contracts(contract_file)
+    with _opened(data, tz) as connection:
+        chosen = lake.selection(connection, since=since, until=until, where=where)
+        done = repricing.reprice(connection, data_dir(data), chosen, by_contract)
+    found = done.table()
+    _print_answer(lake.Table(found), limit, format, output, data)
+    if found.num_rows:
+        say(f"run {done.run_id}: FROM repriced_costs WHERE run_id = '{done.run_id}'")
 
 
 def _trace(

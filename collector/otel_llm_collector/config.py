@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from otel_llm.errors import UsageError
+from otel_llm_semconv.pricing import quote, source
 from otel_llm_semconv.pricing.contracts import BadContractsError, Contracts, read
 
 CONTRACTS_ENV: Final = "OTEL_LLM_CONTRACTS"
@@ -37,6 +38,18 @@ def contracts(option: str | os.PathLike[str] | None = None) -> Contracts:
         raise UsageError(str(error)) from error
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; name another file of contracts") from error
+
+
+def use_prices(option: Path | None) -> None:
+    """Price by the list of this file from now on, where one is given. Raises UsageError where it cannot be used."""
+    if option is None:
+        return
+    try:
+        quote.use(source.read(option))
+    except source.BadPricesError as error:
+        raise UsageError(str(error)) from error
+    except OSError as error:
+        raise UsageError(f"{option}: {error.strerror}; name another price list") from error
 
 
 def check_data_dir(path: Path) -> Path:

@@ -261,10 +261,10 @@ def _best_price(
         usage_status=row["usage_status"],
         contract=contract,
     )
-    return _fit(priced)
+    return fit(priced)
 
 
-def _fit(priced: Price) -> Price:
+def fit(priced: Price) -> Price:
     """DECIMAL(18,12) ends below a million USD a call: more than that is broken usage."""
     if priced.amount is not None and priced.amount > _MONEY_MAX:
         return Price(quote.INCONSISTENT_USAGE)

@@ -226,8 +226,21 @@ _MESSAGES = (
     _c("attribute_types", TEXT, "One letter an entry of attributes, as in `spans`"),
 )
 
+_REPRICED = (
+    _c("row_id", TEXT, "Row of `spans` that was priced again"),
+    _c("date", DATE, "UTC day of the span's start; the partition of the table"),
+    _c("trace_id", TEXT, "Trace id, 32 lower-case hex digits"),
+    _c("price_version", TEXT, "Price data, and contract, that the figure was computed with"),
+    _c("cost_usd", MONEY, "Cost by these prices; NULL with a reason in cost_status", unit="USD"),
+    _c("cost_status", TEXT, "exact, or why the figure is assumed, estimated or NULL"),
+    _c("billed_usd", MONEY, "The figure of record at that time, which stays", unit="USD"),
+    _c("run_id", TEXT, "The run of `otel-llm reprice` that wrote the row"),
+    _c("run_time", TIME, "When it ran"),
+)
+
 #: Table name -> columns, in the order of the Parquet schema.
 TABLES: Final[dict[str, tuple[Column, ...]]] = {
     "spans": _IDENTITY + _CALL + _WHO + _TOKENS + _COST + _RECORD,
     "messages": _MESSAGES,
+    "repriced_costs": _REPRICED,
 }

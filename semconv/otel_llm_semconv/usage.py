@@ -86,6 +86,7 @@ class Usage:
         parts = (
             (self.input_tokens, heard, seen),
             (self.output_tokens, self.audio_output_tokens, self.image_output_tokens),
+            (self.input_tokens, heard_again, seen_again),
             (self.cache_read_tokens, heard_again, seen_again),
             (heard, heard_again),
             (seen, seen_again),

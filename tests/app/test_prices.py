@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from otel_llm.cli import main
-from otel_llm_semconv.pricing import catalog, quote, source
+from otel_llm_semconv.pricing import quote, source
 
 #: A list of one provider with one model, in the format of genai-prices.
 LISTED: Any = [
@@ -42,10 +42,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def forget() -> None:
-    for remembered in (source.current, catalog._find_model, catalog.version):
-        remembered.cache_clear()
-    catalog._cards.clear()
-    quote._cards.clear()
+    source._in_place.cache_clear()
+    quote.forget()
 
 
 @pytest.fixture

@@ -20,16 +20,21 @@ from ..journal import sync_folder
 from .log import DataFile, LakeTable
 from .schema import REPEATED, arrow_schema, memory_schema
 
-_ROW_GROUP: Final = {"spans": 122_880, "messages": 5_000}
+_ROW_GROUP: Final = {"spans": 122_880, "messages": 5_000, "repriced_costs": 122_880}
 _Ordering = list[tuple[str, Literal["ascending", "descending"]]]
 _SORTED_BY: Final[dict[str, _Ordering]] = {
     "spans": [("trace_id", "ascending"), ("start_time_ns", "ascending")],
     "messages": [("trace_id", "ascending"), ("span_id", "ascending")],
+    "repriced_costs": [("trace_id", "ascending"), ("row_id", "ascending")],
 }
-_BLOOM: Final = {"spans": ("trace_id", "session_id"), "messages": ("trace_id",)}
+_BLOOM: Final = {"spans": ("trace_id", "session_id"), "messages": ("trace_id",), "repriced_costs": ("trace_id",)}
 _BLOOM_FPP: Final = 0.01
 #: Columns whose smallest and largest value stand in the log, so that a reader can skip files.
-_STATISTICS: Final = {"spans": ("trace_id", "start_time_ns"), "messages": ("trace_id",)}
+_STATISTICS: Final = {
+    "spans": ("trace_id", "start_time_ns"),
+    "messages": ("trace_id",),
+    "repriced_costs": ("trace_id",),
+}
 
 
 def write_rows(table: LakeTable, rows: list[dict[str, Any]], stem: str) -> list[DataFile]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 VIEWS: Final = (
     "spans",
     "messages",
+    "repriced_costs",
     "llm_calls",
     "traces",
     "sessions",

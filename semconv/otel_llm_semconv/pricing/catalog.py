@@ -62,13 +62,15 @@ SHOWN_AS: Final[Mapping[str, str]] = {
     "cache_read_image": "cache_read",
 }
 #: Where a model has no rate for a part, the part is billed as what it is a part of.
-_FALLBACK: Final[Mapping[str, str]] = {
-    "cache_read": "input",
-    "cache_write": "input",
-    "cache_write_1h": "cache_write",
-    "reasoning": "output",
-    "audio_input": "input",
-    "audio_output": "output",
+_FALLBACK: Final[Mapping[str, tuple[str, ...]]] = {
+    "cache_read": ("input",),
+    "cache_write": ("input",),
+    "cache_write_1h": ("cache_write", "input"),
+    "reasoning": ("output",),
+    "audio_input": ("input",),
+    "audio_output": ("output",),
+    "cache_read_audio": ("cache_read", "audio_input", "input"),  # no discount: what is cached is audio all the same
+    "cache_read_image": ("cache_read", "image_input", "input"),
 }
 _STANDARD_TIERS: Final = frozenset({"", "auto", "default", "standard"})
 #: What genai-prices calls a mode: a tier of the service, Anthropic's fast mode, batch.
@@ -141,6 +143,13 @@ def rate_card(
 def warm() -> None:
     """Import the price data and touch it, so that a later `price()` is quick. Takes ~0.3 s of CPU; thread-safe."""
     _find_model("openai", "gpt-4o-mini")
+
+
+def forget() -> None:
+    """Remember nothing of the price data: another may be in use from now on."""
+    _find_model.cache_clear()
+    version.cache_clear()
+    _cards.clear()
 
 
 @functools.cache
@@ -249,10 +258,8 @@ def _read_text(price: PriceText, divisor: int) -> Rate:
 
 
 def _rate_of(component: str, rates: Mapping[str, Rate]) -> Rate | None:
-    rate = rates.get(COMPONENTS[component])
-    if rate is None and component in _FALLBACK:
-        return _rate_of(_FALLBACK[component], rates)
-    return rate
+    names = (component, *_FALLBACK.get(component, ()))
+    return next((rates[key] for name in names if (key := COMPONENTS[name]) in rates), None)
 
 
 def _is_rate(key: str, value: Any) -> bool:

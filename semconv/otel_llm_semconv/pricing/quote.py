@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from ..usage import ESTIMATED, Usage
-from . import catalog, money
+from ..usage import ESTIMATED, Usage, sum_known
+from . import catalog, money, source
 from .catalog import COMPONENTS, SHOWN_AS
 
 if TYPE_CHECKING:
     from .contracts import Contract
+    from .source import PriceData
 
 #: Why a figure is what it is. The first five carry money, the others leave it NULL.
 EXACT: Final = "exact"
@@ -40,7 +41,7 @@ STATUSES: Final = (
 _CARDS_MAX: Final = 1024
 #: Parts that leave their whole where they have a rate of their own.
 _OUTPUT_PARTS: Final = ("reasoning", "audio_output", "image_output")
-_PARTS: Final = (*_OUTPUT_PARTS, "audio_input", "image_input", "cache_read_audio", "cache_read_image")
+_PARTS: Final = (*_OUTPUT_PARTS, "audio_input", "image_input")
 
 
 @dataclass(slots=True)
@@ -65,6 +66,18 @@ class Price:
     def components(self) -> dict[str, Decimal]:
         """USD by component, each with 12 decimal places."""
         return {component: money.dollars(pico) for component, pico in (self.picos or {}).items()}
+
+
+def use(data: PriceData) -> None:
+    """Price by this data from now on, in this process."""
+    source.override(data)
+    forget()
+
+
+def forget() -> None:
+    """Remember no rate."""
+    _cards.clear()
+    catalog.forget()
 
 
 def price_call(
@@ -196,8 +209,7 @@ def _shown(priced: Mapping[str, int]) -> dict[str, int]:
 def _units(usage: Usage, card: catalog.RateCard) -> dict[str, int | None]:
     """Disjoint unit counts: a part leaves its whole, unless it has no rate of its own (reasoning, audio).
 
-    Where it is not said what of the audio was cached, it can be in two parts at once: what is left of a whole is never
-    below zero.
+    Where nobody says how much of the audio was cached, it is at least what does not fit beside the cache.
     """
     own = card.rates
     whole_in, whole_out = usage.input_tokens, usage.output_tokens
@@ -205,8 +217,12 @@ def _units(usage: Usage, card: catalog.RateCard) -> dict[str, int | None]:
     reasoning = usage.reasoning_tokens if COMPONENTS["reasoning"] in own else None
     audio_in = usage.audio_input_tokens if COMPONENTS["audio_input"] in own else None
     audio_out = usage.audio_output_tokens if COMPONENTS["audio_output"] in own else None
+    fresh = None if whole_in is None else max(0, whole_in - (read or 0) - (write or 0))
+    if audio_in and fresh is not None:
+        audio_in = min(audio_in, fresh)
+        fresh -= audio_in
     return {
-        "input": None if whole_in is None else max(0, whole_in - (read or 0) - (write or 0) - (audio_in or 0)),
+        "input": fresh,
         "output": None if whole_out is None else max(0, whole_out - (reasoning or 0) - (audio_out or 0)),
         "cache_read": read,
         "cache_write": None if write is None else max(0, write - (write_1h or 0)),
@@ -222,16 +238,18 @@ def _units(usage: Usage, card: catalog.RateCard) -> dict[str, int | None]:
 def _media_units(usage: Usage, card: catalog.RateCard) -> dict[str, int | None]:
     """The units that change where pictures are counted apart, or what of a cache read was audio or pictures.
 
-    What is cached is in no other part then, and has the rate of cache reads unless there is one for its medium.
+    What is cached is a cache read and nothing else. What is not said to be cached fits beside the cache.
     """
     rated = {part: getattr(usage, f"{part}_tokens") for part in _PARTS if COMPONENTS[part] in card.rates}
-    heard, seen = rated.get("cache_read_audio"), rated.get("cache_read_image")
-    audio = _less(rated.get("audio_input"), usage.cache_read_audio_tokens)
-    image = _less(rated.get("image_input"), usage.cache_read_image_tokens)
+    heard, seen = usage.cache_read_audio_tokens, usage.cache_read_image_tokens
+    read = sum_known(heard, seen) if usage.cache_read_tokens is None else usage.cache_read_tokens
+    fresh = _less(usage.input_tokens, read, usage.cache_write_tokens)
+    audio = _fitted(_less(rated.get("audio_input"), heard), fresh)
+    image = _fitted(_less(rated.get("image_input"), seen), _less(fresh, audio))
     return {
-        "input": _less(usage.input_tokens, usage.cache_read_tokens, usage.cache_write_tokens, audio, image),
+        "input": _less(fresh, audio, image),
         "output": _less(usage.output_tokens, *(rated.get(part) for part in _OUTPUT_PARTS)),
-        "cache_read": _less(usage.cache_read_tokens, heard, seen),
+        "cache_read": _less(read, heard, seen),
         "audio_input": audio,
         "image_input": image,
         "image_output": rated.get("image_output"),
@@ -242,3 +260,7 @@ def _media_units(usage: Usage, card: catalog.RateCard) -> dict[str, int | None]:
 
 def _less(whole: int | None, *parts: int | None) -> int | None:
     return None if whole is None else max(0, whole - sum(part or 0 for part in parts))
+
+
+def _fitted(part: int | None, room: int | None) -> int | None:
+    return part if part is None or room is None else min(part, room)

@@ -61,9 +61,22 @@ def place() -> Path | None:
     return Path(home).expanduser() / "otel-llm" / "prices.json"
 
 
-@functools.cache
+_chosen: list[PriceData] = []
+
+
+def override(data: PriceData) -> None:
+    """Use this data in this process, whatever is in place. See `quote.use`."""
+    _chosen[:] = [data]
+
+
 def current() -> PriceData:
-    """The data in use. A file that cannot be read is warned of once, and what is bundled used instead."""
+    """The data in use."""
+    return _chosen[0] if _chosen else _in_place()
+
+
+@functools.cache
+def _in_place() -> PriceData:
+    """What is in place. A file that cannot be read is warned of once, and what is bundled used instead."""
     path = place()
     try:
         if path is not None and path.exists():

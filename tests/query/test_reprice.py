@@ -1,0 +1,83 @@
+"""Another figure beside the billed one: versioned, exact, and the billed one stays."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from otel_llm_semconv.pricing import quote, source
+
+from .conftest import Run, SmallLake, span
+
+CALL: dict[str, Any] = {"provider": "openai", "response_model": "gpt-4o-mini", "request_model": "gpt-4o-mini"}
+
+
+@pytest.fixture(autouse=True)
+def _own_prices() -> Any:
+    """What a run chose is forgotten afterwards."""
+    yield
+    source._chosen.clear()
+    quote.forget()
+
+
+@pytest.fixture
+def billed(lake: SmallLake) -> SmallLake:
+    lake.add(
+        [
+            span(1, cost="0.000255", **CALL, input_tokens=500, output_tokens=300, properties=[("ward", "3")]),
+            span(2, cost="0.5", **CALL, input_tokens=500, output_tokens=300),
+            span(3, cost=None, **CALL, cost_status="missing_usage"),
+            span(4, cost="1", provider="vllm", response_model="clinic-7b", input_tokens=10, output_tokens=10),
+            span(5, **CALL, input_tokens=500, output_tokens=300),
+            span(6, at=-86_400, cost="7", **CALL, input_tokens=500, output_tokens=300),
+        ]
+    )
+    return lake
+
+
+def test_the_difference_is_told_by_model_and_kept(billed: SmallLake, run: Run) -> None:
+    found = run("reprice", "--since", "2026-11-02", "--format", "json")
+    assert found.code == 0
+    assert [(row["model"], row["calls"], row["difference_usd"]) for row in found.json] == [
+        ("clinic-7b", 1, "-1.000000000000"),
+        ("gpt-4o-mini", 3, "-0.499745000000"),
+    ]
+    assert [(row["newly_priced"], row["no_longer_priced"]) for row in found.json] == [(0, 1), (0, 0)]
+    rows = run("sql", "SELECT right(row_id, 1), cost_usd, cost_status, billed_usd FROM repriced_costs ORDER BY ALL")
+    assert "missing_usage" in rows.out
+    kept = run("sql", "--format", "json", "SELECT cost_usd FROM repriced_costs ORDER BY row_id").json
+    assert [row["cost_usd"] for row in kept] == ["0.000255000000", "0.000255000000", None, None]
+    assert run("sql", "--format", "json", "SELECT sum(cost_usd) AS s FROM llm_calls").json == [{"s": "8.500255000000"}]
+
+
+def test_each_run_is_a_version_of_its_own(billed: SmallLake, run: Run, tmp_path: Path) -> None:
+    prices, contracts = tmp_path / "data.json", tmp_path / "contracts.toml"
+    model = {"id": "gpt-4o-mini", "match": {"equals": "gpt-4o-mini"}, "prices": {"input_mtok": 1, "output_mtok": 2}}
+    provider = {"id": "openai", "name": "OpenAI", "api_pattern": "x", "models": [model]}
+    prices.write_text(json.dumps([provider]))
+    contracts.write_text('[[contract]]\nname = "ward"\nproperty = { ward = "3" }\nmultiplier = "0.5"\n')
+    asked = ["--where", "model = 'gpt-4o-mini' AND cost_usd < 1"]
+    assert run("reprice", *asked).code == 0
+    (row,) = run("reprice", *asked, "--prices", str(prices), "--contracts", str(contracts), "--format", "json").json
+    assert Decimal(row["repriced_usd"]) == Decimal("0.00055") + Decimal("0.0011")
+    runs = run(
+        "sql", "--format", "json", "SELECT count(*) AS n, sum(cost_usd) AS s FROM repriced_costs GROUP BY run_id"
+    )
+    assert sorted((one["n"], one["s"]) for one in runs.json) == [(2, "0.000510000000"), (2, "0.001650000000")]
+    versions = run("sql", "--format", "json", "SELECT DISTINCT price_version AS v FROM repriced_costs ORDER BY v").json
+    assert [one["v"].split("-")[0] for one in versions] == ["genai", "prices", "prices"]
+    assert versions[-1]["v"].endswith("+ward")
+
+
+def test_nothing_is_kept_where_nothing_matches_or_prices_cannot_be_used(
+    billed: SmallLake, run: Run, tmp_path: Path
+) -> None:
+    assert run("reprice", "--since", "2027-01-01").err == "no calls match\n"
+    (tmp_path / "data.json").write_text("{}")
+    for name in ("data.json", "none.json"):
+        assert run("reprice", "--prices", str(tmp_path / name)).code == 2
+    assert run("sql", "--format", "json", "SELECT count(*) AS n FROM repriced_costs").json == [{"n": 0}]
