@@ -8,7 +8,6 @@ one.
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Final
 
@@ -27,8 +26,6 @@ _REPEATED_EVENTS: Final = 2  # where the last one repeats all
 #: Events at the end that may be of other kinds than those with a piece of text.
 _OTHER_EVENTS: Final = 3
 _SPACED: Final = b'" :'
-#: A chunk that begins with a piece and is longer may hold all that ends a stream, too. The shortest such has 340.
-_PIECE_BYTES: Final = 330
 
 
 class EventRecorder(Recorder):
@@ -41,11 +38,6 @@ class EventRecorder(Recorder):
         self._counts = call.counts_chunks
         self._waits = decoder is None and framing == EVENTS and not call.is_foreign
         self._end_mark = reader.END_MARK
-        if reader.PIECE_HEAD:
-            self.ends = bytes.startswith, reader.PIECE_HEAD, False, _PIECE_BYTES
-        elif reader.END_MARK:
-            look = bytes.endswith if reader.END_MARK_IS_TAIL else bytes.__contains__
-            self.ends = look, reader.END_MARK, True, sys.maxsize
         self.batch = 1  # until the first update has been timed
         self._keeps: list[bytes] | None = [] if call.captures and reader.REPEATS else None
         self._kept_bytes = 0
@@ -58,6 +50,9 @@ class EventRecorder(Recorder):
         self._first = b""  # the first events, where those at the end say all of it again
         self._template: Template | None = None
         self._pieces: list[bytes] = []  # of the template, not read yet
+
+    def _may_end(self, chunk: bytes) -> bool:
+        return self._reader.PLAIN.is_head or (bool(self._end_mark) and self._end_mark in chunk)
 
     def read(self) -> None:
         if not self._may_wait(self.chunks[-1]):
@@ -177,7 +172,7 @@ class EventRecorder(Recorder):
         if self._reader.is_update(events):
             self._call.time_to_first_chunk_s = (time.perf_counter_ns() - self._sent_ns) / 1e9
             if not self._call.is_foreign:  # whose owner may end it before the body is closed
-                self.batch = BATCH_CHUNKS
+                self.batch, self.plain = BATCH_CHUNKS, self._reader.PLAIN
                 self._skips = not self._has_choices
 
     def _fold(self, block: bytes) -> None:

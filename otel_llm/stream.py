@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from itertools import filterfalse, islice
 from typing import Any, Final, Protocol
 
 from .driver import Call
 from .failures import guarded, swallow
 from .finisher import finisher
+from .wire import NONE, Plain
 
 #: Chunks are read together, so many at a time.
 BATCH_CHUNKS: Final = 128
 #: Limit on what is kept of a document that is no stream, and of events that may be needed later.
 DOCUMENT_BYTES_MAX: Final = 32 * 1024 * 1024
-_NEVER: Final = b"\0never"
-#: Whether a chunk may hold the end of a stream: where it does, what the function says of it and the bytes, or it is
-#: longer than so many bytes.
-Look = tuple[Callable[[bytes, bytes], bool], bytes, bool, int]
-
 #: Bodies that are still being read: what is left of them at the end of the process is ended then.
 live: Final[set[Recorder]] = set()
 
@@ -38,7 +34,7 @@ class Recorder(ABC):
     Who tells it of the body guards it: a fault in `feed` goes to `give_up`.
 
     Chunks are collected and read together: the app waits for its next chunk, not for us. `chunks` are those that wait,
-    `read` is due where they are `batch` or more, or where the newest may be the last.
+    `read` is due where they are `batch` or more, or where the newest may be the last; a plain one is not.
     """
 
     def __init__(self, call: Call, decoder: Decoder | None, sent_ns: int, *, ends_call: bool) -> None:
@@ -49,15 +45,24 @@ class Recorder(ABC):
         self._done = False
         self.chunks: Final[list[bytes]] = []
         self.batch = BATCH_CHUNKS
-        self.ends: Look = bytes.endswith, _NEVER, True, sys.maxsize
+        self.plain: Plain = NONE
         live.add(self)
 
     def feed(self, chunk: bytes) -> None:
         """Take a copy of what the app is about to read."""
         self.chunks.append(chunk)
-        look, mark, found, size_max = self.ends
-        if len(self.chunks) >= self.batch or look(chunk, mark) is found or len(chunk) > size_max:
+        above, bytes_max, place, byte = self.plain
+        if len(self.chunks) >= self.batch or not above < len(chunk) <= bytes_max or chunk[place] != byte:
+            self.look(chunk)
+
+    def look(self, newest: bytes) -> None:
+        """Read where enough chunks wait, or where the newest may be the last."""
+        if len(self.chunks) >= self.batch or self._may_end(newest):
             self.read()
+
+    def _may_end(self, chunk: bytes) -> bool:
+        """Whether this chunk, which is not plain, may be the last that the app reads."""
+        return False
 
     def read(self) -> None:
         """Read the chunks that wait, or leave them for later where that loses nothing."""
@@ -174,18 +179,20 @@ class BinaryRecorder(Recorder):
 
 def tee(chunks: Iterable[bytes], recorder: Recorder) -> Iterator[bytes]:
     """The chunks of a body, each as it came, with a copy for the recorder."""
-    copies, (look, mark, found, size_max) = recorder.chunks, recorder.ends
-    keep = copies.append
+    copies = recorder.chunks
+    kept = filterfalse(copies.append, chunks)  # keeps each and, as `append` answers None, lets it pass
     try:
-        for chunk in chunks:
-            keep(chunk)
-            # as `feed` does it, without a call for each chunk
-            if len(copies) >= recorder.batch or look(chunk, mark) is found or len(chunk) > size_max:
-                try:
-                    recorder.read()
-                except Exception as error:
-                    recorder.give_up(error)
-            yield chunk
+        chunk: bytes | None = b""
+        while chunk is not None:
+            chunk, (above, bytes_max, place, byte) = None, recorder.plain
+            for chunk in islice(kept, BATCH_CHUNKS):
+                # as `feed` does it, without a call for each chunk
+                if not above < len(chunk) <= bytes_max or chunk[place] != byte:
+                    _look(recorder, chunk)
+                    above, bytes_max, place, byte = recorder.plain
+                yield chunk
+            if len(copies) >= recorder.batch:
+                _look(recorder, b"")
     except GeneratorExit:
         raise
     except BaseException as error:
@@ -197,12 +204,14 @@ def tee(chunks: Iterable[bytes], recorder: Recorder) -> Iterator[bytes]:
 async def tee_async(body: AsyncIterable[bytes], recorder: Recorder) -> AsyncIterator[bytes]:
     """As `tee`. A body that was read in part is closed in the task that read it, not later in the loop's own."""
     chunks = body.__aiter__()
+    keep, copies = recorder.chunks.append, recorder.chunks
+    above, bytes_max, place, byte = recorder.plain
     try:
         async for chunk in chunks:
-            try:
-                recorder.feed(chunk)
-            except Exception as error:
-                recorder.give_up(error)
+            keep(chunk)
+            if len(copies) >= recorder.batch or not above < len(chunk) <= bytes_max or chunk[place] != byte:
+                _look(recorder, chunk)
+                above, bytes_max, place, byte = recorder.plain
             yield chunk
     except GeneratorExit:
         raise
@@ -214,6 +223,14 @@ async def tee_async(body: AsyncIterable[bytes], recorder: Recorder) -> AsyncIter
     finally:
         if hasattr(chunks, "aclose"):
             await chunks.aclose()
+
+
+def _look(recorder: Recorder, newest: bytes) -> None:
+    """Have the newest chunk looked at. Never raises."""
+    try:
+        recorder.look(newest)
+    except Exception as error:
+        recorder.give_up(error)
 
 
 def read_document(call: Call, content: bytes) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 from opentelemetry.util.types import AttributeValue
 
@@ -98,6 +98,27 @@ class Content:
     tool_definitions: list[Any] | None = None
 
 
+class Plain(NamedTuple):
+    """Chunks of a stream that surely do not end it: of more than `above` bytes, not more than `bytes_max`, with this
+    byte in that place. The app's thread gets hundreds of them a call, so no function is called for one.
+    """
+
+    above: int
+    bytes_max: int
+    place: int = 0
+    byte: int = 0
+
+    @property
+    def is_head(self) -> bool:
+        """True where the place is one at the beginning of a chunk: what is not plain is no piece of text then."""
+        return self.place > 0
+
+
+NONE: Final = Plain(-1, -1)
+#: A chunk with a piece of text is shorter; one that ends a stream as well has 340 bytes or more.
+PIECE_BYTES_MAX: Final = 330
+
+
 class Reader(ABC):
     """One wire format: the base of every provider reader; see `providers/openai_chat.py` for the plainest one.
 
@@ -108,11 +129,8 @@ class Reader(ABC):
     PROVIDER: ClassVar[str] = ""
     #: By what the chunk that ends a stream is known: time to read. `is_last` decides.
     END_MARK: ClassVar[bytes] = b""
-    #: True where the mark, if it is there, is the end of its chunk: quicker than to search for it.
-    END_MARK_IS_TAIL: ClassVar[bool] = False
-    #: How chunks begin that hold a piece of text: quicker still, the mark is searched for in the others and in those
-    #: that are too long for one piece only.
-    PIECE_HEAD: ClassVar[bytes] = b""
+    #: Chunks in which the mark need not be searched for.
+    PLAIN: ClassVar[Plain] = NONE
     #: How events begin that say nothing.
     EMPTY_HEADS: ClassVar[tuple[bytes, ...]] = ()
     #: One of them stands in every streamed event that is more than a piece of content. None: every event is read.

@@ -15,7 +15,7 @@ from opentelemetry.util.types import AttributeValue
 from otel_llm_semconv import attributes as a
 from otel_llm_semconv.usage import Usage, count, inclusive_input, sum_known
 
-from ..wire import Answer, Content, Json, Reader, Request, items, mapping, read_numbers, text
+from ..wire import PIECE_BYTES_MAX, Answer, Content, Json, Plain, Reader, Request, items, mapping, read_numbers, text
 from . import anthropic_content
 
 _NUMBERS: Final = {
@@ -39,7 +39,7 @@ class AnthropicMessages(Reader):
 
     PROVIDER = "anthropic"
     END_MARK = b"event: message_stop"
-    PIECE_HEAD = b"event: content_block_delta"
+    PLAIN = Plain(22, PIECE_BYTES_MAX, 22, ord("e"))  # `event: content_block_delta` alone has an e there
     EMPTY_HEADS = (b"event: ping", b"event: content_block_stop")
     #: `message_start`, `message_delta`, `message_stop` and errors; not the blocks of content between them.
     MARKS = (b"message_", b'"error"')

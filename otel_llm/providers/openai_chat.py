@@ -7,6 +7,7 @@ a count their own way, or say what a call costs, are read here too: their names 
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Final
 
 from opentelemetry.util.types import AttributeValue
@@ -22,6 +23,7 @@ from ..wire import (
     Answer,
     Content,
     Json,
+    Plain,
     Reader,
     Request,
     items,
@@ -65,7 +67,7 @@ class OpenAIChat(Reader):
 
     PROVIDER = "openai"
     END_MARK = b"[DONE]\n\n"
-    END_MARK_IS_TAIL = True
+    PLAIN = Plain(2, sys.maxsize, -3, ord("}"))  # the mark is the end of its chunk
     #: Content chunks spell the first two keys as null, or not at all.
     MARKS = (b'"finish_reason":"', b'"finish_reason": "', b'"usage":{', b'"usage": {', b'"error"', _DONE)
     PIECE = b'"delta":{"content":"'

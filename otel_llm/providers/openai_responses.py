@@ -15,7 +15,7 @@ from opentelemetry.util.types import AttributeValue
 from otel_llm_semconv import attributes as a
 from otel_llm_semconv.usage import Usage, counts
 
-from ..wire import Answer, Content, Json, Reader, Request, items, mapping, read_numbers, text
+from ..wire import PIECE_BYTES_MAX, Answer, Content, Json, Plain, Reader, Request, items, mapping, read_numbers, text
 from . import openai_responses_content as contents
 from .openai_chat import IMAGES, add_images, read_cost, read_error, read_who
 
@@ -41,7 +41,7 @@ class OpenAIResponses(Reader):
 
     PROVIDER = "openai"
     END_MARK = b"event: response.completed"
-    PIECE_HEAD = b"event: response.output_text.delta"
+    PLAIN = Plain(16, PIECE_BYTES_MAX, 16, ord("o"))  # `event: response.output_...`; the last one is longer
     MARKS = (
         b"response.completed",
         b"response.failed",

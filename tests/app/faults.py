@@ -51,6 +51,7 @@ EXCEPTIONS: Final[dict[str, str]] = {
     "propagation:strip_leaving": "a guard",
     "score:score": "a guard",
     "sdk_calls:_wrap.<locals>.hooked*": "a hook: calls a guard, and the SDK's method inside `with`",
+    "stream:_look": "a guard",
     "stream:tee*": "the app's body: calls guards",
     "surrounding:Surrounding.__*__": "calls guards",
     "surrounding:Surrounding._decorate.<locals>.*": "the app's function inside `with`",
