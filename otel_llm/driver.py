@@ -104,7 +104,7 @@ class Driver:
 
         Made `inside` a foreign span of the same call, it is the one that counts.
         """
-        attributes = clean_attributes(_request_attributes(target, request, host, port))
+        attributes = _request_attributes(target, request, host, port)
         if inside is not None:
             attributes[a.CONTINUES] = trace.format_span_id(inside.get_span_context().span_id)
             context = trace.set_span_in_context(inside, context)
@@ -372,7 +372,8 @@ class Call:
         if answer.model:
             found[a.RESPONSE_MODEL] = answer.model
         if answer.finish_reasons:
-            found[a.RESPONSE_FINISH_REASONS] = tuple(reason for _, reason in sorted(answer.finish_reasons.items()))
+            reasons = answer.finish_reasons
+            found[a.RESPONSE_FINISH_REASONS] = tuple([reasons[index] for index in sorted(reasons)])
         if self.time_to_first_chunk_s is not None:
             found[a.RESPONSE_TIME_TO_FIRST_CHUNK] = self.time_to_first_chunk_s
         if self.attempts > 1:
@@ -470,6 +471,7 @@ def _name(operation: str, model: str | None) -> str:
 
 
 def _request_attributes(target: Target, request: Request, host: str, port: int | None) -> dict[str, AttributeValue]:
+    """What is known when the call starts, clean: what comes from outside may be anything."""
     attributes: dict[str, AttributeValue] = {
         a.OPERATION: request.operation,
         a.PROVIDER: target.provider,
@@ -477,17 +479,14 @@ def _request_attributes(target: Target, request: Request, host: str, port: int |
     }
     if port is not None:
         attributes[a.SERVER_PORT] = port
-    if request.model:
-        attributes[a.REQUEST_MODEL] = request.model
     if request.stream:
         attributes[a.REQUEST_STREAM] = True
-    attributes.update(request.attributes)
+    said = {a.REQUEST_MODEL: request.model, **request.attributes} if request.model else request.attributes
+    attributes.update(clean_attributes(said))
     return attributes
 
 
 def _fill(span: Span, attributes: dict[str, AttributeValue]) -> None:
     """Say on a foreign span what its owner has not said yet, and who bills: some name themselves there."""
     own = (span.attributes or {}) if isinstance(span, ReadableSpan) else {}
-    span.set_attributes(
-        clean_attributes({key: value for key, value in attributes.items() if key not in own or key == a.PROVIDER})
-    )
+    span.set_attributes({key: value for key, value in attributes.items() if key not in own or key == a.PROVIDER})

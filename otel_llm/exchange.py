@@ -12,8 +12,8 @@ from contextvars import ContextVar, Token
 from typing import Any, Final, NamedTuple, Protocol
 
 from opentelemetry import context as otel_context
-from opentelemetry import trace
 from opentelemetry.context import _SUPPRESS_HTTP_INSTRUMENTATION_KEY, _SUPPRESS_INSTRUMENTATION_KEY, Context
+from opentelemetry.trace.propagation import _SPAN_KEY
 
 from .coexistence import lets_through
 from .driver import Call, Driver
@@ -335,10 +335,10 @@ class Exchanges:
         return exchange
 
     def _context(self, call: Call, leaving: Leaving, context: Context) -> Context:
-        values: dict[str, object] = {**context, LEAVING: leaving}
+        values: dict[str, object] = {**context, LEAVING: leaving, _SPAN_KEY: call.span}
         if not self._http_spans:
             values[_SUPPRESS_HTTP_INSTRUMENTATION_KEY] = True
-        return trace.set_span_in_context(call.span, Context(values))
+        return Context(values)
 
 
 def _is_handed_down(under_way: object, asked: Leaving) -> bool:

@@ -9,6 +9,7 @@ nothing where the context carries our private mark.
 from __future__ import annotations
 
 from collections.abc import MutableMapping
+from operator import itemgetter
 from typing import Any, Final
 
 from opentelemetry import context as otel_context
@@ -28,6 +29,7 @@ from .failures import swallow
 #: Headers of W3C trace context and baggage.
 HEADERS: Final = frozenset({"traceparent", "tracestate", "baggage"})
 _RAW_HEADERS: Final = frozenset(name.encode() for name in HEADERS)
+_NAME: Final = itemgetter(0)
 _AUTHORIZATION: Final = "authorization"
 _AWS: Final = "AWS4-"
 _SIGNED_HEADERS: Final = "SignedHeaders="
@@ -77,7 +79,7 @@ def remove_guard() -> None:
 def strip(headers: MutableMapping[str, Any]) -> None:
     """Take the trace headers off a request, but for those that it is signed with (AWS): without them it is refused."""
     raw = getattr(headers, "raw", None)  # httpx's own list: a third of the work of going through its names
-    if raw is not None and _RAW_HEADERS.isdisjoint([name.lower() for name, _ in raw]):
+    if raw is not None and _RAW_HEADERS.isdisjoint(map(bytes.lower, map(_NAME, raw))):
         return
     if not HEADERS.isdisjoint(map(str.lower, headers)):
         for name in HEADERS - _signed(headers):

@@ -217,10 +217,10 @@ def items(value: Any) -> list[Json]:
 
 def read_numbers(body: Json, names: Mapping[str, str], found: dict[str, AttributeValue]) -> None:
     """Those of these keys whose values are numbers, by the names of their attributes."""
-    for key, name in names.items():
-        value = body.get(key)
-        if value is not None and (type(value) is int or type(value) is float):
-            found[name] = value
+    for key in filter(body.__contains__, names):
+        value = body[key]
+        if type(value) is int or type(value) is float:
+            found[names[key]] = value
 
 
 def number(value: Any) -> int | float | None:

@@ -17,6 +17,7 @@ from ..patching import patch, when_imported
 from ..propagation import strip_leaving
 from ..recognition import Body
 from ..stream import Decoder, Recorder, tee, tee_async
+from .headers import RawHeaders
 
 MODULES: Final = ("httpx", "httpx2")
 #: Where a client hands a request to its transport. Private: without it the app's own hooks have the last word.
@@ -136,8 +137,9 @@ def _receive(exchange: Passage, response: Any, tees: _Tees) -> None:
         if not exchange.is_recording:
             return
         if not hasattr(response, "_content"):
-            decoder = _decoder(response)
-            recorder = exchange.record(response.status_code, response.headers, decoder)
+            headers = RawHeaders(response.headers.raw)
+            decoder = _decoder(response, headers)
+            recorder = exchange.record(response.status_code, headers, decoder)
             kind = tees.hiding if exchange.hides_usage and decoder is None else tees.plain
             response.stream = kind(response.stream, recorder)
         else:
@@ -148,9 +150,9 @@ def _receive(exchange: Passage, response: Any, tees: _Tees) -> None:
         exchange.give_up(error)
 
 
-def _decoder(response: Any) -> Decoder | None:
+def _decoder(response: Any, headers: RawHeaders) -> Decoder | None:
     """A decoder of our own for a copy of the body: the response keeps its own, which has state."""
-    if response.headers.get("content-encoding", "identity") == "identity":
+    if headers.get("content-encoding", "identity") == "identity":
         return None
     twin = type(response)(200, headers=response.headers, stream=response.stream)
     decoder: Decoder = twin._get_content_decoder()

@@ -7,8 +7,9 @@ The rules (DESIGN of the project, GenAI conventions): `input_tokens` includes ca
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import compress, repeat
 from typing import Any, Final
 
 from . import attributes as a
@@ -54,9 +55,9 @@ class Usage:
 
     def is_consistent(self) -> bool:
         """False where a count is negative or a part exceeds its whole: such usage is reported, but has no price."""
-        for number in _COUNTS(self):
-            if number is not None and not 0 <= number < _INT64_END:
-                return False
+        known = [*filter(None, _COUNTS(self))]
+        if known and not (min(known) > 0 and max(known) < _INT64_END):
+            return False
         whole_in, whole_out, written = self.input_tokens, self.output_tokens, self.cache_write_tokens
         written_1h = self.cache_write_1h_tokens
         if written_1h is not None and written is not None and written_1h > written:
@@ -113,6 +114,7 @@ ATTRIBUTE_OF: Final[Mapping[str, str]] = {
 }
 FIELDS: Final = tuple(field.name for field in fields(Usage))
 _COUNTS: Final = operator.attrgetter(*FIELDS)
+_PLAIN: Final = frozenset({int, type(None)})
 _ATTRIBUTES: Final = tuple(ATTRIBUTE_OF[name] for name in FIELDS)
 
 
@@ -130,8 +132,12 @@ def count(value: Any) -> int | None:
     return value if isinstance(value, int) and -_INT64_END <= value < _INT64_END else None
 
 
-def counts(*values: Any) -> list[int | None]:
-    """Each as `count` has it, in one go."""
+def counts(*values: Any) -> Sequence[int | None]:
+    """Each as `count` has it, in one go: nearly always all of them are plain."""
+    if _PLAIN.issuperset(map(type, values)):
+        known = [*filter(None, values)]
+        if not known or (min(known) >= -_INT64_END and max(known) < _INT64_END):
+            return values
     return [value if value is None else count(value) for value in values]
 
 
@@ -156,7 +162,8 @@ def added(one: Usage, other: Usage) -> Usage:
 
 def to_attributes(usage: Usage) -> dict[str, int]:
     """The span attributes of the counts that are known."""
-    return {name: value for name, value in zip(_ATTRIBUTES, _COUNTS(usage), strict=True) if value is not None}
+    found = _COUNTS(usage)
+    return dict(compress(zip(_ATTRIBUTES, found, strict=True), map(operator.is_not, found, repeat(None))))
 
 
 def from_attributes(attributes: Mapping[str, Any]) -> Usage:
