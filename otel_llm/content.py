@@ -109,24 +109,13 @@ class Capture:
         self._redactor = _redactor(settings)
         self._uploader = open_uploader(settings.content_upload)
         self._uploads_binary = settings.content_upload_binary
-
-    @property
-    def reads(self) -> bool:
-        """True where content has to be read at all."""
-        return self.mode is not Mode.NO_CONTENT or self._uploader is not None
-
-    @property
-    def on_span(self) -> bool:
-        """True where spans carry content."""
-        return self.mode.on_span
-
-    @property
-    def on_event(self) -> bool:
-        """True where `emit` emits."""
-        return self.mode.on_event
+        self.on_span: Final = self.mode.on_span  # spans carry content
+        self.on_event: Final = self.mode.on_event  # `emit` emits
+        self.reads: Final = self.on_span or self.on_event or self._uploader is not None  # content has to be read at all
 
     def attributes(self, content: Content) -> dict[str, AttributeValue]:
         """What a span carries of the content: JSON texts, references to what was stored, the names of what was cut.
+        All of it can be encoded.
 
         Raises whatever a hook of the user's raises; nothing of the content is recorded or stored then.
         """

@@ -341,7 +341,7 @@ class Call:
                 swallow("price", fault)
         content = guarded(self._read_content) if self._driver.capture.reads else None
         if content is not None:
-            found.update(clean_attributes(guarded(self._driver.capture.attributes, content) or {}))
+            found.update(guarded(self._driver.capture.attributes, content) or {})
         if self._owned:
             write(self.span, found)
         else:

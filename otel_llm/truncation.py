@@ -81,6 +81,10 @@ def size_bytes(text: str) -> int:
 
 def _is_clearly_longer(value: Any, bytes_max: int) -> bool:
     """True where the texts of the messages alone are longer: what is to be cut is then never written whole."""
+    try:  # messages, as most are
+        return sum([len(part["content"]) for item in value for part in item["parts"]]) > bytes_max
+    except (KeyError, TypeError):
+        pass
     chars = len(value) if isinstance(value, str) else 0
     for item in value if isinstance(value, list) else ():
         if isinstance(item, dict):

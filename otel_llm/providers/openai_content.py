@@ -13,6 +13,8 @@ from ..wire import Answer, Content, Json, items, mapping, text
 #: The provider's reasons in the conventions' words, in messages only: the attribute keeps what the provider said.
 _REASONS: Final = {"tool_calls": "tool_call", "function_call": "tool_call"}
 _ROLES: Final = {"developer": "system", "function": "tool"}
+#: Keys of a message that hold more than its content.
+_BESIDES: Final = frozenset({"audio", "images", "reasoning", "reasoning_content", "refusal", "tool_calls"})
 #: In messages, where the schema asks for a reason: of an answer that was interrupted.
 _NO_REASON: Final = "error"
 
@@ -115,10 +117,11 @@ def _read_message(message: Json) -> dict[str, Any]:
 
 
 def _parts(message: Json) -> list[dict[str, Any]]:
+    if isinstance(content := message.get("content"), str) and _BESIDES.isdisjoint(message):
+        return [{"type": "text", "content": content}]
     parts: list[dict[str, Any]] = []
     if thought := text(message.get("reasoning_content")) or text(message.get("reasoning")):
         parts.append({"type": "reasoning", "content": thought})
-    content = message.get("content")
     if isinstance(content, str):
         parts.append({"type": "text", "content": content})
     else:
