@@ -36,10 +36,14 @@ def add_message(answer: Answer, index: int, message: Json) -> None:
 def add_delta(answer: Answer, index: int, delta: Json) -> None:
     """Keep a piece of a streamed choice: texts grow, tool calls grow by their own index."""
     state = answer.parts.setdefault(index, {"text": [], "reasoning": [], "audio": [], "calls": {}})
-    for key in ("content", "refusal"):
-        if piece := text(delta.get(key)):
-            state["text"].append(piece)
-    if isinstance(content := delta.get("content"), list):
+    content = delta.get("content")
+    if piece := text(content):
+        state["text"].append(piece)
+    if _BESIDES.isdisjoint(delta) and not isinstance(content, list):
+        return
+    if piece := text(delta.get("refusal")):
+        state["text"].append(piece)
+    if isinstance(content, list):
         _add_parts(state, items(content))
     if thought := text(delta.get("reasoning_content")) or text(delta.get("reasoning")):
         state["reasoning"].append(thought)

@@ -39,6 +39,25 @@ REQUEST_ENCODING_FORMATS: Final = "gen_ai.request.encoding_formats"
 EMBEDDINGS_DIMENSION_COUNT: Final = "gen_ai.embeddings.dimension.count"
 REQUEST_REASONING_LEVEL: Final = "gen_ai.request.reasoning.level"
 OPENAI_REQUEST_SERVICE_TIER: Final = "openai.request.service_tier"
+#: How an answer is asked for: nothing that a sampler or a processor needs to know when the call starts.
+REQUEST_PARAMETERS: Final = frozenset(
+    {
+        EMBEDDINGS_DIMENSION_COUNT,
+        OPENAI_REQUEST_SERVICE_TIER,
+        OUTPUT_TYPE,
+        REQUEST_CHOICE_COUNT,
+        REQUEST_ENCODING_FORMATS,
+        REQUEST_FREQUENCY_PENALTY,
+        REQUEST_MAX_TOKENS,
+        REQUEST_PRESENCE_PENALTY,
+        REQUEST_REASONING_LEVEL,
+        REQUEST_SEED,
+        REQUEST_STOP_SEQUENCES,
+        REQUEST_TEMPERATURE,
+        REQUEST_TOP_K,
+        REQUEST_TOP_P,
+    }
+)
 BEDROCK_GUARDRAIL_ID: Final = "aws.bedrock.guardrail.id"
 BEDROCK_KNOWLEDGE_BASE_ID: Final = "aws.bedrock.knowledge_base.id"
 
