@@ -107,7 +107,8 @@ class Driver:
     ) -> Span:
         """A span of ours, begun now or at a time that has passed, in the running context or another.
 
-        `said` is what it says of the request from the start on. Made `inside` a foreign span of the same call, it is the one that counts.
+        `said` is what it says of the request from the start on. Made `inside` a foreign span of the same call, it is
+        the one that counts.
         """
         attributes = _request_attributes(target, request, host, port, said)
         if inside is not None:

@@ -135,8 +135,7 @@ class EventRecorder(Recorder):
             self._time(events)
         else:
             blocks = events.split(separator)
-            for block in blocks[-self._last_events :] if self._skips and not self._parses_all else blocks:
-                self._see(block)
+            self._see(blocks[-self._last_events :] if self._skips and not self._parses_all else blocks)
         if self._saw_last:
             self._end(None, exhausted=True)
 
@@ -158,14 +157,16 @@ class EventRecorder(Recorder):
         says = b"{" in events  # more than a comment
         return says and _SPACED not in events and reader.END_MARK.rstrip() not in events
 
-    def _see(self, event: bytes) -> None:
-        if self._call.time_to_first_chunk_s is None:
-            self._time(event)
-        is_first = not (self._seen or self._first)
-        if event.startswith(self._reader.EMPTY_HEADS):
-            return
-        if is_first or self._parses_all or any(map(event.__contains__, self._reader.MARKS)):
-            self._fold(event)
+    def _see(self, blocks: list[bytes]) -> None:
+        empty, marks = self._reader.EMPTY_HEADS, self._reader.MARKS
+        for block in blocks:
+            if self._call.time_to_first_chunk_s is None:
+                self._time(block)
+            if block.startswith(empty):
+                continue
+            # the first that says something is read in any case
+            if self._parses_all or any(map(block.__contains__, marks)) or not (self._seen or self._first):
+                self._fold(block)
 
     def _time(self, events: bytes) -> None:
         """Take the time of the first update, if it is there. From then on chunks are read together."""
@@ -194,7 +195,7 @@ class EventRecorder(Recorder):
     def _is_complete(self, exhausted: bool) -> bool:
         """An end mark, or the end of a body that said why it stopped, or that could not be read at all."""
         if exhausted and (rest := self._events.rest()):
-            self._see(rest)
+            self._see([rest])
         answer = self._call.answer
         if self._first and not (self._saw_last and answer.id and answer.finish_reasons and answer.usage):
             self._read_first()

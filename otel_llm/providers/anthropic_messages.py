@@ -13,7 +13,7 @@ from typing import Final
 from opentelemetry.util.types import AttributeValue
 
 from otel_llm_semconv import attributes as a
-from otel_llm_semconv.usage import Usage, count, inclusive_input, sum_known
+from otel_llm_semconv.usage import Usage, counts, inclusive_input, sum_known
 
 from ..wire import PIECE_BYTES_MAX, Answer, Content, Json, Plain, Reader, Request, items, mapping, read_numbers, text
 from . import anthropic_content
@@ -85,20 +85,27 @@ class AnthropicMessages(Reader):
             anthropic_content.add_event(answer, event)
 
     def read_usage(self, usage: Json) -> Usage:
-        read = count(usage.get("cache_read_input_tokens"))
         lived = mapping(usage.get("cache_creation"))
-        write_1h = count(lived.get("ephemeral_1h_input_tokens"))
-        write = count(usage.get("cache_creation_input_tokens"))
+        asked, made, read, write, write_5m, write_1h, thought, searches = counts(
+            usage.get("input_tokens"),
+            usage.get("output_tokens"),
+            usage.get("cache_read_input_tokens"),
+            usage.get("cache_creation_input_tokens"),
+            lived.get("ephemeral_5m_input_tokens"),
+            lived.get("ephemeral_1h_input_tokens"),
+            mapping(usage.get("output_tokens_details")).get("thinking_tokens"),
+            mapping(usage.get("server_tool_use")).get("web_search_requests"),
+        )
         if write is None:
-            write = sum_known(count(lived.get("ephemeral_5m_input_tokens")), write_1h)
+            write = sum_known(write_5m, write_1h)
         return Usage(
-            input_tokens=inclusive_input(count(usage.get("input_tokens")), read, write),
-            output_tokens=count(usage.get("output_tokens")),
+            input_tokens=inclusive_input(asked, read, write),
+            output_tokens=made,
             cache_read_tokens=read,
             cache_write_tokens=write,
             cache_write_1h_tokens=write_1h,
-            reasoning_tokens=count(mapping(usage.get("output_tokens_details")).get("thinking_tokens")),
-            web_searches=count(mapping(usage.get("server_tool_use")).get("web_search_requests")),
+            reasoning_tokens=thought,
+            web_searches=searches,
         )
 
     def response_attributes(self, answer: Answer) -> dict[str, AttributeValue]:
@@ -153,6 +160,8 @@ def _read_message(message: Json, answer: Answer) -> None:
 
 def _add_usage(body: Json, answer: Answer) -> None:
     usage = mapping(body.get("usage"))
+    if not usage:
+        return
     if None in usage.values():  # says nothing, and must not unsay what an earlier event said
         usage = {key: value for key, value in usage.items() if value is not None}
     answer.usage.update(usage)

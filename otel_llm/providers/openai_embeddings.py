@@ -7,7 +7,7 @@ from typing import Final
 from opentelemetry.util.types import AttributeValue
 
 from otel_llm_semconv import attributes as a
-from otel_llm_semconv.usage import Usage, count
+from otel_llm_semconv.usage import Usage, count, counts
 
 from ..wire import Answer, Json, Reader, Request, mapping, parse, text
 from .openai_chat import deployment, read_cost, read_error, read_who
@@ -46,12 +46,11 @@ class OpenAIEmbeddings(Reader):
             read_error(error, answer)
 
     def read_usage(self, usage: Json) -> Usage:
-        details = usage.get("prompt_tokens_details")
-        return Usage(
-            input_tokens=count(usage.get("prompt_tokens")),
-            output_tokens=count(usage.get("completion_tokens")),
-            cache_read_tokens=count(details.get("cached_tokens")) if isinstance(details, dict) else None,
+        details = mapping(usage.get("prompt_tokens_details"))
+        asked, made, read = counts(
+            usage.get("prompt_tokens"), usage.get("completion_tokens"), details.get("cached_tokens")
         )
+        return Usage(input_tokens=asked, output_tokens=made, cache_read_tokens=read)
 
 
 def without_data(content: bytes) -> Json:
