@@ -180,15 +180,16 @@ def _read_headers(data: bytes) -> dict[str, str]:
     return found
 
 
+#: An event as most are: one line of data, perhaps a name before it.
+_usual: Final = re.compile(rb"(?:event:[^\n]*+\n)?data: ([^\n]++)").fullmatch
+
+
 def event_data(block: bytes) -> bytes:
     """The data of an event's block, its lines joined; a line that is JSON itself is data."""
-    if block.startswith(b"data: ") and b"\n" not in block:
-        return block[6:]
+    if (usual := _usual(block)) is not None:
+        return usual[1]
     if block.startswith(b"{"):
         return block
-    name, _, data = block.partition(b"\ndata: ")  # a named event, as most have it
-    if data and b"\n" not in data and name.startswith(b"event:") and b"\n" not in name:
-        return data
     lines = (line.partition(b":") for line in block.split(b"\n"))
     return b"\n".join(value.removeprefix(b" ") for name, _, value in lines if name == b"data")
 
@@ -198,9 +199,10 @@ _TEXT: Final = rb'[^"\\]*+(?:\\.[^"\\]*+)*+'
 _text: Final = re.compile(_TEXT)
 #: What varies behind a text without meaning anything: padding.
 _NOISE: Final = (b',"obfuscation":"', b',"p":"', b" ")
-#: So much of what stands before a text has to be the same, at its beginning and right before the text.
+#: So much of what stands before a text has to be the same, at its beginning and right before the text: the text's own
+#: key. A text of another choice or block is not told from it, but never follows without an event of another kind.
 _HEAD_BYTES: Final = 8
-_MARK_BYTES: Final = 40
+_MARK_BYTES: Final = 12
 
 
 class Template:

@@ -15,7 +15,7 @@ from .finisher import finisher
 from .wire import NONE, Plain
 
 #: Chunks are read together, so many at a time.
-BATCH_CHUNKS: Final = 128
+BATCH_CHUNKS: Final = 256
 #: Limit on what is kept of a document that is no stream, and of events that may be needed later.
 DOCUMENT_BYTES_MAX: Final = 32 * 1024 * 1024
 #: Bodies that are still being read: what is left of them at the end of the process is ended then.
