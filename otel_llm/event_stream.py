@@ -9,6 +9,7 @@ one.
 from __future__ import annotations
 
 import time
+from operator import methodcaller
 from typing import Final
 
 from otel_llm_semconv import attributes as a
@@ -47,6 +48,7 @@ class EventRecorder(Recorder):
         self._last_events = _REPEATED_EVENTS if reader.REPEATS else _LAST_EVENTS
         self._has_choices = a.REQUEST_CHOICE_COUNT in call.request.attributes  # several, which end one after the other
         self._skips = False  # True once all but the last events are known to be pieces of content
+        self._head = 0  # chunks at the beginning that wait to be read
         self._first = b""  # the first events, where those at the end say all of it again
         self._template: Template | None = None
         self._pieces: list[bytes] = []  # of the template, not read yet
@@ -63,9 +65,13 @@ class EventRecorder(Recorder):
             return False
         if self._end_mark and self._end_mark in newest:
             return False
+        if self._call.time_to_first_chunk_s is not None:
+            return len(self.chunks) < self.batch or self._settle()
+        self._time(newest)
         if self._call.time_to_first_chunk_s is None:
-            return len(self.chunks) < BATCH_CHUNKS and not self._reader.is_update(newest)
-        return len(self.chunks) < self.batch or self._settle()
+            return len(self.chunks) < BATCH_CHUNKS
+        self._head = len(self.chunks)
+        return True
 
     def _read_waiting(self) -> None:
         self._settle()
@@ -74,14 +80,24 @@ class EventRecorder(Recorder):
 
     def _settle(self) -> bool:
         """Be done with the waiting chunks but for the last, if they are pieces of content; False if they are not."""
+        if self._head:
+            self._take_head()
         if not (self._skips and self._waits and self._events.is_empty):
             return False
         return self._take_pieces() if self._parses_all else self._skip_pieces()
 
+    def _take_head(self) -> None:
+        """Read the first events, up to the first update, all of them."""
+        head, skips = self._head, self._skips
+        events = b"".join(self.chunks[:head])
+        del self.chunks[:head]
+        self._head, self._skips = 0, False
+        self._take(events)
+        self._skips = skips
+
     def _skip_pieces(self) -> bool:
         separator, count = self._events.SEPARATOR, self._last_events
-        last = self.chunks[-count - 1 :]
-        if [chunk for chunk in last if not chunk.endswith(separator)]:
+        if not all(map(methodcaller("endswith", separator), self.chunks[-count - 1 :])):
             return False
         if self._counts or self._keeps is not None:
             skipped = b"".join(self.chunks[:-count])
@@ -132,7 +148,8 @@ class EventRecorder(Recorder):
         self._keep(events)
         if not (self._seen or self._first) and self._is_repeated(events):
             self._first = events
-            self._time(events)
+            if self._call.time_to_first_chunk_s is None:
+                self._time(events)
         else:
             blocks = events.split(separator)
             self._see(blocks[-self._last_events :] if self._skips and not self._parses_all else blocks)

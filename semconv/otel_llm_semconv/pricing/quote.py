@@ -191,10 +191,10 @@ def _components(usage: Usage, card: catalog.RateCard) -> dict[str, int]:
     has_media = usage.names_media()
     if has_media:
         units_of |= _media_units(usage, card)
-    for component in filter(rates.__contains__, units_of):
-        if (units := units_of[component]) is not None:
+    for component, units in units_of.items():
+        if units is not None and component in rates:
             rate = rates[component]
-            priced[component] = money.cost(rate.at(whole_input) if rate.tiers else rate.base, units)
+            priced[component] = money.cost(rate.at(whole_input) if rate.tiers else rate.base, units) if units else 0
     return _shown(priced) if has_media else priced
 
 
