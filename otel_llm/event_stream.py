@@ -32,6 +32,14 @@ _SPACED: Final = b'" :'
 class EventRecorder(Recorder):
     """A stream of events, parsed only where an event says more than a piece of content."""
 
+    _kept_bytes = 0
+    _seen = False
+    _saw_last = False
+    _skips = False  # True once all but the last events are known to be pieces of content
+    _head = 0  # chunks at the beginning that wait to be read
+    _first = b""  # the first events, where those at the end say all of it again
+    _template: Template | None = None
+
     def __init__(self, call: Call, decoder: Decoder | None, sent_ns: int, *, ends_call: bool, framing: str) -> None:
         super().__init__(call, decoder, sent_ns, ends_call=ends_call)
         self._reader = reader = call.target.reader
@@ -41,16 +49,9 @@ class EventRecorder(Recorder):
         self._end_mark = reader.END_MARK
         self.batch = 1  # until the first update has been timed
         self._keeps: list[bytes] | None = [] if call.captures and reader.REPEATS else None
-        self._kept_bytes = 0
         self._parses_all = not reader.MARKS or (call.captures and not reader.REPEATS)
-        self._seen = False
-        self._saw_last = False
         self._last_events = _REPEATED_EVENTS if reader.REPEATS else _LAST_EVENTS
         self._has_choices = a.REQUEST_CHOICE_COUNT in call.request.attributes  # several, which end one after the other
-        self._skips = False  # True once all but the last events are known to be pieces of content
-        self._head = 0  # chunks at the beginning that wait to be read
-        self._first = b""  # the first events, where those at the end say all of it again
-        self._template: Template | None = None
         self._pieces: list[bytes] = []  # of the template, not read yet
 
     def _may_end(self, chunk: bytes) -> bool:

@@ -81,11 +81,8 @@ class EventSplitter(LineSplitter):
     """Server-sent events, an empty line after each."""
 
     SEPARATOR = b"\n\n"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._ends_in_newline = False
-        self._has_carriage = False
+    _ends_in_newline = False
+    _has_carriage = False
 
     def take(self, data: bytes) -> bytes:
         if self._has_carriage or b"\r" in data:

@@ -72,7 +72,9 @@ class ContextProcessor(SpanProcessor):
             found = self._find(span, parent_context)
             if found:
                 span.set_attributes(clean_attributes(dict(found)))
-            note_start(span)
+            scope = span.instrumentation_scope
+            if scope is None or scope.name != a.SCOPE_APP:
+                note_start(span)
         except Exception as error:
             swallow("on_start", error)
 

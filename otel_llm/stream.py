@@ -37,15 +37,16 @@ class Recorder(ABC):
     `read` is due where they are `batch` or more, or where the newest may be the last; a plain one is not.
     """
 
+    batch = BATCH_CHUNKS
+    plain: Plain = NONE
+    _done = False
+
     def __init__(self, call: Call, decoder: Decoder | None, sent_ns: int, *, ends_call: bool) -> None:
         self._call = call
         self._decoder = decoder
         self._sent_ns = sent_ns  # time.perf_counter_ns() of the attempt
         self._ends_call = ends_call
-        self._done = False
         self.chunks: Final[list[bytes]] = []
-        self.batch = BATCH_CHUNKS
-        self.plain: Plain = NONE
         live.add(self)
 
     def feed(self, chunk: bytes) -> None:

@@ -134,7 +134,7 @@ def _receive(exchange: Passage, response: Any, tees: _Tees) -> None:
     if not isinstance(exchange, Exchange):
         return
     try:
-        if not exchange.is_recording:
+        if not exchange.call.is_recording:
             return
         if not hasattr(response, "_content"):
             headers = RawHeaders(response.headers.raw)
