@@ -15,7 +15,7 @@ from typing import Any, Final
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import Span, Status, StatusCode, Tracer
 from opentelemetry.util.types import AttributeValue
 
 from otel_llm_semconv import attributes as a
@@ -30,7 +30,7 @@ from .failures import guarded, swallow
 from .finisher import finisher
 from .metrics import Finished, Metrics
 from .recognition import Target
-from .spans import write
+from .spans import Starter, write
 from .wire import Answer, Content, Request
 
 _USD: Final = "USD"
@@ -65,7 +65,7 @@ class Driver:
         estimates: bool = False,
         asks_usage: bool = False,
     ) -> None:
-        self.tracer = tracer
+        self._starter = Starter(tracer)
         self.deployments = deployments  # model by the name of its deployment
         self.estimates = estimates
         self.asks_usage = asks_usage
@@ -80,7 +80,11 @@ class Driver:
         if foreign is None:
             # together with the result they cost a tenth of what they cost now
             late = a.REQUEST_PARAMETERS.issuperset(request.attributes)
-            span = self.start(target, request, host, port, {} if late else request.attributes, context=context)
+            if late:
+                said = _request_attributes(target, request, host, port, {})
+                span = self._starter.start_plain(_name(request.operation, request.model), context, said)
+            else:
+                span = self.start(target, request, host, port, context=context)
             call = Call(self, target, request, span, (host, port), scope=scope, owned=True)
             call.has_parameters = not late
             return call
@@ -88,7 +92,7 @@ class Driver:
             span = foreign.span
             _fill(span, _request_attributes(target, request, host, port, request.attributes))
         else:
-            span = self.start(target, request, host, port, request.attributes, context=context, inside=foreign.span)
+            span = self.start(target, request, host, port, context=context, inside=foreign.span)
         call = Call(self, target, request, span, (host, port), scope=scope, owned=not foreign.takes)
         call.is_counted = foreign.counts
         return call
@@ -99,7 +103,6 @@ class Driver:
         request: Request,
         host: str,
         port: int | None,
-        said: Mapping[str, AttributeValue],
         *,
         started_ns: int | None = None,
         context: Context | None = None,
@@ -107,15 +110,13 @@ class Driver:
     ) -> Span:
         """A span of ours, begun now or at a time that has passed, in the running context or another.
 
-        `said` is what it says of the request from the start on. Made `inside` a foreign span of the same call, it is
-        the one that counts.
+        Made `inside` a foreign span of the same call, it is the one that counts.
         """
-        attributes = _request_attributes(target, request, host, port, said)
+        attributes = _request_attributes(target, request, host, port, request.attributes)
         if inside is not None:
             attributes[a.CONTINUES] = trace.format_span_id(inside.get_span_context().span_id)
             context = trace.set_span_in_context(inside, context)
-        name = _name(request.operation, request.model)
-        return self.tracer.start_span(name, context, kind=SpanKind.CLIENT, attributes=attributes, start_time=started_ns)
+        return self._starter.start(_name(request.operation, request.model), context, attributes, started_ns)
 
 
 class Call:
@@ -334,16 +335,8 @@ class Call:
     def _take_over(self) -> None:
         """The foreign span ended before its call: what it could not take goes on one of ours, marked, inside it."""
         began_ns, context = self._started_ns, with_scope(self._scope)
-        said = self.request.attributes
         self.span = self._driver.start(
-            self.target,
-            self.request,
-            self._host,
-            self._port,
-            said,
-            started_ns=began_ns,
-            context=context,
-            inside=self.span,
+            self.target, self.request, self._host, self._port, started_ns=began_ns, context=context, inside=self.span
         )
         self._owned = True
 
