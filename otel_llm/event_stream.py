@@ -128,9 +128,10 @@ class EventRecorder(Recorder):
             if not chunk.endswith(separator) or chunk.count(separator) > 1:
                 return None
             if (start := chunk.find(mark)) >= 0:
-                before = b"".join(self.chunks[:place])
-                del self.chunks[:place]
-                self._take(before)
+                if place:
+                    before = b"".join(self.chunks[:place])
+                    del self.chunks[:place]
+                    self._take(before)
                 return Template(chunk, start + len(mark))
         return None
 
