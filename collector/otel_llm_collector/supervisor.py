@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Final
+from typing import IO, Annotated, Final
 from urllib.parse import urlsplit
 
 import typer
@@ -92,7 +92,7 @@ class Child:
 
     def stop(self, wait_s: float) -> None:
         """Ask it to finish; end it if it does not in time (the journal keeps what it had not converted)."""
-        self.process.terminate()
+        _close(self.process.stdin)  # a signal would kill a child that starts just now and cannot take it yet
         try:
             self.process.wait(wait_s)
         except subprocess.TimeoutExpired:
@@ -101,10 +101,8 @@ class Child:
         self._close_pipes()
 
     def _close_pipes(self) -> None:
-        for pipe in (self.process.stdin, self.process.stdout):
-            if pipe:
-                with contextlib.suppress(OSError):
-                    pipe.close()
+        _close(self.process.stdin)
+        _close(self.process.stdout)
 
 
 class Supervisor:
@@ -148,6 +146,12 @@ class Supervisor:
     def _receiver_arguments(self) -> list[str]:
         targets = [part for url in self._forward for part in ("--forward", url)]
         return ["--data", str(self._data), "--http", self.http, "--grpc", self.grpc, *targets]
+
+
+def _close(pipe: IO[str] | None) -> None:
+    if pipe:
+        with contextlib.suppress(OSError):
+            pipe.close()
 
 
 def _check_address(address: str, flag: str) -> str:

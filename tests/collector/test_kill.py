@@ -92,6 +92,26 @@ def test_a_span_sent_again_after_a_restart_is_one_row(tmp_path: Path) -> None:
     assert otlp.rows(data, "SELECT count(*) n, count(DISTINCT row_id) d FROM t") == [{"n": 2, "d": 2}]
 
 
+#: What runs at the start of every Python process that finds it on its path.
+SLOW_CONVERTER = """
+import sys, time
+if "otel_llm_collector.converter" in sys.orig_argv:
+    time.sleep(2)
+"""
+
+
+def test_what_was_acknowledged_is_converted_by_one_that_is_still_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(SLOW_CONVERTER)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    running = CollectorProcess(tmp_path / "data")
+    body = otlp.request(otlp.span(otlp.chat())).SerializeToString()
+    assert otlp.post(running.traces_url, body).status == 200
+    assert running.stop() == 0
+    assert otlp.rows(running.data, "SELECT count(*) n FROM t") == [{"n": 1}]
+
+
 def test_killing_only_the_supervisor_ends_its_children(tmp_path: Path) -> None:
     running = CollectorProcess(tmp_path / "data")
     children = running.tree()[1:]
