@@ -54,8 +54,13 @@ class SpanRecord:
 
 
 def read_spans(payload: bytes) -> Iterator[SpanRecord]:
-    """The spans of an ExportTraceServiceRequest, in their order there."""
-    for resource_spans in ExportTraceServiceRequest.FromString(payload).resource_spans:
+    """The spans of a stored request, in their order there."""
+    return spans_of(ExportTraceServiceRequest.FromString(payload))
+
+
+def spans_of(request: ExportTraceServiceRequest) -> Iterator[SpanRecord]:
+    """The spans of a request, in their order there."""
+    for resource_spans in request.resource_spans:
         resource_attributes = _first_values(resource_spans.resource.attributes)[0]
         resource = _without_spans(resource_spans)
         for scope_spans in resource_spans.scope_spans:

@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import Final
 
 TRACES: Final = 1
+LOGS: Final = 2
+METRICS: Final = 3
 
 _MAGIC: Final = b"OLJ1"
 _HEADER: Final = struct.Struct("<4sIIB3xQ")

@@ -1,6 +1,7 @@
-"""`otel-llm collector`: the one page that wires the processes. Starts, restarts and stops receiver and converter.
+"""`otel-llm collector`: the one page that wires the processes. Starts, restarts and stops them.
 
-    supervisor ──stdin──> receiver    accepts, validates, journals, forwards
+    supervisor ──stdin──> receiver    accepts, validates, journals
+               ──stdin──> forward     journal to other receivers, where there are any
                ──stdin──> converter   journal to lake, compaction
 
 Each child holds the other end of a pipe: when the supervisor is gone, however it went, the children stop too.
@@ -28,7 +29,10 @@ from otel_llm.errors import OtelLlmError, UsageError
 
 from .commandline import run, say
 from .config import CONTRACTS_ENV, DATA_DEFAULT, DATA_ENV, contracts, data_dir
-from .forward import check_url
+from .forward import Destination
+from .forward.app import TARGETS_ENV
+from .forward.destination import dump
+from .forward.queue import Queue
 
 #: A child that fails is started again, later each time it fails early.
 _RESTART_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -108,21 +112,27 @@ class Child:
 class Supervisor:
     """The collector of one data directory: `http` and `grpc` are the addresses where it listens."""
 
-    def __init__(self, data: Path, http: str, grpc: str, forward: list[str], prices: list[str]) -> None:
+    def __init__(self, data: Path, http: str, grpc: str, forward: list[Destination], prices: list[str]) -> None:
         self._data = data
         self._forward = forward
         self._stopping = threading.Event()
         self.http, self.grpc = http, grpc
+        for destination in forward:  # what is taken from now on is for them, however late their process is there
+            Queue(data, destination.id, destination.queue_bytes_max)
         self._receiver = Child("receiver.app", self._receiver_arguments, {})
         said = dict(part.split("=", 1) for part in self._receiver.first_line(_READY_S).split()[1:])
         # with port 0 the system chose; a receiver that is started again must listen where the senders know it
         self.http, self.grpc = said["http"], said["grpc"]
         self._refuse_loop()
-        self._converter = Child("converter", lambda: ["--data", str(data), *prices], _CONVERTER_ENV)
+        self._others: list[Child] = []
+        if forward:
+            environment = {TARGETS_ENV: dump(forward)}
+            self._others.append(Child("forward.app", lambda: ["--data", str(data), *prices], environment))
+        self._others.append(Child("converter", lambda: ["--data", str(data), *prices], _CONVERTER_ENV))
 
     def run(self) -> None:
-        """Keep both alive until stop() is called, then let them finish: first no new data, then all of it converted."""
-        children = (self._receiver, self._converter)
+        """Keep all alive until stop() is called, then let them finish: first no new data, then all of it converted."""
+        children = (self._receiver, *self._others)
         while not self._stopping.wait(_WATCH_S):
             for child in children:
                 child.keep_alive(self._stopping)
@@ -137,15 +147,14 @@ class Supervisor:
     def _refuse_loop(self) -> None:
         """A collector that forwards to itself would store the same spans without end."""
         own = {address.rpartition(":")[2] for address in (self.http, self.grpc)}
-        for url in self._forward:
+        for url in (destination.url for destination in self._forward):
             host, port = urlsplit(url).hostname or "", str(urlsplit(url).port)
             if port in own and (host in _LOOPBACK or host.startswith("127.")):
                 self._receiver.stop(_STOP_S_MIN)
                 raise UsageError(f"--forward {url} is this collector itself; name another receiver")
 
     def _receiver_arguments(self) -> list[str]:
-        targets = [part for url in self._forward for part in ("--forward", url)]
-        return ["--data", str(self._data), "--http", self.http, "--grpc", self.grpc, *targets]
+        return ["--data", str(self._data), "--http", self.http, "--grpc", self.grpc]
 
 
 def _close(pipe: IO[str] | None) -> None:
@@ -186,6 +195,13 @@ def _collector(
             help="Hand everything on to this OTLP receiver: http(s)://HOST:PORT or grpc(s)://. Repeatable.",
         ),
     ] = None,
+    forward_enriched: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL",
+            help="The same, each span of a model with our cost and the conventions' attributes added. Repeatable.",
+        ),
+    ] = None,
     contract_file: Annotated[
         Path | None,
         typer.Option(
@@ -196,7 +212,8 @@ def _collector(
     ] = None,
 ) -> None:
     """Receive OTLP traces and keep them as Parquet tables. Prints one line when it is ready; Ctrl-C stops it."""
-    targets = [check_url(url) for url in forward or []]
+    targets = [Destination(url) for url in forward or []]
+    targets += [Destination(url, enriched=True) for url in forward_enriched or []]
     folder = data_dir(data).absolute()
     _check_address(http, "--http")
     _check_address(grpc, "--grpc")

@@ -110,6 +110,7 @@ SESSION_NAME: Final = "otel_llm.session.name"
 SESSION_PATH: Final = "otel_llm.session.path"
 USER_ID: Final = "user.id"
 PROPERTY_PREFIX: Final = "otel_llm.property."
+SENT_PREFIX: Final = "otel_llm.sent."  # on forwarded spans: what the sender said where we say something else
 
 # --- agents, tools, workflows ----------------------------------------------------------------------------
 AGENT_NAME: Final = "gen_ai.agent.name"

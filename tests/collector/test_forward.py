@@ -1,30 +1,134 @@
-"""`--forward`: a second OTLP receiver sees what was sent, byte for byte, and never slows the first."""
+"""`--forward`: other receivers see what was sent, as they are to see it, and never slow the first."""
 
 from __future__ import annotations
 
+import gzip
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from rig import otlp
 from rig.processes import CollectorProcess, collector, wait_for
 
 from otel_llm.errors import UsageError
-from otel_llm_collector import forward, journal
+from otel_llm_collector import journal
+from otel_llm_collector.forward import Destination, check_url, read_states
+from otel_llm_collector.forward.destination import dump, load
+from otel_llm_collector.forward.filters import filter_of
+from otel_llm_collector.forward.forwarder import Forwarder
+from otel_llm_collector.forward.queue import Queue
+from otel_llm_semconv import attributes as a
+from otel_llm_semconv.pricing.contracts import Contracts
+
+ANYWHERE = "http://127.0.0.1:1"
+
+
+class Receiver(ThreadingHTTPServer):
+    """An OTLP/HTTP receiver that answers as it is told; `got` holds (path, headers, body) of what it took."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.got: list[tuple[str, dict[str, str], bytes]] = []
+        self.answers: list[tuple[int, dict[str, str], bytes]] = []
+        self.asked = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def spans(self) -> list[Span]:
+        requests = [ExportTraceServiceRequest.FromString(body) for _, _, body in self.got]
+        return [s for r in requests for group in r.resource_spans for scope in group.scope_spans for s in scope.spans]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        body = gzip.decompress(self.rfile.read(int(self.headers["content-length"])))
+        self.server.asked += 1
+        status, headers, answer = self.server.answers.pop(0) if self.server.answers else (200, {}, b"")
+        if status == 200:
+            self.server.got.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+        self.send_response(status)
+        for name, value in {"content-length": str(len(answer)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@contextmanager
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def target() -> Iterator[Receiver]:
+    with receiver() as server:
+        yield server
+
+
+@contextmanager
+def forwarding(data: Path, destination: Destination) -> Iterator[Forwarder]:
+    forwarder = Forwarder(data, destination, Contracts())
+    forwarder.start()
+    try:
+        yield forwarder
+    finally:
+        forwarder.stop()
+
+
+class Source:
+    """A journal to write to."""
+
+    def __init__(self, data: Path) -> None:
+        self._writer = journal.Writer(data)
+
+    def put(self, *payloads: bytes, kind: int = journal.TRACES) -> None:
+        """A segment with these requests."""
+        self._writer.append([(journal.frame_header(kind, 1, payload), payload) for payload in payloads])
+        self._writer.rotate()
+
+
+def one(name: str = "chat", **options: Any) -> bytes:
+    return otlp.request(otlp.span(otlp.chat(), name=name), **options).SerializeToString()
 
 
 @pytest.mark.parametrize("scheme", ["http", "grpc"])
 def test_the_same_trace_reaches_a_second_receiver(tmp_path: Path, scheme: str) -> None:
     with collector(tmp_path / "second") as second:
-        target = f"{scheme}://{second.http if scheme == 'http' else second.grpc}"
-        with collector(tmp_path / "first", "--forward", target) as first:
+        url = f"{scheme}://{second.http if scheme == 'http' else second.grpc}"
+        with collector(tmp_path / "first", "--forward", url) as first:
             spans = [otlp.span(otlp.chat(), trace_id=b"\x07" * 16) for _ in range(10)]
             assert otlp.post(first.traces_url, otlp.request(*spans).SerializeToString()).status == 200
             columns = "* EXCLUDE (collector_id, segment)"
             ours = wait_for(lambda: otlp.rows(first.data, f"SELECT {columns} FROM t ORDER BY span_id"))
             theirs = wait_for(lambda: otlp.rows(second.data, f"SELECT {columns} FROM t ORDER BY span_id"))
+            (state,) = wait_for(lambda: [s for s in read_states(first.data) if s.sent])
     assert len(ours) == 10
     assert ours == theirs
+    assert (state.url, state.sent, state.rejected, state.dropped, state.behind_bytes) == (url, 1, 0, 0, 0)
 
 
 def test_a_dead_target_delays_nothing_and_gets_all_once_it_lives(tmp_path: Path) -> None:
@@ -33,8 +137,7 @@ def test_a_dead_target_delays_nothing_and_gets_all_once_it_lives(tmp_path: Path)
         assert second.stop() == 0
     with collector(tmp_path / "first", "--forward", f"http://{address}") as first:
         for index in range(5):
-            body = otlp.request(otlp.span(otlp.chat(), name=f"call {index}")).SerializeToString()
-            assert otlp.post(first.traces_url, body).status == 200
+            assert otlp.post(first.traces_url, one(f"call {index}")).status == 200
         wait_for(lambda: len(otlp.rows(first.data, "FROM t")) == 5)
         wait_for(lambda: "waits" in first.stderr)
         with collector(tmp_path / "second", "--http", address) as second:
@@ -43,13 +146,39 @@ def test_a_dead_target_delays_nothing_and_gets_all_once_it_lives(tmp_path: Path)
 
 def test_a_restarted_forwarder_goes_on_where_it_was(tmp_path: Path) -> None:
     with collector(tmp_path / "second") as second:
-        target = f"http://{second.http}"
         for name in ("before", "after"):
-            with collector(tmp_path / "first", "--forward", target) as first:
-                body = otlp.request(otlp.span(otlp.chat(), name=name)).SerializeToString()
-                assert otlp.post(first.traces_url, body).status == 200
+            with collector(tmp_path / "first", "--forward", f"http://{second.http}") as first:
+                assert otlp.post(first.traces_url, one(name)).status == 200
                 assert first.stop() == 0
         wait_for(lambda: len(otlp.rows(second.data, "FROM t")) == 2)
+
+
+def test_one_dead_target_does_not_hold_up_another(tmp_path: Path, target: Receiver) -> None:
+    with collector(tmp_path / "data", "--forward", ANYWHERE, "--forward", target.url) as process:
+        assert otlp.post(process.traces_url, one()).status == 200
+        wait_for(lambda: len(target.spans()) == 1)
+
+
+def test_a_span_of_others_is_handed_on_with_its_cost(tmp_path: Path, target: Receiver) -> None:
+    told = {
+        "openinference.span.kind": "LLM",
+        "llm.model_name": "gpt-4o-mini",
+        "llm.provider": "openai",
+        "llm.token_count.prompt": 500,
+        "llm.token_count.completion": 300,
+    }
+    with collector(tmp_path / "data", "--forward-enriched", target.url) as process:
+        request = otlp.request(otlp.span(told), scope="openinference.instrumentation.openai")
+        assert otlp.post(process.traces_url, request.SerializeToString()).status == 200
+        (span,) = wait_for(target.spans)
+    found = {pair.key: pair.value for pair in span.attributes}
+    assert found[a.USAGE_INPUT_TOKENS].int_value == 500
+    assert found[a.USAGE_OUTPUT_TOKENS].int_value == 300
+    assert found[a.OPERATION].string_value == "chat"
+    assert found[a.REQUEST_MODEL].string_value == "gpt-4o-mini"
+    assert found[a.COST_AMOUNT].double_value == 0.000255
+    assert found[a.COST_CURRENCY].string_value == "USD"
+    assert {name for name in told if name not in found} == set()
 
 
 def test_a_collector_does_not_forward_to_itself(tmp_path: Path) -> None:
@@ -60,22 +189,79 @@ def test_a_collector_does_not_forward_to_itself(tmp_path: Path) -> None:
         CollectorProcess(tmp_path / "data", "--forward", f"http://localhost:{port}", http=f"127.0.0.1:{port}")
 
 
+def test_every_signal_goes_to_its_own_path_with_the_headers(tmp_path: Path, target: Receiver) -> None:
+    source = Source(tmp_path)
+    with forwarding(tmp_path, Destination(target.url + "/otlp/", headers={"authorization": "Bearer s3cret"})):
+        for kind in (journal.TRACES, journal.LOGS, journal.METRICS):
+            source.put(b"", kind=kind)
+            source.put(ExportLogsServiceRequest().SerializeToString() or b"\n\0", kind=kind)
+        wait_for(lambda: len(target.got) == 3)
+    assert [path for path, _, _ in target.got] == ["/otlp/v1/traces", "/otlp/v1/logs", "/otlp/v1/metrics"]
+    assert {headers["authorization"] for _, headers, _ in target.got} == {"Bearer s3cret"}
+
+
+def test_requests_that_wait_together_go_together(tmp_path: Path, target: Receiver) -> None:
+    source = Source(tmp_path)
+    Queue(tmp_path, Destination(target.url).id, 1 << 30)
+    source.put(*(one(f"call {index}") for index in range(20)))
+    with forwarding(tmp_path, Destination(target.url)) as forwarder:
+        wait_for(lambda: len(target.spans()) == 20)
+        wait_for(lambda: forwarder.state.sent == 20)
+    assert target.asked == 1
+
+
+def test_what_a_target_refuses_is_left_out_alone(tmp_path: Path, target: Receiver) -> None:
+    source = Source(tmp_path)
+    Queue(tmp_path, Destination(target.url).id, 1 << 30)
+    source.put(one("good"), one("bad"), one("good as well"))
+    target.answers = [(400, {}, b""), (200, {}, b""), (400, {}, b"")]
+    with forwarding(tmp_path, Destination(target.url)) as forwarder:
+        wait_for(lambda: forwarder.state.sent == 2)
+        assert forwarder.state.rejected == 1
+    assert [span.name for span in target.spans()] == ["good", "good as well"]
+
+
+def test_spans_that_a_target_rejects_are_counted_and_not_sent_again(tmp_path: Path, target: Receiver) -> None:
+    source, answer = Source(tmp_path), ExportTraceServiceResponse()
+    answer.partial_success.rejected_spans = 3
+    target.answers = [(200, {}, answer.SerializeToString())]
+    with forwarding(tmp_path, Destination(target.url)) as forwarder:
+        source.put(one())
+        wait_for(lambda: forwarder.state.items_rejected == 3)
+    assert (target.asked, forwarder.state.sent) == (1, 1)
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_what_a_target_does_not_take_now_it_gets_later(tmp_path: Path, target: Receiver, status: int) -> None:
+    source = Source(tmp_path)
+    target.answers = [(status, {"retry-after": "0"}, b""), (status, {}, b"")]
+    with forwarding(tmp_path, Destination(target.url)) as forwarder:
+        source.put(one())
+        wait_for(lambda: forwarder.state.sent == 1)
+    assert (target.asked, forwarder.state.failures, len(target.spans())) == (3, 2, 1)
+
+
+def test_more_than_a_queue_takes_is_dropped_from_its_old_end_and_counted(tmp_path: Path) -> None:
+    source = Source(tmp_path)
+    queue = Queue(tmp_path, "x", bytes_max=1600)
+    for index in range(10):
+        source.put(one(f"call {index}"), one(f"call {index}"))
+    before, _ = queue.behind()
+    queue.drop_excess()
+    after, lag_s = queue.behind()
+    assert before > 1600 >= after > 0
+    assert lag_s >= 0
+    left = list(queue.batches())
+    assert queue.dropped + sum(len(batch.frames) for batch in left) == 20
+    assert b"call 9" in left[-1].frames[-1].payload
+    assert Queue(tmp_path, "x", bytes_max=1600).behind()[0] == 0
+
+
 def test_a_segment_that_moves_while_it_is_looked_for_is_not_passed_by(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sent: list[bytes] = []
-
-    class Target:
-        def __init__(self, _: str) -> None: ...
-
-        def send(self, payload: bytes) -> None:
-            sent.append(payload)
-
-        def close(self) -> None: ...
-
-    monkeypatch.setitem(forward.SCHEMES, "http", Target)
-    journal.Writer(tmp_path)
-    forwarder = forward.Forwarder(tmp_path, "http://127.0.0.1:1")
+    source = Source(tmp_path)
+    queue = Queue(tmp_path, "x", 1 << 30)
     archive = journal.archive_dir(tmp_path)
     archive.mkdir()
     exists = Path.exists
@@ -88,18 +274,111 @@ def test_a_segment_that_moves_while_it_is_looked_for_is_not_passed_by(
             return False
         return found
 
-    monkeypatch.setattr(Path, "exists", moving)
     payloads = [b"1", b"2", b"3"]
-    writer = journal.Writer(tmp_path)
     for payload in payloads:
-        writer.append([(journal.frame_header(journal.TRACES, 1, payload), payload)])
-        writer.rotate()
-    forwarder.start()
-    wait_for(lambda: sent == payloads)
-    forwarder.stop()
+        source.put(payload)
+    monkeypatch.setattr(Path, "exists", moving)
+    assert [frame.payload for batch in queue.batches() for frame in batch.frames] == payloads
+
+
+def filtered(payload: bytes, kind: int = journal.TRACES, **options: bool) -> bytes | None:
+    return filter_of(Destination(ANYWHERE, **options), Contracts())(kind, payload, 1_750_000_000_000_000_000)
+
+
+def names(payload: bytes | None) -> list[str]:
+    request = ExportTraceServiceRequest.FromString(payload or b"")
+    return [s.name for group in request.resource_spans for scope in group.scope_spans for s in scope.spans]
+
+
+def test_without_a_filter_the_bytes_are_the_same() -> None:
+    assert filtered(b"\xff not protobuf") == b"\xff not protobuf"
+
+
+def test_only_spans_of_models_are_handed_on() -> None:
+    plain = otlp.span({"http.request.method": "GET"}, name="GET")
+    mixed = otlp.request(plain, otlp.span(otlp.chat(), name="a"), plain, otlp.span(otlp.chat(), name="b"))
+    mixed.MergeFrom(otlp.request(plain, service="web"))
+    assert names(filtered(mixed.SerializeToString(), only_llm=True)) == ["a", "b"]
+    kept = ExportTraceServiceRequest.FromString(filtered(mixed.SerializeToString(), only_llm=True) or b"")
+    assert len(kept.resource_spans) == 1
+    assert filtered(otlp.request(plain).SerializeToString(), only_llm=True) is None
+
+
+def test_a_span_without_content_says_nothing_that_was_said() -> None:
+    said = {
+        a.INPUT_MESSAGES: "secret 1",
+        a.OUTPUT_MESSAGES: "secret 2",
+        a.SYSTEM_INSTRUCTIONS: "secret 3",
+        a.TOOL_DEFINITIONS: "secret 4",
+        a.TOOL_CALL_ARGUMENTS: "secret 5",
+        a.TOOL_CALL_RESULT: "secret 6",
+    }
+    ours = otlp.span({**otlp.chat(), **said})
+    for event in ("gen_ai.user.message", "gen_ai.choice", "gen_ai.client.inference.operation.details"):
+        ours.events.add(name=event).attributes.add(key="content", value=otlp.any_value("secret 7"))
+    theirs = otlp.span(
+        {
+            "openinference.span.kind": "LLM",
+            "input.value": "secret 8",
+            "llm.input_messages.0.message.content": "secret 9",
+            "llm.model_name": "gpt-4o-mini",
+        }
+    )
+    request = otlp.request(ours)
+    request.MergeFrom(otlp.request(theirs, scope="openinference.instrumentation.openai"))
+    found = filtered(request.SerializeToString(), without_content=True) or b""
+    assert b"secret" not in found
+    assert len(names(found)) == 2
+    assert b"gpt-4o-mini" in found
+    enriched = filtered(request.SerializeToString(), without_content=True, enriched=True) or b""
+    assert b"secret" not in enriched
+    assert a.COST_STATUS.encode() in enriched
+
+
+def test_records_are_filtered_as_spans_are() -> None:
+    request = ExportLogsServiceRequest()
+    records = request.resource_logs.add().scope_logs.add().log_records
+    records.add(event_name="gen_ai.client.inference.operation.details").attributes.add(
+        key=a.INPUT_MESSAGES, value=otlp.any_value("secret")
+    )
+    records.add().body.string_value = "GET / 200"
+    both = request.SerializeToString()
+    assert filtered(both, journal.LOGS) == both
+    kept = ExportLogsServiceRequest.FromString(filtered(both, journal.LOGS, only_llm=True) or b"")
+    assert [r.event_name for r in kept.resource_logs[0].scope_logs[0].log_records] == [records[0].event_name]
+    assert b"secret" not in (filtered(both, journal.LOGS, without_content=True) or b"")
+    assert filtered(b"any", journal.METRICS, only_llm=True, without_content=True) == b"any"
+
+
+def test_what_is_put_right_stays_beside() -> None:
+    """A count that leaves out what came from the cache is no count of the conventions."""
+    told = {
+        **otlp.chat(input_tokens=100),
+        "gen_ai.provider.name": "anthropic",
+        "gen_ai.usage.cache_read.input_tokens": 400,
+    }
+    request = otlp.request(otlp.span(told), scope="openlit.otel")
+    found = ExportTraceServiceRequest.FromString(filtered(request.SerializeToString(), enriched=True) or b"")
+    pairs = found.resource_spans[0].scope_spans[0].spans[0].attributes
+    values = {pair.key: pair.value.int_value for pair in pairs}
+    assert values[a.USAGE_INPUT_TOKENS] == 500
+    assert values[a.SENT_PREFIX + a.USAGE_INPUT_TOKENS] == 100
+    assert len(values) == len(pairs)
 
 
 @pytest.mark.parametrize("url", ["http://h:99999", "http://[bad", "ftp://h:1", "http://", "h:4318", "http://h:0"])
 def test_a_bad_target_is_one_line(url: str) -> None:
     with pytest.raises(UsageError, match="give http://HOST:PORT"):
-        forward.check_url(url)
+        check_url(url)
+
+
+def test_a_destination_is_the_same_on_the_other_side() -> None:
+    given = [Destination("https://h:1/x", {"k": "v"}, only_llm=True, queue_bytes_max=7), Destination("grpc://h:2")]
+    assert load(dump(given)) == given
+    assert Destination("https://user:pass@h:1/x").shown == "https://h:1/x"
+
+
+@pytest.mark.parametrize("options", [{"headers": {"a b": "c"}}, {"queue_bytes_max": 0}])
+def test_a_bad_option_is_one_line(options: Any) -> None:
+    with pytest.raises(UsageError, match="forward to"):
+        Destination(ANYWHERE, **options)

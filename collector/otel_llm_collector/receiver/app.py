@@ -1,4 +1,4 @@
-"""The receiver process: both doors over one intake, and the forwarder, until told to stop.
+"""The receiver process: both doors over one intake, until told to stop.
 
 It imports neither pyarrow nor duckdb. Its one line on standard output says where it listens.
 """
@@ -21,7 +21,7 @@ import uvloop
 
 from otel_llm.errors import OtelLlmError
 
-from .. import forward, journal
+from .. import journal
 from ..process import lock, watch_parent
 from .grpc import GrpcDoor
 from .http import HttpDoor
@@ -72,7 +72,6 @@ async def _serve(options: argparse.Namespace, data: Path) -> None:
     await grpc_door.start()
     while not server.started:  # noqa: ASYNC110 - uvicorn offers no event
         await asyncio.sleep(0.005)
-    forwarders = [forward.start(data, target) for target in options.forward]
     http_host, http_port = listener.getsockname()[:2]
     grpc_host = options.grpc.rpartition(":")[0]
     sys.stdout.write(f"ready http={http_host}:{http_port} grpc={grpc_host}:{grpc_door.port}\n")
@@ -81,7 +80,6 @@ async def _serve(options: argparse.Namespace, data: Path) -> None:
     server.should_exit = True
     await asyncio.gather(serving, grpc_door.stop(_GRACE_S))
     await intake.close()
-    await asyncio.gather(*(asyncio.to_thread(forwarder.stop) for forwarder in forwarders))
 
 
 def _http_server(door: HttpDoor) -> _Server:
@@ -126,7 +124,6 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--data", required=True)
     parser.add_argument("--http", required=True)
     parser.add_argument("--grpc", required=True)
-    parser.add_argument("--forward", action="append", default=[])
     return parser.parse_args(argv)
 
 

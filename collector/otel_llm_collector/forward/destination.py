@@ -1,0 +1,85 @@
+"""Where requests are handed on to, and what of them: one row of the configuration."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from otel_llm.errors import UsageError
+
+#: URL scheme -> True where it is gRPC, and True where it is encrypted.
+SCHEMES: Final[Mapping[str, tuple[bool, bool]]] = {
+    "grpc": (True, False),
+    "grpcs": (True, True),
+    "http": (False, False),
+    "https": (False, True),
+}
+QUEUE_BYTES_MAX: Final = 1024**3
+#: Names of headers as HTTP and gRPC both take them; what is none would be refused with every request.
+_HEADER: Final = re.compile(r"^[a-z0-9_.-]+$")
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """One target. `only_llm` leaves out spans and records that have to do with no model, `without_content` prompts and
+    answers; `enriched` adds our cost and the conventions' attributes to the spans of others.
+
+    `queue_bytes_max` is how much of the journal and archive may wait for it.
+    """
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    only_llm: bool = False
+    without_content: bool = False
+    enriched: bool = False
+    queue_bytes_max: int = QUEUE_BYTES_MAX
+
+    def __post_init__(self) -> None:
+        check_url(self.url)
+        for name in self.headers:
+            if not _HEADER.match(name.lower()):
+                raise UsageError(f"forward to {self.url}: {name!r} is no name of a header")
+        if self.queue_bytes_max < 1:
+            raise UsageError(f"forward to {self.url}: queue_bytes_max is a number of bytes above 0")
+
+    @property
+    def id(self) -> str:
+        """Names its place on disk: the same for the same URL, whatever else changes."""
+        return hashlib.sha256(self.url.encode()).hexdigest()[:12]
+
+    @property
+    def shown(self) -> str:
+        """The URL without what may be a password in it."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+_NAMES: Final = tuple(one.name for one in fields(Destination))
+
+
+def check_url(url: str) -> str:
+    """The URL of a target, or UsageError with what is wrong."""
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, a bracket that does not close
+        is_good = False
+    if not is_good:
+        raise UsageError(f"--forward {url!r}: give http://HOST:PORT, https://, grpc:// or grpcs://")
+    return url
+
+
+def dump(destinations: Iterable[Destination]) -> str:
+    """As text for the process that forwards: headers hold keys, which must not stand on a command line."""
+    return json.dumps([asdict(one) for one in destinations])
+
+
+def load(text: str) -> list[Destination]:
+    """The destinations in a text that `dump` has written."""
+    found: list[Mapping[str, Any]] = json.loads(text)
+    return [Destination(**{name: row[name] for name in _NAMES if name in row}) for row in found]

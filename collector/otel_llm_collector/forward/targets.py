@@ -1,0 +1,187 @@
+"""The two ways to hand a request on, OTLP over HTTP and over gRPC, and what the answers mean."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
+
+import urllib3
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+from .. import journal
+from .destination import SCHEMES, Destination
+
+_TIMEOUT_S: Final = 10.0
+_RETRYABLE_HTTP: Final = frozenset({429, 502, 503, 504})
+_RETRY_INFO: Final = "google.rpc.RetryInfo"
+_GZIP: Final = 31  # window bits of zlib with a gzip head
+_PACKAGE: Final = "/opentelemetry.proto.collector."
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """How one signal is asked to be taken: the end of the URL, the method, and the answer with its partial success."""
+
+    path: str
+    method: str
+    answer: Callable[[], Any]
+    rejected: str
+
+
+SIGNALS: Final[Mapping[int, Signal]] = {
+    journal.TRACES: Signal(
+        "/v1/traces", _PACKAGE + "trace.v1.TraceService/Export", ExportTraceServiceResponse, "rejected_spans"
+    ),
+    journal.LOGS: Signal(
+        "/v1/logs", _PACKAGE + "logs.v1.LogsService/Export", ExportLogsServiceResponse, "rejected_log_records"
+    ),
+    journal.METRICS: Signal(
+        "/v1/metrics",
+        _PACKAGE + "metrics.v1.MetricsService/Export",
+        ExportMetricsServiceResponse,
+        "rejected_data_points",
+    ),
+}
+
+
+class RejectedError(Exception):
+    """The target will never take this request."""
+
+
+class UnreachableError(Exception):
+    """The target does not take it now; `after_s` is when it wants to be asked again, where it says so."""
+
+    def __init__(self, reason: str, after_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.after_s = after_s
+
+
+class Target(Protocol):
+    """Where requests go."""
+
+    def send(self, kind: int, payload: bytes) -> int:
+        """Hand a request on. Returns how many of its items the target has rejected, which are not to be sent again.
+
+        Raises RejectedError, UnreachableError.
+        """
+
+    def close(self) -> None: ...
+
+
+class HttpTarget:
+    """OTLP/HTTP: the signal's path is appended to the URL's, as `OTEL_EXPORTER_OTLP_ENDPOINT` has it."""
+
+    def __init__(self, destination: Destination) -> None:
+        self._base = destination.url.rstrip("/").removesuffix("/v1/traces")
+        self._headers = {
+            **destination.headers,
+            "content-encoding": "gzip",
+            "content-type": "application/x-protobuf",
+            "user-agent": "otel-llm",
+        }
+        self._pool = urllib3.PoolManager(retries=False, timeout=_TIMEOUT_S, maxsize=1)
+
+    def send(self, kind: int, payload: bytes) -> int:
+        signal = SIGNALS[kind]
+        packer = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
+        body = packer.compress(payload) + packer.flush()
+        try:
+            answer = self._pool.request(
+                "POST", self._base + signal.path, body=body, headers=self._headers, redirect=False
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise UnreachableError(str(error)) from None
+        if answer.status in _RETRYABLE_HTTP:
+            raise UnreachableError(f"status {answer.status}", _seconds(answer.headers.get("retry-after")))
+        if answer.status >= 300:
+            raise RejectedError(f"status {answer.status}")
+        is_protobuf = "json" not in answer.headers.get("content-type", "")
+        return _rejected(signal, answer.data) if is_protobuf else 0
+
+    def close(self) -> None:
+        self._pool.clear()
+
+
+class GrpcTarget:
+    """OTLP/gRPC: `grpc://host:port`, or `grpcs://` with TLS."""
+
+    def __init__(self, destination: Destination) -> None:
+        import grpc
+
+        self._grpc = grpc
+        address, is_secure = urlsplit(destination.url).netloc, SCHEMES[urlsplit(destination.url).scheme][1]
+        options, gzip = (("grpc.max_send_message_length", -1),), grpc.Compression.Gzip
+        self._channel = (
+            grpc.secure_channel(address, grpc.ssl_channel_credentials(), options, gzip)
+            if is_secure
+            else grpc.insecure_channel(address, options, gzip)
+        )
+        self._headers = tuple((name.lower(), value) for name, value in destination.headers.items())
+        self._calls = {kind: self._channel.unary_unary(signal.method, None, None) for kind, signal in SIGNALS.items()}
+
+    def send(self, kind: int, payload: bytes) -> int:
+        codes = self._grpc.StatusCode
+        try:
+            answer = self._calls[kind](payload, timeout=_TIMEOUT_S, metadata=self._headers)
+        except self._grpc.RpcError as error:
+            code = error.code()
+            after_s = _retry_after_s(error.trailing_metadata())
+            full = code is codes.RESOURCE_EXHAUSTED and after_s is None  # retryable only where it says when
+            if full or code in {codes.INVALID_ARGUMENT, codes.UNIMPLEMENTED}:
+                raise RejectedError(code.name) from None
+            raise UnreachableError(code.name, after_s) from None
+        return _rejected(SIGNALS[kind], answer)
+
+    def close(self) -> None:
+        self._channel.close()
+
+
+def connect(destination: Destination) -> Target:
+    """The target of a destination; nothing is asked of it yet."""
+    is_grpc, _ = SCHEMES[urlsplit(destination.url).scheme]
+    return GrpcTarget(destination) if is_grpc else HttpTarget(destination)
+
+
+def _rejected(signal: Signal, answer: bytes) -> int:
+    """How many items an answer rejects; none where it is no OTLP answer, as of a proxy."""
+    message = signal.answer()
+    try:
+        message.ParseFromString(answer)
+    except Exception:
+        return 0
+    return int(getattr(message.partial_success, signal.rejected))
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Retry-After in seconds, also where it is a date."""
+    if not retry_after:
+        return None
+    if retry_after.strip().isdecimal():
+        return float(retry_after)
+    try:
+        moment = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    return max(0.0, (moment - datetime.now(moment.tzinfo)).total_seconds())
+
+
+def _retry_after_s(metadata: Any) -> float | None:
+    """The delay of a RetryInfo among the details of a status."""
+    from google.rpc.error_details_pb2 import RetryInfo
+    from google.rpc.status_pb2 import Status
+
+    for name, value in metadata or ():
+        if name == "grpc-status-details-bin":
+            status = Status.FromString(value)
+            for detail in status.details:
+                if detail.type_url.endswith(_RETRY_INFO):
+                    info = RetryInfo.FromString(detail.value)
+                    return float(info.retry_delay.seconds + info.retry_delay.nanos / 1e9)
+    return None
