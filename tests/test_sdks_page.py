@@ -70,26 +70,25 @@ def test_an_unknown_environment_is_refused() -> None:
 def test_a_requirement_that_cannot_be_installed_is_said_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(environments, "HERE", tmp_path)
     monkeypatch.setattr(environments, "VENVS", tmp_path / "venvs")
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd/requirements.txt").write_text("-r missing.txt\n")
     with pytest.raises(EnvironmentFailedError, match="ended with 2: ") as failed:
-        Environment("odd", time.monotonic() + 300).install()
+        Environment(tmp_path / "odd", time.monotonic() + 300).install("-r", tmp_path / "odd/requirements.txt")
     assert "\n" not in str(failed.value)
     assert str(tmp_path) not in str(failed.value)
 
 
 def test_nothing_runs_past_its_time(tmp_path: Path) -> None:
-    environment = Environment("clients", time.monotonic() + 300)
+    environment = Environment(environments.HERE / "clients", time.monotonic() + 300)
     mark = tmp_path / "alive"
     orphan = f"import subprocess, time; subprocess.Popen(['sh', '-c', 'sleep 3; touch {mark}']); time.sleep(60)"
     with pytest.raises(EnvironmentFailedError, match="took more than 1 s"):
-        environment._run([sys.executable, "-c", orphan], 1)
+        environment.run([sys.executable, "-c", orphan], 1)
     time.sleep(3)
     assert not mark.exists()
     with pytest.raises(EnvironmentFailedError, match="no time was left"):
-        Environment("clients", time.monotonic() - 1)._run(["true"], 1)
+        Environment(environments.HERE / "clients", time.monotonic() - 1).run(["true"], 1)
 
 
 def test_a_run_says_what_each_sdk_did(tmp_path: Path) -> None:

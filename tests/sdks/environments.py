@@ -1,4 +1,7 @@
-"""A virtual environment for each folder with a requirements.txt: made, filled, asked, used."""
+"""A virtual environment for each folder with a requirements.txt: made, filled, asked, used.
+
+`tests/emitters` makes its own with it, too.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-VENVS = ROOT / ".venvs/sdks"
+VENVS = ROOT / ".venvs"
 INSTALL_S_MAX = 10 * 60
 TESTS_S_MAX = 5 * 60
 _OUTPUT_LINES_MAX = 400
@@ -47,25 +50,26 @@ def names() -> list[str]:
 class Environment:
     """The environment of one folder. Nothing in it runs past `deadline_s`, on the monotonic clock."""
 
-    def __init__(self, name: str, deadline_s: float) -> None:
-        self.name = name
-        self.requirements = HERE / name / "requirements.txt"
+    def __init__(self, folder: Path, deadline_s: float) -> None:
+        self.name = folder.name
+        self.folder = folder
+        self.requirements = folder / "requirements.txt"
         self._deadline_s = deadline_s
-        self._venv = VENVS / name
+        self.home = VENVS / folder.parent.name / folder.name
 
-    def install(self) -> None:
-        """Make it anew: the newest releases there are now, and nothing that an earlier run left."""
-        shutil.rmtree(self._venv, ignore_errors=True)  # a run that was killed may have left half of one
-        self._uv("venv", self._venv, "--python", sys.executable)
-        self._uv("pip", "install", "--editable", ROOT, "pytest", "-r", self.requirements, *self._here)
+    def install(self, *what: str | Path) -> None:
+        """Make it anew: the newest releases there are now unless `what` says otherwise, nothing of an earlier run."""
+        shutil.rmtree(self.home, ignore_errors=True)  # a run that was killed may have left half of one
+        self._uv("venv", self.home, "--python", sys.executable)
+        self._uv("pip", "install", *what, *self._here)
 
     def test(self, arguments: Sequence[str]) -> dict[str, Any]:
         """Run its tests: how many passed and failed (`counts`), and each SDK's features (`sdks`)."""
-        outcomes = self._venv / "outcomes.json"
+        outcomes = self.home / "outcomes.json"
         outcomes.unlink(missing_ok=True)
-        command = [self._venv / "bin/pytest", HERE / self.name, "-q", "--tb=short", "-c", ROOT / "pyproject.toml"]
+        command = [self.home / "bin/pytest", self.folder, "-q", "--tb=short", "-c", ROOT / "pyproject.toml"]
         overrides = ["-o", "norecursedirs=.*", "-o", _WARNINGS, "-p", "no:cacheprovider", f"--outcomes={outcomes}"]
-        done = self._run([*command, *overrides, *arguments], TESTS_S_MAX, may_fail=True)
+        done = self.run([*command, *overrides, *arguments], TESTS_S_MAX, may_fail=True)
         if done.returncode or arguments:
             print(_tail(done.stdout + done.stderr), flush=True)
         if not outcomes.exists() or done.returncode not in (0, 1):
@@ -94,26 +98,35 @@ class Environment:
 
     def python(self) -> str:
         """The version of its Python, such as 3.12.1."""
-        return self._run([self._venv / "bin/python", "-V"], INSTALL_S_MAX).stdout.split()[-1]
+        return self.run([self.home / "bin/python", "-V"], INSTALL_S_MAX).stdout.split()[-1]
 
     @property
     def _here(self) -> tuple[str | Path, ...]:
-        return "--python", self._venv / "bin/python"
+        return "--python", self.home / "bin/python"
 
     def _uv(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        return self._run([sys.executable, "-m", "uv", *arguments], INSTALL_S_MAX)
+        return self.run([sys.executable, "-m", "uv", *arguments], INSTALL_S_MAX)
 
-    def _run(
-        self, command: Sequence[str | Path], seconds_max: float, *, may_fail: bool = False
+    def run(
+        self,
+        command: Sequence[str | Path],
+        seconds_max: float,
+        *,
+        may_fail: bool = False,
+        more: Mapping[str, str] | None = None,
+        cwd: Path = ROOT,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command in a session of its own, which is killed with all its children when its time is up."""
+        """Run a command in a session of its own, which is killed with all its children when its time is up.
+
+        `more` are variables of its environment that are not cleaned out.
+        """
         timeout_s = min(seconds_max, self._deadline_s - time.monotonic())
         shown = _shown(command)
         if timeout_s <= 0:
             raise EnvironmentFailedError("no time was left for it")
         pipe = subprocess.PIPE
         with subprocess.Popen(
-            command, cwd=ROOT, env=_clean(), stdout=pipe, stderr=pipe, text=True, start_new_session=True
+            command, cwd=cwd, env=_clean() | dict(more or {}), stdout=pipe, stderr=pipe, text=True, start_new_session=True
         ) as started:
             try:
                 out, err = started.communicate(timeout=timeout_s)

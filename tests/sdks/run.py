@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import page
-from environments import VENVS, Environment, EnvironmentFailedError, names, normalised
+from environments import HERE, ROOT, VENVS, Environment, EnvironmentFailedError, names, normalised
 
 RESULTS = Path(__file__).parents[2] / "docs/sdks.json"
 TOTAL_S_MAX = 25 * 60
@@ -70,13 +70,13 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
 
 def _try(options: argparse.Namespace, deadline_s: float, name: str) -> dict[str, Any]:
     """One environment: what its tests saw, and what kept them from it."""
-    environment = Environment(name, deadline_s)
+    environment = Environment(HERE / name, deadline_s)
     result: dict[str, Any] = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "error": None, "notes": []}
     result |= {"counts": {}, "sdks": {}}
     began_s = time.monotonic()
     try:
         if not options.keep:
-            environment.install()
+            environment.install("--editable", ROOT, "pytest", "-r", environment.requirements)
         seen = environment.test(options.pytest)
         versions = environment.versions()
         features = {
@@ -113,8 +113,8 @@ def _objections(environment: Environment, versions: dict[str, str]) -> tuple[str
 
 def _write(path: Path, found: dict[str, Any]) -> None:
     """Put the results among those of the other environments, which another run may be writing too."""
-    VENVS.mkdir(parents=True, exist_ok=True)
-    with (VENVS / "writing").open("w") as lock:
+    (VENVS / "sdks").mkdir(parents=True, exist_ok=True)
+    with (VENVS / "sdks/writing").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         before = json.loads(path.read_text()) if path.exists() else {}
         results = {name: found.get(name, before.get(name)) for name in names()}

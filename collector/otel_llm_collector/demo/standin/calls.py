@@ -43,6 +43,8 @@ class Call:
     user: Any = None
     metadata: Any = None
     headers: list[tuple[str, str]] = field(default_factory=list)  # of the request, keys and tokens masked
+    target: str | None = None  # path with its query, and what was posted there, where requests are kept
+    body: str | None = None
 
 
 def masked(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -68,6 +68,8 @@ class Handler(BaseHTTPRequestHandler):
         sent = read_body(body, self.headers.get("content-type", "")) if posted else {}
         request = {**wire.defaults, **dict(parse_qsl(query)), **(sent or {}), **named}
         call = self._call(wire, path, request)
+        if self.server.standin.keep_requests:
+            call.target, call.body = self.path, body.decode(errors="replace")
         if sent is None:
             self._refuse(wire, call, 400, "The body is not a JSON object.")
         elif posted or wire.session is None:

@@ -32,6 +32,7 @@ class Standin:
     compress       answer with gzip where the client takes it, streams too
     faults         rules, see `Fault`; fail_rate: share of requests that fail at random
     slow_ms        how much later a `slow` answer comes; retry_after_s: what 429, 503 and 529 ask for
+    keep_requests  the log has each request's target and body, too
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Standin:
         fail_rate: float = 0.0,
         slow_ms: float = 2000.0,
         retry_after_s: float = 0.05,
+        keep_requests: bool = False,
     ) -> None:
         self.seed = seed
         self.latency_s = latency_ms / 1000
@@ -56,6 +58,7 @@ class Standin:
         self.compress = compress
         self.slow_s = slow_ms / 1000
         self.retry_after_s = retry_after_s
+        self.keep_requests = keep_requests
         self.faults = Faults(faults, fail_rate, seed)
         self.stopping = threading.Event()
         self.log = CallLog(log)

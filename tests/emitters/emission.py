@@ -1,0 +1,133 @@
+"""What an emitter sent of one call, as it is stored: `NAME/emitted/CALL.json`."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from sdks.environments import ROOT
+
+HERE: Final = Path(__file__).parent
+#: Headers by which a request is known to us; none of them is a secret.
+_KEPT: Final = re.compile(r"^(anthropic-|content-type$|user-agent$|x-goog-api-client$|x-standin-|x-stainless-)")
+#: What says where it was made; the rest of an emission is stored as it came.
+_PLACES: Final = re.compile(r"^(host|os|process)\.|^(hostname|sentry\.server_address|server\.name)$")
+_FREE: Final = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+    r"|\d{4}-\d\d-\d\d[T ][\d:.]+(Z|[+-]\d\d:?\d\d)?"
+    r"|(?<=127\.0\.0\.1:)\d+|(?<=localhost:)\d+"
+    r"|(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[A-Za-z0-9_-]{16,}"
+    r"|\d{10,}(\.\d+)?|\d+\.\d{3,}(e-?\d+)?|0x[0-9a-f]{6,}"
+)
+_FREE_KEYS: Final = re.compile(r"(?i)(time|duration|latency|elapsed|\bttft|_ms$|_ns$|seconds|port$|version$|thread|pid$)")
+
+
+@dataclass
+class Emission:
+    """One call, or a few that belong together.
+
+    `packages` are what emitted it, `told` the parts of the context that the emitter was told, `calls` the requests that
+    the stand-in saw and what it answered, `traces` and `logs` OTLP/JSON export requests.
+    """
+
+    emitter: str
+    call: str
+    packages: dict[str, str] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    traces: dict[str, Any] = field(default_factory=dict)
+    logs: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        return HERE / self.emitter / "emitted" / f"{self.call}.json"
+
+    def write(self) -> None:
+        """Store it, without the names of the machine that it was made on."""
+        self.path.parent.mkdir(exist_ok=True)
+        self.path.write_text(json.dumps(_placeless(asdict(self)), indent=1, ensure_ascii=False) + "\n")
+
+
+def read(path: Path) -> Emission:
+    """An emission that was stored."""
+    return Emission(**json.loads(path.read_text()))
+
+
+def stored(emitter: str = "*") -> list[Path]:
+    """All that are stored."""
+    return sorted(HERE.glob(f"{emitter}/emitted/*.json"))
+
+
+def emitters() -> list[str]:
+    """The folders that can be run."""
+    found = (*HERE.glob("*/requirements.txt"), *HERE.glob("*/package.json"), *HERE.glob("*/pom.xml"))
+    return sorted(path.parent.name for path in found)
+
+
+def known_headers(headers: list[tuple[str, str]]) -> dict[str, str]:
+    """The headers that are stored with a request."""
+    return {name: value for name, value in headers if _KEPT.match(name)}
+
+
+def _placeless(value: Any) -> Any:
+    if isinstance(value, dict):
+        if _PLACES.search(str(value.get("key", ""))):
+            return {"key": value["key"], "value": {"stringValue": "-"}}
+        return {key: _placeless(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_placeless(inner) for inner in value]
+    return _no_place(value) if isinstance(value, str) else value
+
+
+def _no_place(text: str) -> str:
+    return text.replace(str(ROOT), "ROOT").replace(socket.gethostname(), "host")
+
+
+# --- the same again? ------------------------------------------------------------------------------------------
+
+
+def comparable(emission: Emission) -> list[str]:
+    """A line a span and a log record, in which ids, times and numbers of versions are masked; sorted."""
+    document = _placeless(asdict(emission))
+    lines = [_line(scope, span, names) for scope, span, names in _spans(document["traces"])]
+    lines += [_line(scope, record, {}) for scope, record in _log_records(document["logs"])]
+    return sorted([f"told {sorted(emission.told)}", f"{len(emission.calls)} calls", *lines])
+
+
+def _spans(traces: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any], dict[str, str]]]:
+    scopes = [scope for resource in traces.get("resourceSpans", ()) for scope in resource.get("scopeSpans", ())]
+    names = {span["spanId"]: span["name"] for scope in scopes for span in scope.get("spans", ())}
+    for scope in scopes:
+        for span in scope.get("spans", ()):
+            yield scope.get("scope", {}).get("name", ""), span, names
+
+
+def _log_records(logs: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for resource in logs.get("resourceLogs", ()):
+        for scope in resource.get("scopeLogs", ()):
+            for record in scope.get("logRecords", ()):
+                yield scope.get("scope", {}).get("name", ""), record
+
+
+def _line(scope: str, record: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    said = {
+        "scope": scope,
+        "name": record.get("name") or record.get("eventName"),
+        "kind": record.get("kind"),
+        "status": record.get("status"),
+        "parent": names.get(record.get("parentSpanId", ""), "-" if record.get("parentSpanId") else None),
+        "attributes": _attributes(record),
+        "body": record.get("body"),
+        "events": [{"name": event.get("name"), **_attributes(event)} for event in record.get("events", ())],
+    }
+    return _FREE.sub("#", json.dumps({key: value for key, value in said.items() if value}, sort_keys=True))
+
+
+def _attributes(record: Mapping[str, Any]) -> dict[str, Any]:
+    pairs = {pair["key"]: pair.get("value") for pair in record.get("attributes", ())}
+    return {key: "#" if _FREE_KEYS.search(key) or "stacktrace" in key else value for key, value in pairs.items()}

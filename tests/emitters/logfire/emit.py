@@ -1,0 +1,20 @@
+"""Logfire's instrumentations of OpenAI's and Anthropic's SDKs."""
+
+from __future__ import annotations
+
+import asking
+import emitting
+
+asking.quiet(ANTHROPIC_OPEN_TELEMETRY="false")
+
+import logfire
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+
+logfire.configure(
+    send_to_logfire=False, console=False, metrics=False, inspect_arguments=False, service_name="ward",
+    additional_span_processors=[SimpleSpanProcessor(OTLPSpanExporter())],
+)  # fmt: skip
+logfire.instrument_openai()
+logfire.instrument_anthropic()
+emitting.run(asking.openai_calls() | asking.anthropic_calls(), flush=logfire.force_flush)

@@ -1,0 +1,123 @@
+"""The receiver that emitters send to: what comes in between two calls belongs to the one that is over."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import threading
+import zlib
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import parse_qs, urlsplit
+
+from google.protobuf.message import Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from emitters.otlpjson import from_json
+
+_INFLATE: Final[dict[str, Callable[[bytes], bytes]]] = {"gzip": gzip.decompress, "deflate": zlib.decompress}
+
+
+class Received:
+    """What one call made its emitter send."""
+
+    def __init__(self) -> None:
+        self.traces = ExportTraceServiceRequest()
+        self.logs = ExportLogsServiceRequest()
+        self.told: list[str] = []
+
+
+class Receiver:
+    """An OTLP/HTTP receiver on loopback, protobuf and JSON; metrics are answered and dropped."""
+
+    def __init__(self, when_done: Callable[[str, Received], None]) -> None:
+        self._when_done = when_done
+        self._lock = threading.Lock()
+        self._received = Received()
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.receiver = self
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def take(self, path: str, body: bytes, content_type: str) -> None:
+        """Keep what a request holds."""
+        received = {"/v1/traces": self._received.traces, "/v1/logs": self._received.logs}.get(path)
+        if received is None:
+            return
+        message: Message = type(received)()
+        if content_type.startswith("application/json"):
+            from_json(json.loads(body), message)
+        else:
+            message.ParseFromString(body)
+        with self._lock:
+            received.MergeFrom(message)
+
+    def end(self, name: str, told: list[str]) -> None:
+        """A call is over."""
+        with self._lock:
+            received, self._received = self._received, Received()
+        received.told = told
+        self._when_done(name, received)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    receiver: Receiver
+    daemon_threads = True
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def do_POST(self) -> None:
+        body = self._body()
+        at = urlsplit(self.path)
+        kind = self.headers.get("content-type", "")
+        if at.path == "/done":
+            asked = parse_qs(at.query)
+            self.server.receiver.end(asked["name"][0], asked.get("told", [""])[0].split(",") if "told" in asked else [])
+        else:
+            inflate = _INFLATE.get(self.headers.get("content-encoding", ""), bytes)
+            path = "/v1/" + at.path.rpartition("/v1/")[2]  # some put a prefix before it
+            self.server.receiver.take(path, inflate(body), kind)
+        self.send_response(200)
+        answer = b"{}" if kind.startswith("application/json") else b""
+        self.send_header("content-type", kind or "text/plain")
+        self.send_header("content-length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def _body(self) -> bytes:
+        if self.headers.get("transfer-encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("content-length") or 0))
+        pieces = []
+        while size := int(self.rfile.readline(), 16):
+            pieces.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(pieces)
+
+    def do_GET(self) -> None:
+        self.send_response(404)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing."""
