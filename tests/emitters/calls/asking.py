@@ -13,6 +13,8 @@ SYSTEM: str = CALLS["system"]
 QUESTION: str = CALLS["question"]
 TOOL: Any = CALLS["tool"]
 MESSAGES: Any = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": QUESTION}]
+TOOLS: Any = [{"type": "function", "function": {
+    "name": TOOL["name"], "description": TOOL["description"], "parameters": TOOL["schema"]}}]  # fmt: skip
 
 Calls = dict[str, Callable[[], object]]
 
@@ -29,15 +31,13 @@ def openai_calls(client: Any = None) -> Calls:
                                         stream_options={"include_usage": True}))  # fmt: skip
 
     def chat_tool() -> None:
-        tools = [{"type": "function", "function": {"name": TOOL["name"], "description": TOOL["description"],
-                                                   "parameters": TOOL["schema"]}}]  # fmt: skip
-        first = at.chat.completions.create(model=plain, messages=MESSAGES, tools=tools).choices[0].message
+        first = at.chat.completions.create(model=plain, messages=MESSAGES, tools=TOOLS).choices[0].message
         call = first.tool_calls[0]
         asked = {"role": "assistant", "content": None, "tool_calls": [
             {"id": call.id, "type": "function",
              "function": {"name": call.function.name, "arguments": call.function.arguments}}]}  # fmt: skip
         answered = {"role": "tool", "tool_call_id": call.id, "content": TOOL["result"]}
-        at.chat.completions.create(model=plain, messages=[*MESSAGES, asked, answered], tools=tools)
+        at.chat.completions.create(model=plain, messages=[*MESSAGES, asked, answered], tools=TOOLS)
 
     def refused() -> None:
         try:
@@ -115,7 +115,11 @@ def mistral_calls() -> Calls:
     """Of Mistral's."""
     from mistralai.client import Mistral
 
+    from mistralai.extra.observability import set_tracer_provider
+    from opentelemetry import trace
+
     at = Mistral(api_key="k", server_url=f"{STANDIN}/mistral")
+    set_tracer_provider(at, trace.get_tracer_provider())
     return {
         "chat": lambda: at.chat.complete(model=MODELS["mistral"], messages=MESSAGES),
         "chat_stream": lambda: list(at.chat.stream(model=MODELS["mistral"], messages=MESSAGES)),

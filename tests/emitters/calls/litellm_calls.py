@@ -2,50 +2,59 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from typing import Any
 
 import asking
 import emitting
 
+_CALLS_BACK_S = 0.4  # it calls back from tasks of its own, some time after the answer
+
 
 def run() -> None:
-    """Make them. It calls back from a thread, some time after the answer."""
+    """Make them."""
     import litellm
 
+    emitting.provide()
     litellm.callbacks = ["otel"]
+    litellm.suppress_debug_info = True
     context = emitting.CONTEXT
-    more: Any = {"api_key": "k", "max_retries": 0, "num_retries": 0, "user": context["user"],
-                 "metadata": {"session_id": context["session"], **context["properties"]}}  # fmt: skip
-    openai = more | {"api_base": f"{emitting.STANDIN}/v1", "messages": asking.MESSAGES}
-    anthropic = more | {"api_base": emitting.STANDIN, "max_tokens": 2048, "messages": [
-        {"role": "system", "content": [
-            {"type": "text", "text": asking.SYSTEM, "cache_control": {"type": "ephemeral", "ttl": "1h"}}]},
-        {"role": "user", "content": asking.QUESTION}]}  # fmt: skip
-    tool = asking.TOOL
-    tools = [{"type": "function", "function": {
-        "name": tool["name"], "description": tool["description"], "parameters": tool["schema"]}}]  # fmt: skip
-    thinking, plain = f"openai/{asking.MODELS['openai_thinking']}", f"openai/{asking.MODELS['openai']}"
-    claude = f"anthropic/{asking.MODELS['anthropic']}"
 
-    def refused() -> None:
-        with suppress(litellm.RateLimitError):
-            litellm.completion(model=f"openai/{asking.MODELS['refused']}", **openai)
+    def call(model: str, *, embed: bool = False, **asked: Any) -> None:
+        metadata = {"session_id": context["session"], **context["properties"]}  # of each call its own: it is written to
 
-    embedding = f"openai/{asking.MODELS['openai_embeddings']}"
-    embed = {key: value for key, value in openai.items() if key != "messages"}
-    usage: Any = {"stream": True, "stream_options": {"include_usage": True}}
+        async def main() -> None:
+            ask = litellm.aembedding if embed else litellm.acompletion
+            with suppress(litellm.RateLimitError):
+                answer = await ask(
+                    model=model, api_key="k", max_retries=0, num_retries=0, user=context["user"], metadata=metadata,
+                    **asked,
+                )  # fmt: skip
+                if "stream" in asked:
+                    async for _ in answer:
+                        pass
+            await asyncio.sleep(_CALLS_BACK_S)
+
+        asyncio.run(main())
+
+    system = {"type": "text", "text": asking.SYSTEM, "cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    openai: Any = {"api_base": f"{emitting.STANDIN}/v1", "messages": asking.MESSAGES}
+    claude: Any = {"api_base": emitting.STANDIN, "max_tokens": 2048, "model": f"anthropic/{asking.MODELS['anthropic']}",
+                   "messages": [{"role": "system", "content": [system]},
+                                {"role": "user", "content": asking.QUESTION}]}  # fmt: skip
+    stream: Any = {"stream": True, "stream_options": {"include_usage": True}}
+    models = {name: f"openai/{model}" for name, model in asking.MODELS.items()}
+    embedded: Any = {"api_base": openai["api_base"], "input": [asking.QUESTION], "dimensions": 4}
     emitting.run(
         {
-            "chat": lambda: litellm.completion(model=thinking, **openai),
-            "chat_stream": lambda: list(litellm.completion(model=thinking, **openai, **usage)),
-            "chat_tool": lambda: litellm.completion(model=plain, **openai, tools=tools),
-            "chat_error": refused,
-            "embeddings": lambda: litellm.embedding(model=embedding, input=[asking.QUESTION], dimensions=4, **embed),
-            "messages": lambda: litellm.completion(model=claude, **anthropic),
-            "messages_stream": lambda: list(litellm.completion(model=claude, **anthropic, **usage)),
+            "chat": lambda: call(models["openai_thinking"], **openai),
+            "chat_stream": lambda: call(models["openai_thinking"], **openai, **stream),
+            "chat_tool": lambda: call(models["openai"], **openai, tools=asking.TOOLS),
+            "chat_error": lambda: call(models["refused"], **openai),
+            "embeddings": lambda: call(models["openai_embeddings"], embed=True, **embedded),
+            "messages": lambda: call(**claude),
+            "messages_stream": lambda: call(**claude, **stream),
         },
-        told=("user",),
-        settle_s=0.8,
-        flush=lambda: None,
+        told=("user", "session", "properties"),
     )

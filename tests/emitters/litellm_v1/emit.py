@@ -7,5 +7,5 @@ import emitting
 import litellm_calls
 
 asking.quiet(LITELLM_LOCAL_MODEL_COST_MAP="true", OTEL_EXPORTER="otlp_http", OTEL_ENDPOINT=emitting.RECEIVER,
-             OTEL_SERVICE_NAME="ward", OTEL_BSP_SCHEDULE_DELAY="50")  # fmt: skip
+             OTEL_SERVICE_NAME="ward")  # fmt: skip
 litellm_calls.run()

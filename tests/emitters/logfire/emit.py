@@ -8,12 +8,9 @@ import emitting
 asking.quiet(ANTHROPIC_OPEN_TELEMETRY="false")
 
 import logfire
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 logfire.configure(
     send_to_logfire=False, console=False, metrics=False, inspect_arguments=False, service_name="ward",
-    additional_span_processors=[SimpleSpanProcessor(OTLPSpanExporter())],
 )  # fmt: skip
 logfire.instrument_openai()
 logfire.instrument_anthropic()
