@@ -18,7 +18,6 @@ from .decode import SpanRecord, text_of
 Row = dict[str, Any]
 
 _ATTRIBUTE_OF: Final = {column.name: column.attribute for column in tables.TABLES["spans"] if column.attribute}
-_CONTENT_OF: Final = {column.name: column.attribute for column in tables.TABLES["messages"]}
 #: What a reading may say beside the columns: what a price depends on.
 _BESIDE: Final = ("emitted_cost_usd", "place", "service_tier")
 
@@ -33,7 +32,7 @@ def read(record: SpanRecord) -> Reading | None:
 
 def fill(reading: Reading, record: SpanRecord, rest: dict[str, AnyValue], row: Row) -> None:
     """Put what was read into the row. An attribute whose column was corrected goes back among the attributes."""
-    derived = [column for column in reading.messages if _CONTENT_OF[column] not in record.attributes]
+    derived = list(reading.messages)
     for column, value in reading.columns.items():
         if column in _BESIDE or row.get(column) == value or _is_no_count(column, value):
             continue

@@ -129,8 +129,11 @@ def _signed(number: int) -> int:
 
 
 def _take_content(rest: dict[str, AnyValue], row: Row, reading: Reading | None) -> Row | None:
-    """Content leaves the span's row for its own table, as the JSON text it came as."""
-    found: Row = {c.name: _json_text(rest.pop(c.attribute)) for c in _CONTENT if c.attribute in rest}
+    """Content leaves the span's row for its own table, as the JSON text it came as if that is in the schema."""
+    retold = () if reading is None else reading.messages
+    found: Row = {
+        c.name: _json_text(rest.pop(c.attribute)) for c in _CONTENT if c.attribute in rest and c.name not in retold
+    }
     if reading is not None:
         found = foreign.take_content(reading, rest) | found
     if not found:

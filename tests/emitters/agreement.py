@@ -2,8 +2,8 @@
 
 What is the same: a part of no tokens that is told as zero or not at all; a stop reason in the provider's word or in
 the conventions'; the system's text as its own column or as the first message; the result of a tool as a message of
-role tool or user; a tool's schema under either provider's name; a success whose status is UNSET or OK; an error's name,
-as long as there is one.
+role tool or user; a tool's schema under either provider's name; a success whose status is UNSET or OK; no stream,
+told as false or not at all; an error's name, as long as there is one.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ COLUMNS: Final = (
     "time_to_first_chunk_ns", "properties", "response_id",
 )  # fmt: skip
 CONTENT: Final = ("input_messages", "output_messages", "tool_definitions")
+_SCHEMAS: Final = ("parameters", "input_schema", "inputSchema", "parametersJsonSchema")
 _REASONS: Final = {
     "completed": "stop", "end_turn": "stop", "max_tokens": "length", "stop_sequence": "stop", "tool-calls": "tool_call",
     "tool_calls": "tool_call", "tool_use": "tool_call",
@@ -38,6 +39,9 @@ def told(found: Normalised, id: str | None) -> dict[str, Any]:
     row = found.row
     said = {name: row.get(name) for name in (*PLAIN, *PARTS, *_MONEY)}
     said |= {name: said[name] or None for name in (*PARTS, *_MONEY) if name not in PLAIN}
+    said["stream"] = said["stream"] or None
+    if said["operation"] == "embeddings":
+        said["output_tokens"] = said["output_tokens"] or None
     said["status"] = "ERROR" if row["status"] == "ERROR" else None
     said["error_type"] = bool(row.get("error_type")) or None
     said["finish_reasons"] = [_reason(word) for word in row.get("finish_reasons") or ()] or None
@@ -48,12 +52,11 @@ def told(found: Normalised, id: str | None) -> dict[str, Any]:
 
 
 def differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """The columns that say something else. Of properties and content, which they need not have, only if they lack some
-    of ours."""
+    """The columns that say something else; more properties than ours, and content where we have none, are no harm."""
     found = {name: (theirs[name], ours[name]) for name in (*COLUMNS, *CONTENT) if theirs[name] != ours[name]}
     if set(ours["properties"]) <= set(theirs["properties"]):
         found.pop("properties", None)
-    return found
+    return {name: pair for name, pair in found.items() if name not in CONTENT or pair[1] is not None}
 
 
 def _content(message: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,6 +64,7 @@ def _content(message: Mapping[str, Any]) -> dict[str, Any]:
     system = [part.get("content") for part in parsed.get("system_instructions", ()) if isinstance(part, dict)]
     inputs = [_message(one) for one in parsed.get("input_messages", ())]
     system += [part["content"] for one in inputs if one["role"] == "system" for part in one["parts"]]
+    system = list(dict.fromkeys(map(str, system)))  # some tell it twice
     rest = [one for one in inputs if one["role"] != "system"]
     told = [{"role": "system", "parts": [{"type": "text", "content": text} for text in system]}] if system else []
     return {
@@ -89,7 +93,7 @@ def _part(part: dict[str, Any]) -> dict[str, Any]:
 
 def _tool(tool: Mapping[str, Any]) -> tuple[str, str, str]:
     inner = tool.get("function", tool)
-    schema = inner.get("parameters") or inner.get("input_schema") or inner.get("inputSchema")
+    schema = next((inner[key] for key in _SCHEMAS if inner.get(key)), None)
     return inner["name"], inner.get("description") or "", json.dumps(schema, sort_keys=True)
 
 

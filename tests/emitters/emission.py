@@ -24,7 +24,9 @@ _FREE: Final = re.compile(
     r"|(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[A-Za-z0-9_-]{16,}"
     r"|\d{10,}(\.\d+)?|\d+\.\d{3,}(e-?\d+)?|0x[0-9a-f]{6,}"
 )
-_FREE_KEYS: Final = re.compile(r"(?i)(time|duration|latency|elapsed|\bttft|_ms$|_ns$|seconds|port$|version$|thread|pid$)")
+_FREE_KEYS: Final = re.compile(
+    r"(?i)(time|duration|latency|elapsed|\bttft|_ms$|_ns$|seconds|port$|version$|thread|pid$)"
+)
 
 
 @dataclass

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from emitters.emission import HERE
-from otel_llm_collector.demo.standin import Standin
 from sdks.environments import INSTALL_S_MAX, Environment, normalised
+
+from otel_llm_collector.demo.standin import Standin
 
 RUN_S_MAX: Final = 180
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import httpx
 from app.recording import Recorded
+from emitters.emission import HERE, Emission
 from google.protobuf.message import Message
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 import otel_llm
-from emitters.emission import HERE, Emission
 from otel_llm.failures import RAISE_ENV
 from otel_llm.finisher import finisher
 from otel_llm_collector.decode import read_spans

@@ -23,8 +23,9 @@ from emitters.emission import Emission, comparable, emitters, known_headers, rea
 from emitters.otlpjson import to_json
 from emitters.programs import Program, program
 from emitters.receiver import Received, Receiver
-from otel_llm_collector.demo.standin import Standin
 from sdks.environments import EnvironmentFailedError
+
+from otel_llm_collector.demo.standin import Standin
 
 TOTAL_S_MAX = 20 * 60
 

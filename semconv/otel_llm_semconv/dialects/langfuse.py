@@ -8,7 +8,7 @@ from .. import attributes as a
 from ..usage import inclusive_input, sum_known
 from .dialect import Dialect, Part, Reading, Span, Values
 from .messages import written
-from .values import part_of
+from .values import json_of, part_of
 
 _KINDS = {
     "agent": "invoke_agent",
@@ -20,6 +20,8 @@ _KINDS = {
 }
 _KIND = a.LANGFUSE_KIND
 _USAGE = "langfuse.observation.usage_details"
+_METADATA = "langfuse.observation.metadata."
+_MODEL = "langfuse.observation.model.name"  # the one that answered, once it did
 _BEGAN = "langfuse.observation.completion_start_time"
 
 
@@ -27,7 +29,8 @@ def _sum_up(span: Span, reading: Reading) -> None:
     """The buckets leave each other out and sum to the total, unless input and output alone make it up already."""
     columns = reading.columns
     asked, answered = columns.get("input_tokens"), columns.get("output_tokens")
-    total = part_of(span.attributes.get(_USAGE), Part(_USAGE, "total"))
+    usage = span.attributes.get(_USAGE)
+    total = part_of(usage, Part(_USAGE, "total")) or part_of(usage, Part(_USAGE, "total_tokens"))
     if total is not None and total == (asked or 0) + (answered or 0):
         return
     whole = inclusive_input(asked, columns.get("cache_read_tokens"), columns.get("cache_write_tokens"))
@@ -52,6 +55,20 @@ def _time_first_chunk(span: Span, reading: Reading) -> None:
             reading.columns["time_to_first_chunk_ns"] = waited
 
 
+def _tell_provider(span: Span, reading: Reading) -> None:
+    """The wrapper of OpenAI's SDK names its spans for it; nothing else does."""
+    if span.name.startswith("OpenAI-"):
+        reading.columns.setdefault("provider", "openai")
+
+
+def _unquote(span: Span, reading: Reading) -> None:
+    """Metadata is JSON, text too."""
+    said = {key: json_of(value) for key, value in reading.properties.items()}
+    reading.properties.update({key: value for key, value in said.items() if isinstance(value, str)})
+    if reasons := reading.columns.get("finish_reasons"):
+        reading.columns["finish_reasons"] = [json_of(reason) or reason for reason in reasons]
+
+
 DIALECT = Dialect(
     "langfuse",
     "langfuse-python _client/attributes.py; langfuse@62751446 packages/shared/src/server/otel/attributes.ts",
@@ -59,27 +76,39 @@ DIALECT = Dialect(
     mark_prefixes=("langfuse.",),
     columns={
         "operation": (Values(_KIND, _KINDS),),
-        "request_model": ("langfuse.observation.model.name",),
+        "provider": (a.PROVIDER, f"{_METADATA}ls_provider"),
+        "request_model": (_MODEL,),
+        "response_model": (_MODEL,),
+        "finish_reasons": (f"{_METADATA}finish_reason",),
+        "service_tier": (Part("langfuse.observation.model.parameters", "service_tier"),),
         "input_tokens": (Part(_USAGE, "input"), Part(_USAGE, "prompt_tokens"), Part(_USAGE, "input_tokens")),
         "output_tokens": (Part(_USAGE, "output"), Part(_USAGE, "completion_tokens"), Part(_USAGE, "output_tokens")),
         "cache_read_tokens": (
             Part(_USAGE, "input_cached_tokens"),
             Part(_USAGE, "cache_read_input_tokens"),
             Part(_USAGE, "input_cache_read"),
+            Part(_USAGE, "prompt_tokens_details.cached_tokens"),
+            Part(_USAGE, "input_tokens_details.cached_tokens"),
         ),
         "cache_write_tokens": (
             Part(_USAGE, "cache_creation_input_tokens"),
             Part(_USAGE, "input_cache_creation"),
             Part(_USAGE, "input_cache_write"),
+            Part(_USAGE, "input_tokens_details.cache_write_tokens"),
         ),
-        "reasoning_tokens": (Part(_USAGE, "output_reasoning_tokens"), Part(_USAGE, "output_reasoning")),
+        "reasoning_tokens": (
+            Part(_USAGE, "output_reasoning_tokens"),
+            Part(_USAGE, "output_reasoning"),
+            Part(_USAGE, "completion_tokens_details.reasoning_tokens"),
+            Part(_USAGE, "output_tokens_details.reasoning_tokens"),
+        ),
         "session_id": (a.SESSION_ID, "langfuse.session.id"),
         "user_id": (a.USER_ID, "langfuse.user.id"),
         "prompt_name": ("langfuse.observation.prompt.name",),
         "prompt_version": ("langfuse.observation.prompt.version",),
         "emitted_cost_usd": (Part("langfuse.observation.cost_details", "total"),),
     },
-    properties=("langfuse.trace.metadata.", "langfuse.observation.metadata."),
+    properties=("langfuse.trace.metadata.", _METADATA),
     content=(
         "langfuse.observation.input",
         "langfuse.observation.output",
@@ -87,6 +116,8 @@ DIALECT = Dialect(
         "langfuse.trace.output",
     ),
     complete=(
+        _tell_provider,
+        _unquote,
         _sum_up,
         _time_first_chunk,
         written(("langfuse.observation.input",), ("langfuse.observation.output",)),

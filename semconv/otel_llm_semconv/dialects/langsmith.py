@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ast
-
 from .. import attributes as a
 from ..usage import count
 from .dialect import Dialect, Reading, Span, Values
+from .values import python_of
 
 _KINDS = {
     "chain": "invoke_workflow",
@@ -23,10 +22,7 @@ _DETAILS = {
 
 def _read_details(span: Span, reading: Reading) -> None:
     for attribute, names in _DETAILS.items():
-        try:
-            details = ast.literal_eval(str(span.attributes.get(attribute, "{}")))
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            continue
+        details = python_of(span.attributes.get(attribute))
         for key, column in names.items() if isinstance(details, dict) else ():
             if (tokens := count(details.get(key))) is not None:
                 reading.columns.setdefault(column, tokens)

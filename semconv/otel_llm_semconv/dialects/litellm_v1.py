@@ -2,9 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .. import attributes as a
-from .dialect import Dialect
+from .dialect import Dialect, Reading, Span, Values
 from .messages import flat
+from .values import python_of, whole
+
+#: What is called, and the same asynchronously.
+_CALLS = {
+    "anthropic_messages": "chat",
+    "completion": "chat",
+    "embedding": "embeddings",
+    "rerank": "rerank",
+    "responses": "chat",
+    "text_completion": "text_completion",
+}
+_OPERATIONS = _CALLS | {f"a{name}": operation for name, operation in _CALLS.items()}
+_USAGE = "metadata.usage_object"  # Python's notation of a mapping
+_ASKED_WITH = "metadata.requester_metadata"  # the user's own, same
+_DETAILS = {
+    "cache_read_tokens": ("prompt_tokens_details", "cached_tokens"),
+    "cache_write_tokens": ("prompt_tokens_details", "cache_creation_tokens"),
+    "reasoning_tokens": ("completion_tokens_details", "reasoning_tokens"),
+}
+
+
+def _read_details(span: Span, reading: Reading) -> None:
+    usage = python_of(span.attributes.get(_USAGE))
+    for column, (key, inner) in _DETAILS.items() if isinstance(usage, Mapping) else ():
+        details = usage.get(key)
+        tokens = whole(details.get(inner)) if isinstance(details, Mapping) else None
+        if tokens is not None:
+            reading.columns.setdefault(column, tokens)
+
+
+def _read_metadata(span: Span, reading: Reading) -> None:
+    told = python_of(span.attributes.get(_ASKED_WITH))
+    for key, value in told.items() if isinstance(told, Mapping) else ():
+        if isinstance(value, str | int | float):
+            reading.properties.setdefault(str(key), str(value))
+
+
+def drop_no_usage(span: Span, reading: Reading) -> None:
+    """A call that failed is told with no tokens, which nobody counted."""
+    columns = reading.columns
+    if columns.get("input_tokens") == columns.get("output_tokens") == 0:
+        del columns["input_tokens"], columns["output_tokens"]
+
 
 DIALECT = Dialect(
     "litellm_v1",
@@ -12,12 +57,13 @@ DIALECT = Dialect(
     scopes=("litellm",),
     marks=("gen_ai.cost.total_cost", "metadata.user_api_key_hash"),
     columns={
+        "operation": (Values(a.OPERATION, _OPERATIONS), a.OPERATION),
         "emitted_cost_usd": ("gen_ai.cost.total_cost",),
         "user_id": (a.USER_ID, "llm.user", "metadata.user_api_key_end_user_id", "metadata.user_api_key_user_id"),
         "stream": ("llm.is_streaming",),
         "response_id": (a.RESPONSE_ID, "hidden_params.response_id"),
+        "service_tier": ("gen_ai.openai.response.service_tier",),
     },
-    properties=("metadata.",),
     content=("gen_ai.prompt.", "gen_ai.completion."),
-    complete=(flat("gen_ai.prompt.", "gen_ai.completion."),),
+    complete=(flat("gen_ai.prompt.", "gen_ai.completion."), _read_details, _read_metadata, drop_no_usage),
 )

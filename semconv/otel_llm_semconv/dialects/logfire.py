@@ -6,6 +6,7 @@ from .. import attributes as a
 from .dialect import Dialect, Part, Reading, Span
 
 _STREAM = "streaming response from"
+_RAW = "gen_ai.usage.raw"  # as the provider has it
 
 
 def _tell_echo(span: Span, reading: Reading) -> None:
@@ -22,6 +23,13 @@ DIALECT = Dialect(
     columns={
         "request_model": (a.REQUEST_MODEL, Part("request_data", "model")),
         "operation": (a.OPERATION,),
+        "cache_write_1h_tokens": (Part(_RAW, "cache_creation.ephemeral_1h_input_tokens"),),
+        "reasoning_tokens": (
+            a.USAGE_REASONING_TOKENS,
+            Part(_RAW, "completion_tokens_details.reasoning_tokens"),
+            Part(_RAW, "output_tokens_details.reasoning_tokens"),
+            Part(_RAW, "output_tokens_details.thinking_tokens"),
+        ),
         "emitted_cost_usd": ("operation.cost",),
     },
     content=("request_data", "response_data"),

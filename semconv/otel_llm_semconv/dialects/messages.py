@@ -1,30 +1,46 @@
 """Content of other dialects in the message schema of the conventions.
 
-It comes as flat attributes with numbers in their names, or as JSON in the manner of OpenAI and of the Vercel AI SDK.
+It comes as flat attributes with numbers in their names, or as JSON in the manner of OpenAI, Anthropic and the Vercel AI
+SDK: messages, or a whole request or response of theirs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from .. import attributes as a
 from .dialect import Attributes, Completion, Reading, Span
+from .message_parts import PARTS, content_parts, members, message_of, tool_call
 from .values import json_of
 
 Message = dict[str, Any]
 #: Limit on the members of a list that is spelled as attributes: their numbers are the sender's.
 _INDEX_MAX: Final = 10_000
 _NO_REASON: Final = "error"
-_ROLES: Final = {"ai": "assistant", "developer": "system", "function": "tool", "human": "user", "model": "assistant"}
+#: What providers and SDKs call the reasons of the message schema.
+_REASONS: Final = {
+    "completed": "stop",
+    "end_turn": "stop",
+    "max_tokens": "length",
+    "stop_sequence": "stop",
+    "tool-calls": "tool_call",
+    "tool_calls": "tool_call",
+    "tool_use": "tool_call",
+}
+_COLUMN_OF: Final = {a.INPUT_MESSAGES: "input_messages", a.OUTPUT_MESSAGES: "output_messages"}
 
 
 def flat(inputs: str, outputs: str, inside: str = "") -> Completion:
     """Completes a reading by messages that are spelled `PREFIX.<number>.INSIDE.<member>`, one attribute a value."""
 
     def complete(span: Span, reading: Reading) -> None:
-        _put(reading, "input_messages", [_read(_inner(one, inside)) for one in numbered(span.attributes, inputs)])
+        if reading.columns.get("operation") == a.OPERATION_EMBEDDINGS:
+            return
+        asked = [message_of(_inner(one, inside)) for one in numbered(span.attributes, inputs)]
         said = [_with_reason(_inner(one, inside), reading) for one in numbered(span.attributes, outputs)]
-        _put(reading, "output_messages", said)
+        _put(reading, "input_messages", asked)
+        _put(reading, "output_messages", _joined(said))
 
     return complete
 
@@ -33,11 +49,44 @@ def written(inputs: tuple[str, ...], outputs: tuple[str, ...] = ()) -> Completio
     """Completes a reading by messages that are JSON in one attribute, or by the text that is no JSON."""
 
     def complete(span: Span, reading: Reading) -> None:
-        _put(reading, "input_messages", _first_list(span.attributes, inputs, "user"))
-        answers = _first_list(span.attributes, outputs, "assistant")
-        _put(reading, "output_messages", [{**one, "finish_reason": _reason(reading, {})} for one in answers])
+        if reading.columns.get("operation") == a.OPERATION_EMBEDDINGS:
+            return
+        asked, said = (_first(span.attributes, names) for names in (inputs, outputs))
+        _put(reading, "input_messages", _asked(asked))
+        _put(reading, "output_messages", [_reasoned(one, reading) for one in _joined(_said(said))])
+        if isinstance(listed := json_of(asked), Mapping) and isinstance(tools := listed.get("tools"), list):
+            _put(reading, "tool_definitions", [dict(one) for one in members(tools)])
 
     return complete
+
+
+def tools(prefix: str, inside: str = "") -> Completion:
+    """Completes a reading by definitions of tools: one attribute each in JSON, or one a member."""
+
+    def complete(span: Span, reading: Reading) -> None:
+        found = (_nested(one, inside) for one in numbered(span.attributes, prefix))
+        parsed = (json_of(one) if isinstance(one, str) else _schemas(one) for one in found)
+        _put(reading, "tool_definitions", [dict(one) for one in parsed if isinstance(one, Mapping)])
+
+    return complete
+
+
+def settle(span: Span, reading: Reading) -> None:
+    """The conventions' own attributes go before what was read from others, unless they hold another schema."""
+    if a.TOOL_DEFINITIONS in span.attributes:
+        reading.messages.pop("tool_definitions", None)
+    system = json_of(span.attributes.get(a.SYSTEM_INSTRUCTIONS))
+    if isinstance(system, list) and not all(map(_is_part, system)) and (found := content_parts(system)):
+        reading.messages["system_instructions"] = found
+    for attribute, column in _COLUMN_OF.items():
+        listed = json_of(span.attributes.get(attribute))
+        if not isinstance(listed, list) or not listed:
+            continue
+        if all(map(_is_in_schema, listed)):
+            reading.messages.pop(column, None)
+        elif found := [message_of(one) for one in members(listed)]:
+            said = column == "output_messages"
+            reading.messages[column] = [_reasoned(one, reading) for one in found] if said else found
 
 
 def numbered(attributes: Attributes, prefix: str) -> list[dict[str, Any]]:
@@ -61,90 +110,103 @@ def _nest(inside: dict[str, Any], path: list[str], value: Any) -> None:
     inside.setdefault(path[-1], value)
 
 
+def _nested(one: Any, path: str) -> Any:
+    for key in path.split(".") if path else ():
+        one = one.get(key) if isinstance(one, Mapping) else None
+    return one
+
+
 def _inner(one: dict[str, Any], key: str) -> dict[str, Any]:
-    inner = one.get(key) if key else one
+    inner = _nested(one, key)
     return inner if isinstance(inner, dict) else {}
 
 
-def _members(value: Any) -> list[dict[str, Any]]:
-    """A list, or the mapping that stands for one where it was spelled as attributes."""
-    if isinstance(value, Mapping):
-        keys = sorted((key for key in value if str(key).isdecimal()), key=int)
-        value = [value[key] for key in keys]
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+def _schemas(tool: Any) -> Any:
+    """The members of a tool, its schema parsed."""
+    if not isinstance(tool, Mapping):
+        return None
+    return {key: json_of(value) if key in ("parameters", "input_schema") else value for key, value in tool.items()}
 
 
-def _read(message: Mapping[str, Any]) -> Message:
-    role = str(message.get("role") or "user")
-    role = _ROLES.get(role, role)
-    parts = [part for part in (*_content(message.get("content")), *map(_part, _contents(message))) if part]
-    if role == "tool" and (id := message.get("tool_call_id")):
-        parts = [{"type": "tool_call_response", "id": id, "response": message.get("content")}]
-    calls = [call.get("tool_call", call) for call in _members(message.get("tool_calls"))]
-    return {"role": role, "parts": [*parts, *(_call(call) for call in calls if isinstance(call, dict))]}
+def _first(attributes: Attributes, names: tuple[str, ...]) -> Any:
+    return next((attributes[name] for name in names if attributes.get(name)), None)
 
 
-def _content(content: Any) -> list[dict[str, Any]]:
-    if isinstance(content, str) and content.startswith("[") and isinstance(listed := json_of(content), list):
-        content = listed
-    if isinstance(content, str):
-        return [{"type": "text", "content": content}] if content else []
-    return [part for part in map(_part, _members(content)) if part]
+def _asked(value: Any) -> list[Message]:
+    """The messages of a request, or of what stands for one."""
+    listed = json_of(value)
+    if isinstance(listed, Mapping):
+        system = listed.get("system") or listed.get("instructions")
+        held = listed.get("messages") or listed.get("input") or listed.get("prompt")
+        found = _listed(held, "user") or ([message_of(listed)] if "role" in listed else [])
+        return [{"role": "system", "parts": content_parts(system)}, *found] if system and found else found
+    return _listed(listed if isinstance(listed, list) else value, "user")
 
 
-def _contents(message: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Of OpenInference, each one level deeper."""
-    return [_inner(one, "message_content") for one in _members(message.get("contents"))]
+def _said(value: Any) -> list[Message]:
+    """The messages of a response: choices of OpenAI's, a message of Anthropic's, the items of a Responses answer."""
+    listed = json_of(value)
+    if isinstance(listed, Mapping):
+        choices = members(listed.get("choices"))
+        if found := [message_of(one["message"]) for one in choices if isinstance(one.get("message"), Mapping)]:
+            return found
+        if isinstance(items := listed.get("output"), list):
+            return _listed(items, "assistant")
+        return [message_of(listed)] if "role" in listed else []
+    return _listed(listed if isinstance(listed, list) else value, "assistant")
 
 
-def _part(part: Mapping[str, Any]) -> dict[str, Any]:
-    kind = str(part.get("type") or "text")
-    match kind:
-        case "text" | "input_text" | "output_text":
-            return {"type": "text", "content": str(part.get("text") or "")}
-        case "reasoning" | "thinking":
-            return {"type": "reasoning", "content": str(part.get("text") or part.get("thinking") or "")}
-        case "tool-call" | "tool_use" | "tool_call":
-            return _call(part)
-        case "tool-result" | "tool_result":
-            id = part.get("toolCallId") or part.get("tool_use_id")
-            response = next((part[key] for key in ("output", "result", "content") if key in part), None)
-            return {"type": "tool_call_response", "id": id, "response": response}
-    return {"type": "generic", "generic_type": kind}
+def _listed(value: Any, role: str) -> list[Message]:
+    if isinstance(value, str):
+        return [{"role": role, "parts": [{"type": "text", "content": value}]}] if value else []
+    return [found for one in members(value) if (found := _item(one))]
 
 
-def _call(call: Mapping[str, Any]) -> dict[str, Any]:
-    """A tool call, whoever names its members how: OpenAI nests a function, the others do not."""
-    function = call.get("function")
-    inner = function if isinstance(function, Mapping) else call
-    name = inner.get("name") or inner.get("toolName") or inner.get("function.name") or ""
-    arguments = next((inner[key] for key in ("arguments", "input", "args") if key in inner), None)
-    given = json_of(arguments) if isinstance(arguments, str) else arguments
-    id = call.get("id") or call.get("toolCallId")
-    return {"type": "tool_call", "id": id, "name": str(name), "arguments": arguments if given is None else given}
+def _item(one: Mapping[str, Any]) -> Message | None:
+    """A message, or an item of the Responses API that stands for a part of one."""
+    if "role" in one:
+        return message_of(one)
+    match one.get("type"):
+        case "function_call":
+            return {"role": "assistant", "parts": [tool_call({**one, "id": one.get("call_id")})]}
+        case "function_call_output":
+            part = {"type": "tool_call_response", "id": one.get("call_id"), "response": one.get("output")}
+            return {"role": "tool", "parts": [part]}
+    return None
+
+
+def _joined(messages: list[Message]) -> list[Message]:
+    """An answer in several pieces is one, unless they are alternatives, each of which has its reason."""
+    told = [one for one in messages if one["parts"]]
+    if len(told) < 2 or any("finish_reason" in one for one in told[:-1]):
+        return told
+    parts = [part for one in told for part in one["parts"]]
+    return [{**told[-1], "parts": parts}]
 
 
 def _with_reason(message: Mapping[str, Any], reading: Reading) -> Message:
-    return {**_read({"role": "assistant", **message}), "finish_reason": _reason(reading, message)}
+    found = message_of({"role": "assistant", **message})
+    said = message.get("finish_reason")
+    return _reasoned(found if said is None else {**found, "finish_reason": said}, reading)
 
 
-def _reason(reading: Reading, message: Mapping[str, Any]) -> str:
+def _reasoned(message: Message, reading: Reading) -> Message:
     reasons = reading.columns.get("finish_reasons") or [_NO_REASON]
-    return str(message.get("finish_reason") or reasons[0])
+    reason = str(message.get("finish_reason") or reasons[0])
+    return {**message, "finish_reason": _REASONS.get(reason, reason)}
 
 
-def _first_list(attributes: Attributes, names: tuple[str, ...], role: str) -> list[Message]:
-    value = next((attributes[name] for name in names if attributes.get(name)), None)
-    if value is None:
-        return []
-    listed = json_of(value)
-    if isinstance(listed, Mapping):
-        listed = listed.get("messages", [listed] if "role" in listed else None)
-    if isinstance(listed, list) and (found := [one for one in listed if isinstance(one, dict) and "role" in one]):
-        return [_read(one) for one in found]
-    return [{"role": role, "parts": [{"type": "text", "content": value}]}] if isinstance(value, str) else []
+def _is_in_schema(message: Any) -> bool:
+    parts = message.get("parts") if isinstance(message, Mapping) else None
+    return isinstance(parts, list) and all(map(_is_part, parts))
 
 
-def _put(reading: Reading, column: str, messages: list[Message]) -> None:
-    if messages and column not in reading.messages:
-        reading.messages[column] = messages
+def _is_part(part: Any) -> bool:
+    if not isinstance(part, Mapping) or part.get("type") not in PARTS:
+        return False
+    return part["type"] not in ("text", "reasoning") or isinstance(part.get("content"), str)
+
+
+def _put(reading: Reading, column: str, found: Iterable[Message]) -> None:
+    if (listed := list(found)) and column not in reading.messages:
+        reading.messages[column] = listed

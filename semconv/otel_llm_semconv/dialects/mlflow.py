@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .dialect import Dialect, Part, Reading, Span, Values
+from .messages import written
 from .values import json_of
 
 _KINDS = {
@@ -17,6 +18,9 @@ _KINDS = {
 #: As text in JSON: with its quotes.
 _WORDS = {f'"{kind}"': operation for kind, operation in _KINDS.items()} | _KINDS
 _USAGE = "mlflow.chat.tokenUsage"
+#: The request and the response, as the provider has them.
+_ASKED, _ANSWERED = "mlflow.spanInputs", "mlflow.spanOutputs"
+_FIRST_CHUNK = "mlflow.chunk.item.0"
 _QUOTED = ("request_model", "provider", "session_id", "user_id")
 
 
@@ -27,23 +31,42 @@ def _unquote(span: Span, reading: Reading) -> None:
             reading.columns[column] = said
 
 
+def _time_first_chunk(span: Span, reading: Reading) -> None:
+    moment = next((event.time_ns for event in span.events if event.name == _FIRST_CHUNK), 0)
+    if moment >= span.start_ns > 0:
+        reading.columns["time_to_first_chunk_ns"] = moment - span.start_ns
+
+
 DIALECT = Dialect(
     "mlflow",
     "mlflow-tracing 3.17.2 tracing/constant.py",
     mark_prefixes=("mlflow.",),
     columns={
         "operation": (Values("mlflow.spanType", _WORDS),),
-        "request_model": ("mlflow.llm.model",),
-        "provider": ("mlflow.llm.provider",),
+        "request_model": (Part(_ASKED, "model"), "mlflow.llm.model"),
+        "response_model": (Part(_ANSWERED, "model"),),
+        "response_id": (Part(_ANSWERED, "id"),),
+        "provider": ("mlflow.llm.provider", "mlflow.message.format"),
+        "stream": ("stream",),
+        "finish_reasons": (
+            Part(_ANSWERED, "choices.0.finish_reason"),
+            Part(_ANSWERED, "stop_reason"),
+            Part(_ANSWERED, "status"),
+        ),
         "input_tokens": (Part(_USAGE, "input_tokens"),),
         "output_tokens": (Part(_USAGE, "output_tokens"),),
         "cache_read_tokens": (Part(_USAGE, "cache_read_input_tokens"),),
         "cache_write_tokens": (Part(_USAGE, "cache_creation_input_tokens"),),
         "cache_write_1h_tokens": (Part(_USAGE, "cache_creation_input_tokens_above_1hr"),),
+        "reasoning_tokens": (
+            Part(_ANSWERED, "usage.completion_tokens_details.reasoning_tokens"),
+            Part(_ANSWERED, "usage.output_tokens_details.reasoning_tokens"),
+            Part(_ANSWERED, "usage.output_tokens_details.thinking_tokens"),
+        ),
         "session_id": ("mlflow.trace.session",),
         "user_id": ("mlflow.trace.user",),
         "emitted_cost_usd": (Part("mlflow.llm.cost", "total_cost"),),
     },
-    content=("mlflow.spanInputs", "mlflow.spanOutputs", "mlflow.chat.messages"),
-    complete=(_unquote,),
+    content=(_ASKED, _ANSWERED, "mlflow.chat.messages"),
+    complete=(_unquote, _time_first_chunk, written((_ASKED,), (_ANSWERED,))),
 )

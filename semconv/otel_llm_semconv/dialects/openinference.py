@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import attributes as a
-from .dialect import Accounting, Dialect, Span, Values
-from .messages import flat, written
+from .dialect import Accounting, Dialect, Part, Reading, Span, Values
+from .messages import flat, tools, written
 
 _KINDS = {
     "AGENT": "invoke_agent",
@@ -21,6 +21,9 @@ _KINDS = {
     "TOOL": "execute_tool",
 }
 _TOKENS = "llm.token_count."
+#: What was asked and answered, as the provider has it.
+_ASKED, _ANSWERED, _PARAMETERS = "input.value", "output.value", "llm.invocation_parameters"
+_FIRST_CHUNK = "First Token Stream Event"
 
 
 def _accounting(span: Span, columns: Mapping[str, Any]) -> Accounting:
@@ -30,6 +33,12 @@ def _accounting(span: Span, columns: Mapping[str, Any]) -> Accounting:
     return Accounting.MIXED if span.scope.endswith(".langchain") else Accounting.INCLUSIVE
 
 
+def _time_first_chunk(span: Span, reading: Reading) -> None:
+    moment = next((event.time_ns for event in span.events if event.name == _FIRST_CHUNK), 0)
+    if moment >= span.start_ns > 0:
+        reading.columns["time_to_first_chunk_ns"] = moment - span.start_ns
+
+
 DIALECT = Dialect(
     "openinference",
     "openinference-semantic-conventions 0.1.42",
@@ -37,17 +46,26 @@ DIALECT = Dialect(
     marks=(a.OPENINFERENCE_KIND,),
     columns={
         "operation": (Values(a.OPENINFERENCE_KIND, _KINDS),),
-        "request_model": ("llm.request.model_name", "llm.model_name", "embedding.model_name", "reranker.model_name"),
-        "response_model": ("llm.response.model_name", "llm.model_name"),
+        "request_model": (
+            "llm.request.model_name",
+            Part(_PARAMETERS, "model"),
+            "llm.model_name",
+            "embedding.model_name",
+            "reranker.model_name",
+        ),
+        "response_model": ("llm.response.model_name", "llm.model_name", Part(_ANSWERED, "model")),
+        "response_id": (Part(_ANSWERED, "id"),),
+        "stream": (Part(_PARAMETERS, "stream"), Part(_ASKED, "stream")),
         "provider": ("llm.provider", "llm.system"),
         "input_tokens": (f"{_TOKENS}prompt",),
         "output_tokens": (f"{_TOKENS}completion",),
         "cache_read_tokens": (f"{_TOKENS}prompt_details.cache_read",),
         "cache_write_tokens": (f"{_TOKENS}prompt_details.cache_write",),
+        "cache_write_1h_tokens": (Part(_ANSWERED, "usage.cache_creation.ephemeral_1h_input_tokens"),),
         "reasoning_tokens": (f"{_TOKENS}completion_details.reasoning",),
         "audio_input_tokens": (f"{_TOKENS}prompt_details.audio",),
         "audio_output_tokens": (f"{_TOKENS}completion_details.audio",),
-        "finish_reasons": ("llm.finish_reason",),
+        "finish_reasons": ("llm.finish_reason", Part(_ANSWERED, "status")),
         "session_id": (a.SESSION_ID,),
         "user_id": (a.USER_ID,),
         "prompt_name": ("prompt.id", "llm.prompt_template.name"),
@@ -59,17 +77,19 @@ DIALECT = Dialect(
     accounting=_accounting,
     properties=("metadata", "llm.prompt_template.variables"),
     content=(
-        "input.value",
+        _ASKED,
         "llm.input_messages.",
         "llm.output_messages.",
         "llm.prompts.",
         "llm.tools.",
-        "output.value",
+        _ANSWERED,
         "retrieval.documents.",
         "tool.parameters",
     ),
     complete=(
+        _time_first_chunk,
         flat("llm.input_messages.", "llm.output_messages.", "message"),
-        written(("input.value",), ("output.value",)),
+        written((_ASKED,), (_ANSWERED,)),
+        tools("llm.tools.", "tool.json_schema"),
     ),
 )

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from .. import attributes as a
-from .dialect import Dialect, Values
-from .messages import flat
+from ..usage import count
+from .dialect import Dialect, Reading, Span, Values
+from .messages import flat, tools
 
 _TYPES = {"chat": "chat", "completion": "text_completion", "embedding": "embeddings", "rerank": "rerank"}
 _KINDS = {"agent": "invoke_agent", "task": "task", "tool": "execute_tool", "workflow": "invoke_workflow"}
 _ASSOCIATED = "traceloop.association.properties."
+
+
+def _add_thoughts(span: Span, reading: Reading) -> None:
+    """Of Gemini it leaves the thoughts out of the output; the total has them."""
+    columns = reading.columns
+    asked, answered = columns.get("input_tokens"), columns.get("output_tokens")
+    total = count(span.attributes.get("gen_ai.usage.total_tokens"))
+    if "google" in span.scope and None not in (total, asked, answered) and total > asked + answered:
+        columns["reasoning_tokens"] = total - asked - answered
+        columns["output_tokens"] = total - asked
+
 
 DIALECT = Dialect(
     "openllmetry",
@@ -35,5 +47,9 @@ DIALECT = Dialect(
     },
     properties=(_ASSOCIATED,),
     content=("traceloop.entity.input", "traceloop.entity.output", "gen_ai.prompt.", "gen_ai.completion."),
-    complete=(flat("gen_ai.prompt.", "gen_ai.completion."),),
+    complete=(
+        flat("gen_ai.prompt.", "gen_ai.completion."),
+        tools("llm.request.functions."),
+        _add_thoughts,
+    ),
 )

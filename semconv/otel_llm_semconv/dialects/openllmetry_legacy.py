@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from .. import attributes as a
-from .dialect import Accounting, Dialect, Values
-from .messages import flat
+from .dialect import Accounting, Dialect, Reading, Span, Values
+from .messages import flat, tools
 
 _TYPES = {"chat": "chat", "completion": "text_completion", "embedding": "embeddings", "rerank": "rerank"}
+
+
+def _tell_chat(span: Span, reading: Reading) -> None:
+    """Anthropic's messages are called completions, but for the span's name."""
+    if span.name.endswith(".chat") and reading.columns.get("operation") == a.OPERATION_TEXT_COMPLETION:
+        reading.columns["operation"] = a.OPERATION_CHAT
+
 
 DIALECT = Dialect(
     "openllmetry_legacy",
@@ -27,5 +34,5 @@ DIALECT = Dialect(
     accounting=Accounting.MIXED,
     properties=("traceloop.association.properties.",),
     content=("gen_ai.completion.", "gen_ai.prompt.", "llm.request.functions."),
-    complete=(flat("gen_ai.prompt.", "gen_ai.completion."),),
+    complete=(_tell_chat, flat("gen_ai.prompt.", "gen_ai.completion."), tools("llm.request.functions.")),
 )

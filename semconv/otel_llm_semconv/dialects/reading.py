@@ -8,6 +8,7 @@ from typing import Any, Final
 from ..usage import inclusive_input
 from . import genai
 from .dialect import Accounting, Dialect, Reading, Source, Span
+from .messages import settle
 from .values import fitting, json_of, value_of
 
 _CACHE: Final = ("cache_read_tokens", "cache_write_tokens")
@@ -26,6 +27,8 @@ def read_as(dialect: Dialect, span: Span) -> Reading:
     _gather_content(dialect, span, reading)
     for complete in dialect.complete:
         complete(span, reading)
+    _name_error(span, reading.columns)
+    settle(span, reading)
     return reading
 
 
@@ -56,6 +59,13 @@ def _name_provider(dialect: Dialect, columns: dict[str, Any]) -> None:
     if provider := columns.get("provider"):
         name = provider.lower()
         columns["provider"] = dialect.providers.get(name) or genai.PROVIDERS.get(name, name)
+
+
+def _name_error(span: Span, columns: dict[str, Any]) -> None:
+    """Who has no attribute for it records an exception."""
+    names = (event.attributes.get("exception.type") for event in span.events if event.name == "exception")
+    if "error_type" not in columns and (name := next((name for name in names if isinstance(name, str) and name), None)):
+        columns["error_type"] = name
 
 
 def _account(dialect: Dialect, span: Span, columns: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import attributes as a
-from .dialect import Dialect, Values
+from .dialect import Dialect, Reading, Span, Values
 
 _OPERATIONS = {
     "chat.completions": "chat",
@@ -11,6 +11,13 @@ _OPERATIONS = {
     "text.completions": "text_completion",
     "text.streaming_completions": "text_completion",
 }
+
+
+def _name_reasons(span: Span, reading: Reading) -> None:
+    """`FinishReason.STOP`: Python's notation of a member."""
+    if reasons := reading.columns.get("finish_reasons"):
+        reading.columns["finish_reasons"] = [reason.rpartition("FinishReason.")[2].lower() for reason in reasons]
+
 
 DIALECT = Dialect(
     "semantic_kernel",
@@ -23,4 +30,5 @@ DIALECT = Dialect(
         "output_tokens": (a.USAGE_OUTPUT_TOKENS, "gen_ai.response.completion_tokens"),
     },
     providers={"microsoft.semantic_kernel": "openai"},
+    complete=(_name_reasons,),
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from .. import tables
@@ -29,21 +31,37 @@ def value_of(source: Source, attributes: Attributes) -> Any:
 
 
 def part_of(value: Any, source: Part) -> Any:
-    """A member of a JSON object, by its path of keys with dots."""
+    """A member of a JSON object, by its path of keys with dots; a number in it is a place in a list."""
     found = json_of(value)
     for key in source.key.split("."):
-        found = found.get(key) if isinstance(found, Mapping) else None
+        if isinstance(found, list) and key.isdecimal():
+            found = found[int(key)] if int(key) < len(found) else None
+        else:
+            found = found.get(key) if isinstance(found, Mapping) else None
     return found
 
 
 def json_of(value: Any) -> Any:
-    """The JSON in a text, or the value where it is none."""
-    if isinstance(value, str):
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return None
-    return value
+    """The JSON in a text, which nobody may change, or the value where it is none."""
+    return _parsed(value) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=8)  # several columns of a span come from the same text
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def python_of(value: Any) -> Any:
+    """What Python's `str` of a mapping or a list says, which some take for JSON."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return ast.literal_eval(value)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return json_of(value)
 
 
 def number_of(value: Any) -> float | int | None:

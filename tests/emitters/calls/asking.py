@@ -114,7 +114,6 @@ def gemini_calls() -> Calls:
 def mistral_calls() -> Calls:
     """Of Mistral's."""
     from mistralai.client import Mistral
-
     from mistralai.extra.observability import set_tracer_provider
     from opentelemetry import trace
 
