@@ -31,7 +31,10 @@ def read(record: SpanRecord) -> Reading | None:
 
 
 def fill(reading: Reading, record: SpanRecord, rest: dict[str, AnyValue], row: Row) -> None:
-    """Put what was read into the row. An attribute whose column was corrected goes back among the attributes."""
+    """Put what was read into the row. An attribute whose column was corrected goes back among the attributes.
+
+    A column that was read as None is known to say nothing.
+    """
     derived = list(reading.messages)
     for column, value in reading.columns.items():
         if column in _BESIDE or row.get(column) == value or _is_no_count(column, value):
@@ -49,7 +52,7 @@ def fill(reading: Reading, record: SpanRecord, rest: dict[str, AnyValue], row: R
 
 def _is_no_count(column: str, value: Any) -> bool:
     """True for a negative count: it makes the usage inconsistent, and no sum may meet it."""
-    return column in FIELDS and value < 0
+    return column in FIELDS and value is not None and value < 0
 
 
 def take_content(reading: Reading, rest: dict[str, AnyValue]) -> Row:

@@ -2,14 +2,14 @@
 
 What is the same: a part of no tokens that is told as zero or not at all; a stop reason in the provider's word or in
 the conventions'; the system's text as its own column or as the first message; the result of a tool as a message of
-role tool or user; a tool's schema under either provider's name; a success whose status is UNSET or OK; no stream,
+role tool or user, a text or a list of one; a tool's schema under either provider's name; a success whose status is UNSET or OK; no stream,
 told as false or not at all; an error's name, as long as there is one.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from otel_llm_collector.normalise import Normalised
@@ -27,6 +27,12 @@ COLUMNS: Final = (
     "time_to_first_chunk_ns", "properties", "response_id",
 )  # fmt: skip
 CONTENT: Final = ("input_messages", "output_messages", "tool_definitions")
+_CONTEXT: Final = (
+    ("session", "session_id"),
+    ("user", "user_id"),
+    ("prompt", "prompt_name"),
+    ("prompt", "prompt_version"),
+)
 _SCHEMAS: Final = ("parameters", "input_schema", "inputSchema", "parametersJsonSchema")
 _REASONS: Final = {
     "completed": "stop", "end_turn": "stop", "max_tokens": "length", "stop_sequence": "stop", "tool-calls": "tool_call",
@@ -34,8 +40,11 @@ _REASONS: Final = {
 }  # fmt: skip
 
 
-def told(found: Normalised, id: str | None) -> dict[str, Any]:
-    """What a row and its content say, in the one form; `id` is that of the response, which only that call has."""
+def told(found: Normalised, id: str | None, context: Collection[str]) -> dict[str, Any]:
+    """What a row and its content say, in the one form.
+
+    `id` is that of the response, which only that call has, `context` what the emitter was told of who asks.
+    """
     row = found.row
     said = {name: row.get(name) for name in (*PLAIN, *PARTS, *_MONEY)}
     said |= {name: said[name] or None for name in (*PARTS, *_MONEY) if name not in PLAIN}
@@ -46,8 +55,9 @@ def told(found: Normalised, id: str | None) -> dict[str, Any]:
     said["error_type"] = bool(row.get("error_type")) or None
     said["finish_reasons"] = [_reason(word) for word in row.get("finish_reasons") or ()] or None
     said["time_to_first_chunk_ns"] = row.get("time_to_first_chunk_ns") is not None or None
+    said |= {column: None for part, column in _CONTEXT if part not in context}
     said["response_id"] = None if row.get("response_id") is None else row["response_id"] == id
-    said["properties"] = sorted(row["properties"])
+    said["properties"] = sorted(row["properties"]) if "properties" in context else []
     return said | _content(found.message or {})
 
 
@@ -88,6 +98,8 @@ def _message(message: Mapping[str, Any]) -> dict[str, Any]:
 def _part(part: dict[str, Any]) -> dict[str, Any]:
     if isinstance(text := part.get("arguments"), str):
         part["arguments"] = json.loads(text or "{}")
+    if isinstance(listed := part.get("response"), list) and len(listed) == 1:
+        part["response"] = listed[0].get("text")
     return part
 
 

@@ -75,6 +75,8 @@ Source = str | Values | Scaled | Part
 class Reading:
     """What a span says, by the names of the columns of `spans`; `emitted_cost_usd` is a decimal's text or a number.
 
+    A column that is None is one whose attribute says nothing, such as the counts of a call that failed.
+
     `content` names the attributes that hold prompts and answers, `messages` is what they say in the schema of the
     conventions, by the columns of `messages`. `reason` is why a row that looks like a call is not counted.
     """

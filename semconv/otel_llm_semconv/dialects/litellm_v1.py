@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .. import attributes as a
-from .dialect import Dialect, Reading, Span, Values
-from .messages import flat
-from .values import python_of, whole
+from .dialect import Dialect, Part, Reading, Span, Values
+from .messages import flat, tools
+from .values import part_of, python_of, whole
 
 #: What is called, and the same asynchronously.
 _CALLS = {
@@ -22,19 +22,25 @@ _OPERATIONS = _CALLS | {f"a{name}": operation for name, operation in _CALLS.item
 _USAGE = "metadata.usage_object"  # Python's notation of a mapping
 _ASKED_WITH = "metadata.requester_metadata"  # the user's own, same
 _DETAILS = {
-    "cache_read_tokens": ("prompt_tokens_details", "cached_tokens"),
-    "cache_write_tokens": ("prompt_tokens_details", "cache_creation_tokens"),
-    "reasoning_tokens": ("completion_tokens_details", "reasoning_tokens"),
+    "cache_read_tokens": "prompt_tokens_details.cached_tokens",
+    "cache_write_tokens": "prompt_tokens_details.cache_creation_tokens",
+    "cache_write_1h_tokens": "prompt_tokens_details.cache_creation_token_details.ephemeral_1h_input_tokens",
+    "reasoning_tokens": "completion_tokens_details.reasoning_tokens",
 }
 
 
 def _read_details(span: Span, reading: Reading) -> None:
     usage = python_of(span.attributes.get(_USAGE))
-    for column, (key, inner) in _DETAILS.items() if isinstance(usage, Mapping) else ():
-        details = usage.get(key)
-        tokens = whole(details.get(inner)) if isinstance(details, Mapping) else None
-        if tokens is not None:
+    for column, path in _DETAILS.items() if isinstance(usage, Mapping) else ():
+        if (tokens := whole(part_of(usage, Part(_USAGE, path)))) is not None:
             reading.columns.setdefault(column, tokens)
+
+
+def _tell_provider(span: Span, reading: Reading) -> None:
+    """Where nothing else says it, the model that was asked for does: `openai/text-embedding-3-small`."""
+    provider, slash, _ = str(span.attributes.get("litellm.provider.model", "")).partition("/")
+    if slash:
+        reading.columns.setdefault("provider", provider)
 
 
 def _read_metadata(span: Span, reading: Reading) -> None:
@@ -48,7 +54,7 @@ def drop_no_usage(span: Span, reading: Reading) -> None:
     """A call that failed is told with no tokens, which nobody counted."""
     columns = reading.columns
     if columns.get("input_tokens") == columns.get("output_tokens") == 0:
-        del columns["input_tokens"], columns["output_tokens"]
+        columns |= {"input_tokens": None, "output_tokens": None}
 
 
 DIALECT = Dialect(
@@ -64,6 +70,13 @@ DIALECT = Dialect(
         "response_id": (a.RESPONSE_ID, "hidden_params.response_id"),
         "service_tier": ("gen_ai.openai.response.service_tier",),
     },
-    content=("gen_ai.prompt.", "gen_ai.completion."),
-    complete=(flat("gen_ai.prompt.", "gen_ai.completion."), _read_details, _read_metadata, drop_no_usage),
+    content=("gen_ai.prompt.", "gen_ai.completion.", "llm.request.functions."),
+    complete=(
+        flat("gen_ai.prompt.", "gen_ai.completion."),
+        tools("llm.request.functions."),
+        _tell_provider,
+        _read_details,
+        _read_metadata,
+        drop_no_usage,
+    ),
 )

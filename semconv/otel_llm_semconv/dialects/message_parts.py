@@ -26,6 +26,7 @@ def message_of(message: Mapping[str, Any]) -> dict[str, Any]:
     if role == "tool" and (id := message.get("tool_call_id")):
         parts = [{"type": "tool_call_response", "id": id, "response": message.get("content")}]
     calls = [call.get("tool_call", call) for call in members(message.get("tool_calls"))]
+    calls += [call] if isinstance(call := message.get("function_call"), dict) else []
     parts += [tool_call(call) for call in calls if isinstance(call, dict)]
     answers = bool(parts) and all(part["type"] == "tool_call_response" for part in parts)
     found: dict[str, Any] = {"role": "tool" if answers else role, "parts": parts}

@@ -82,10 +82,15 @@ def settle(span: Span, reading: Reading) -> None:
         listed = json_of(span.attributes.get(attribute))
         if not isinstance(listed, list) or not listed:
             continue
-        if all(map(_is_in_schema, listed)):
+        said = column == "output_messages"
+        in_pieces = said and len(listed) > 1 and not any(_nested(one, "finish_reason") for one in listed[:-1])
+        found = [message_of(one) for one in members(listed)]
+        if not any(one["parts"] for one in found):
+            continue
+        if all(map(_is_in_schema, listed)) and not in_pieces:
             reading.messages.pop(column, None)
-        elif found := [message_of(one) for one in members(listed)]:
-            said = column == "output_messages"
+        else:
+            found = _glued(found) if in_pieces else found
             reading.messages[column] = [_reasoned(one, reading) for one in found] if said else found
 
 
@@ -184,6 +189,17 @@ def _joined(messages: list[Message]) -> list[Message]:
     return [{**told[-1], "parts": parts}]
 
 
+def _glued(messages: list[Message]) -> list[Message]:
+    """The message that was told in pieces, one a chunk of a stream."""
+    parts: list[dict[str, Any]] = []
+    for part in (part for one in messages for part in one["parts"]):
+        if parts and part["type"] == parts[-1]["type"] == "text":
+            parts[-1] = {**part, "content": parts[-1]["content"] + part["content"]}
+        else:
+            parts.append(part)
+    return [{**messages[-1], "parts": parts}]
+
+
 def _with_reason(message: Mapping[str, Any], reading: Reading) -> Message:
     found = message_of({"role": "assistant", **message})
     said = message.get("finish_reason")
@@ -204,6 +220,8 @@ def _is_in_schema(message: Any) -> bool:
 def _is_part(part: Any) -> bool:
     if not isinstance(part, Mapping) or part.get("type") not in PARTS:
         return False
+    if part["type"] == "tool_call_response":
+        return "response" in part
     return part["type"] not in ("text", "reasoning") or isinstance(part.get("content"), str)
 
 

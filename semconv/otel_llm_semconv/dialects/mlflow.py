@@ -53,7 +53,7 @@ DIALECT = Dialect(
             Part(_ANSWERED, "stop_reason"),
             Part(_ANSWERED, "status"),
         ),
-        "input_tokens": (Part(_USAGE, "input_tokens"),),
+        "input_tokens": (Part(_USAGE, "input_tokens"), Part(_ANSWERED, "usage.prompt_tokens")),
         "output_tokens": (Part(_USAGE, "output_tokens"),),
         "cache_read_tokens": (Part(_USAGE, "cache_read_input_tokens"),),
         "cache_write_tokens": (Part(_USAGE, "cache_creation_input_tokens"),),

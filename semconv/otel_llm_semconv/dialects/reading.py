@@ -66,6 +66,9 @@ def _name_error(span: Span, columns: dict[str, Any]) -> None:
     names = (event.attributes.get("exception.type") for event in span.events if event.name == "exception")
     if "error_type" not in columns and (name := next((name for name in names if isinstance(name, str) and name), None)):
         columns["error_type"] = name
+    answered = columns.get("response_model")
+    if "error_type" in columns and not columns.get("output_tokens") and answered == columns.get("request_model"):
+        columns["response_model"] = None  # the model that was asked for, once more
 
 
 def _account(dialect: Dialect, span: Span, columns: dict[str, Any]) -> None:
