@@ -98,6 +98,8 @@ def _message(message: Mapping[str, Any]) -> dict[str, Any]:
 def _part(part: dict[str, Any]) -> dict[str, Any]:
     if isinstance(text := part.get("arguments"), str):
         part["arguments"] = json.loads(text or "{}")
+    if part.get("type") == "tool_call_response":
+        part.pop("name", None)
     if isinstance(listed := part.get("response"), list) and len(listed) == 1:
         part["response"] = listed[0].get("text")
     return part

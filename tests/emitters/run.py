@@ -18,6 +18,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from urllib.parse import urlsplit, urlunsplit
 
 from emitters.emission import Emission, comparable, emitters, known_headers, read, stored
 from emitters.otlpjson import to_json
@@ -82,7 +83,7 @@ def emit(emitter: Program) -> list[Emission]:
     def take(call: str, received: Received) -> None:
         seen = [call for emission in sent for call in emission.calls]
         calls = [
-            {"provider": c.provider, "target": c.target, "body": c.body, "headers": known_headers(c.headers),
+            {"provider": c.provider, "target": _path(c.target or ""), "body": c.body, "headers": known_headers(c.headers),
              "stream": c.stream, "status": c.status, "id": c.id, "model": c.model, "tokens": c.tokens}
             for c in standin.calls[len(seen):]
         ]  # fmt: skip
@@ -92,6 +93,11 @@ def emit(emitter: Program) -> list[Emission]:
     with Standin(keep_requests=True, latency_ms=5, chunk_ms=1) as standin, Receiver(take) as receiver:
         emitter.start(standin, receiver.url)
     return sent
+
+
+def _path(target: str) -> str:
+    """The path, also where the stand-in was asked as a proxy."""
+    return urlunsplit(urlsplit(target)._replace(scheme="", netloc=""))
 
 
 def _store(emitter: Program, sent: list[Emission]) -> list[str]:

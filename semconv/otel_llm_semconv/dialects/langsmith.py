@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .. import attributes as a
-from ..usage import count
+from ..usage import count, sum_known
 from .dialect import Dialect, Reading, Span, Values
+from .messages import written
 from .values import python_of
 
 _KINDS = {
@@ -14,18 +17,32 @@ _KINDS = {
     "retriever": "retrieval",
     "tool": "execute_tool",
 }
-_DETAILS = {
-    "gen_ai.usage.input_token_details": {"cache_read": "cache_read_tokens", "cache_creation": "cache_write_tokens"},
-    "gen_ai.usage.output_token_details": {"reasoning": "reasoning_tokens"},
-}
+_METADATA = "langsmith.metadata."
+#: Settings of the tracing itself, which it puts among the user's own metadata.
+_OWN = ("LANGCHAIN_", "LANGSMITH_", "ls_", "revision_id", "usage_metadata")
 
 
 def _read_details(span: Span, reading: Reading) -> None:
-    for attribute, names in _DETAILS.items():
-        details = python_of(span.attributes.get(attribute))
-        for key, column in names.items() if isinstance(details, dict) else ():
-            if (tokens := count(details.get(key))) is not None:
-                reading.columns.setdefault(column, tokens)
+    asked, answered = (
+        details if isinstance(details, Mapping) else {}
+        for name in ("input", "output")
+        for details in (python_of(span.attributes.get(f"gen_ai.usage.{name}_token_details")),)
+    )
+    kept_1h = count(asked.get("ephemeral_1h_input_tokens"))
+    written = (count(asked.get("cache_creation")), count(asked.get("ephemeral_5m_input_tokens")), kept_1h)
+    found = {
+        "cache_read_tokens": count(asked.get("cache_read")),
+        "cache_write_tokens": sum_known(*written),
+        "cache_write_1h_tokens": kept_1h,
+        "reasoning_tokens": count(answered.get("reasoning")),
+    }
+    for column, tokens in found.items():
+        if tokens is not None:
+            reading.columns.setdefault(column, tokens)
+
+
+def _drop_own(span: Span, reading: Reading) -> None:
+    reading.properties = {key: value for key, value in reading.properties.items() if not key.startswith(_OWN)}
 
 
 DIALECT = Dialect(
@@ -34,16 +51,18 @@ DIALECT = Dialect(
     mark_prefixes=("langsmith.",),
     columns={
         "operation": (Values("langsmith.span.kind", _KINDS),),
+        "provider": (f"{_METADATA}ls_provider", a.PROVIDER, a.SYSTEM),
         "session_id": (
             a.SESSION_ID,
-            "langsmith.metadata.session_id",
-            "langsmith.metadata.thread_id",
-            "langsmith.metadata.conversation_id",
+            f"{_METADATA}session_id",
+            f"{_METADATA}thread_id",
+            f"{_METADATA}conversation_id",
         ),
-        "user_id": (a.USER_ID, "langsmith.metadata.user_id"),
+        "user_id": (a.USER_ID, f"{_METADATA}user_id"),
         "stream": ("langsmith.request.streaming",),
+        "service_tier": ("gen_ai.response.service_tier",),
     },
-    properties=("langsmith.metadata.",),
+    properties=(_METADATA,),
     content=("gen_ai.prompt", "gen_ai.completion"),
-    complete=(_read_details,),
+    complete=(_read_details, _drop_own, written(("gen_ai.prompt",), ("gen_ai.completion",))),
 )

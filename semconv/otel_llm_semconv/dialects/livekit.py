@@ -8,10 +8,20 @@ from .dialect import Dialect
 DIALECT = Dialect(
     "livekit",
     "mlflow-tracing 3.17.2 translation/livekit.py",
+    scopes=("livekit-agents",),
     mark_prefixes=("lk.",),
+    among=("gen_ai.", "lk."),
     columns={
         "agent_name": (a.AGENT_NAME, "lk.agent_name"),
         "session_id": (a.SESSION_ID, "lk.room_name", "lk.job_id"),
     },
-    content=("lk.chat_ctx", "lk.response.function_calls", "lk.response.text", "lk.user_input", "lk.user_transcript"),
+    providers={"api.anthropic.com": "anthropic", "api.openai.com": "openai"},
+    content=(
+        "lk.chat_ctx",
+        "lk.pii.",
+        "lk.response.function_calls",
+        "lk.response.text",
+        "lk.user_input",
+        "lk.user_transcript",
+    ),
 )

@@ -69,6 +69,7 @@ def _contents(message: Mapping[str, Any]) -> list[Part]:
 
 def _parts(part: Mapping[str, Any]) -> list[Part]:
     """A part, or several where its content is a list again."""
+    part = _typed(part)
     kind = str(part.get("type") or "text")
     match kind:
         case "text" | "input_text" | "output_text":
@@ -82,6 +83,14 @@ def _parts(part: Mapping[str, Any]) -> list[Part]:
         case "tool-result" | "tool_result" | "tool_call_response":
             return [_tool_response(part)]
     return [dict(part) if "generic_type" in part else {"type": "generic", "generic_type": kind}]
+
+
+def _typed(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Parts of Genkit have no type."""
+    for key, kind in (("toolRequest", "tool_call"), ("toolResponse", "tool_call_response")):
+        if isinstance(inner := part.get(key), Mapping):
+            return {**inner, "type": kind, "id": inner.get("ref")}
+    return part
 
 
 def _tool_response(part: Mapping[str, Any]) -> Part:

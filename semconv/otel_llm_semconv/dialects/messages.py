@@ -84,13 +84,13 @@ def settle(span: Span, reading: Reading) -> None:
             continue
         said = column == "output_messages"
         in_pieces = said and len(listed) > 1 and not any(_nested(one, "finish_reason") for one in listed[:-1])
-        found = [message_of(one) for one in members(listed)]
+        found = [told for one in members(listed) if (told := _item(_unwrapped(one)))]
         if not any(one["parts"] for one in found):
             continue
         if all(map(_is_in_schema, listed)) and not in_pieces:
             reading.messages.pop(column, None)
         else:
-            found = _glued(found) if in_pieces else found
+            found = _glued(found) if in_pieces else _joined(found) if said else found
             reading.messages[column] = [_reasoned(one, reading) for one in found] if said else found
 
 
@@ -152,9 +152,11 @@ def _said(value: Any) -> list[Message]:
     """The messages of a response: choices of OpenAI's, a message of Anthropic's, the items of a Responses answer."""
     listed = json_of(value)
     if isinstance(listed, Mapping):
-        choices = members(listed.get("choices"))
-        if found := [message_of(one["message"]) for one in choices if isinstance(one.get("message"), Mapping)]:
-            return found
+        if choices := members(listed.get("choices")):
+            return [message_of(_unwrapped(one)) for one in choices]
+        first = next(iter(members(listed.get("candidates"))), listed)
+        if isinstance(inner := first.get("message"), Mapping):
+            return _glued([message_of(inner)])
         if isinstance(items := listed.get("output"), list):
             return _listed(items, "assistant")
         return [message_of(listed)] if "role" in listed else []
@@ -169,7 +171,7 @@ def _listed(value: Any, role: str) -> list[Message]:
 
 def _item(one: Mapping[str, Any]) -> Message | None:
     """A message, or an item of the Responses API that stands for a part of one."""
-    if "role" in one:
+    if "role" in one or "parts" in one or isinstance(one.get("content"), str):
         return message_of(one)
     match one.get("type"):
         case "function_call":
@@ -178,6 +180,12 @@ def _item(one: Mapping[str, Any]) -> Message | None:
             part = {"type": "tool_call_response", "id": one.get("call_id"), "response": one.get("output")}
             return {"role": "tool", "parts": [part]}
     return None
+
+
+def _unwrapped(one: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The message of one of OpenAI's choices."""
+    inner = one.get("message")
+    return {**inner, "finish_reason": one.get("finish_reason")} if isinstance(inner, Mapping) else one
 
 
 def _joined(messages: list[Message]) -> list[Message]:
