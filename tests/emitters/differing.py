@@ -1,7 +1,7 @@
 """What an emitter's rows say otherwise than ours, and what its `differs.json` says of it: a list of reasons.
 
 `why` it differs, in which `calls` ("*": wherever it does), and how: columns that are `untold`, columns that say something
-else (`otherwise`: that), columns of content of which something is missing (`less`), whether the `cost` is another one
+else (`otherwise`: that, or "*" where it depends on the run), columns of content of which something is missing (`less`), whether the `cost` is another one
 for it, how many `rows` are counted instead of one a request.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -43,8 +44,11 @@ def differing(sent: Emission) -> list[Difference]:
     """The columns in which a row of the emitter differs from ours of the same request."""
     our_rows, ids = ours(sent)
     pairs = zip(counted(theirs(sent)), counted(our_rows), sent.calls, ids, strict=True)
+    if sent.is_brief:
+        pairs = ((replace(a, message=None), replace(b, message=None), call, id) for a, b, call, id in pairs)
     found = (differences(told(a, call["id"], sent.told), told(b, id, sent.told)) for a, b, call, id in pairs)
-    return [(column, _plain(said)) for one in found for column, (said, _) in one.items()]
+    unsaid = ("finish_reasons",) if sent.is_brief else ()
+    return [(column, _plain(said)) for one in found for column, (said, _) in one.items() if column not in unsaid]
 
 
 def is_named(difference: Difference, sent: Emission) -> bool:
@@ -84,7 +88,7 @@ def _covers(reason: Mapping[str, Any], difference: Difference) -> bool:
     if said is None or said == []:
         return column in reason.get("untold", ())
     allowed = reason.get("otherwise", {}).get(column)
-    return said in allowed if isinstance(allowed, list) else allowed is not None and said == allowed
+    return allowed == "*" or (said in allowed if isinstance(allowed, list) else allowed is not None and said == allowed)
 
 
 def _plain(value: Any) -> Any:

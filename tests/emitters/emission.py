@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,6 +25,8 @@ _FREE: Final = re.compile(
     r"|(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[A-Za-z0-9_-]{16,}"
     r"|\d{10,}(\.\d+)?|\d+\.\d{3,}(e-?\d+)?|0x[0-9a-f]{6,}"
 )
+_BRIEF_LENGTH_MAX: Final = 200
+_BRIEF_KEPT: Final = 30
 _FREE_KEYS: Final = re.compile(
     r"(?i)(time|duration|latency|elapsed|\bttft|_ms$|_ns$|seconds|port$|version$|thread|pid$)"
 )
@@ -34,7 +37,9 @@ class Emission:
     """One call, or a few that belong together.
 
     `packages` are what emitted it, `told` the parts of the context that the emitter was told, `calls` the requests that
-    the stand-in saw and what it answered, `traces` and `logs` OTLP/JSON export requests.
+    the stand-in saw and what it answered, `traces` and `logs` OTLP/JSON export requests, `signal` the one of them that
+    tells of the calls. A brief one is stored without what was said, which is the text of whoever made the tool; then
+    the requests are short ones that are to be answered with the same usage.
     """
 
     emitter: str
@@ -44,6 +49,8 @@ class Emission:
     calls: list[dict[str, Any]] = field(default_factory=list)
     traces: dict[str, Any] = field(default_factory=dict)
     logs: dict[str, Any] = field(default_factory=dict)
+    signal: str = "traces"
+    is_brief: bool = False
 
     @property
     def path(self) -> Path:
@@ -52,7 +59,11 @@ class Emission:
     def write(self) -> None:
         """Store it, without the names of the machine that it was made on."""
         self.path.parent.mkdir(exist_ok=True)
-        self.path.write_text(json.dumps(_placeless(asdict(self)), indent=1, ensure_ascii=False) + "\n")
+        document = _placeless(asdict(self))
+        if self.is_brief:
+            document |= {"calls": [_short(call) for call in self.calls]}
+            document |= {name: _brief(document[name]) for name in ("traces", "logs")}
+        self.path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 
 def read(path: Path) -> Emission:
@@ -76,6 +87,29 @@ def known_headers(headers: list[tuple[str, str]]) -> dict[str, str]:
     return {name: value for name, value in headers if _KEPT.match(name)}
 
 
+def _short(call: Mapping[str, Any]) -> dict[str, Any]:
+    """A request of the same kind, which says what its answer costs."""
+    asked = json.loads(call["body"])
+    said: dict[str, Any] = {
+        "messages": [{"role": "user", "content": "hello"}],
+        "input": "hello",
+        "contents": [{"role": "user", "parts": [{"text": "hello"}]}],
+    }
+    body = {key: asked[key] for key in ("model", "stream", "max_tokens") if key in asked}
+    body |= {key: value for key, value in said.items() if key in asked}
+    headers = {**call["headers"], "x-standin-usage": json.dumps(call["usage"])}
+    return {**call, "body": json.dumps(body), "headers": headers}
+
+
+def _brief(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _brief(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_brief(inner) for inner in value]
+    is_long = isinstance(value, str) and len(value) > _BRIEF_LENGTH_MAX
+    return f"{value[:_BRIEF_KEPT]}..." if is_long else value
+
+
 def _placeless(value: Any) -> Any:
     if isinstance(value, dict):
         if _PLACES.search(str(value.get("key", ""))):
@@ -87,18 +121,30 @@ def _placeless(value: Any) -> Any:
 
 
 def _no_place(text: str) -> str:
-    return text.replace(str(ROOT), "ROOT").replace(socket.gethostname(), "host")
+    return text.replace(str(ROOT), "ROOT").replace(sys.base_prefix, "PYTHON").replace(socket.gethostname(), "host")
 
 
 # --- the same again? ------------------------------------------------------------------------------------------
 
 
 def comparable(emission: Emission) -> list[str]:
-    """A line a span and a log record, in which ids, times and numbers of versions are masked; sorted."""
+    """A line a span and a log record, in which ids, times and numbers of versions are masked; sorted.
+
+    Of a brief one that is the names of the attributes: what they hold depends on the machine and the day.
+    """
+    if emission.is_brief:
+        return sorted(set(_names(emission)))
     document = _placeless(asdict(emission))
     lines = [_line(scope, span, names) for scope, span, names in _spans(document["traces"])]
     lines += [_line(scope, record, {}) for scope, record in _log_records(document["logs"])]
     return sorted([f"told {sorted(emission.told)}", f"{len(emission.calls)} calls", *lines])
+
+
+def _names(emission: Emission) -> Iterator[str]:
+    records = [*((scope, span) for scope, span, _ in _spans(emission.traces)), *_log_records(emission.logs)]
+    for scope, record in records:
+        names = sorted({pair["key"] for pair in record.get("attributes", ())})
+        yield f"{scope} {record.get('name') or record.get('eventName')} {' '.join(names)}"
 
 
 def _spans(traces: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any], dict[str, str]]]:

@@ -6,11 +6,11 @@ import gzip
 import json
 import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Final, Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from emitters.otlpjson import from_json
 from google.protobuf.message import Message
@@ -27,6 +27,8 @@ class Received:
         self.traces = ExportTraceServiceRequest()
         self.logs = ExportLogsServiceRequest()
         self.told: list[str] = []
+        self.signal = "traces"
+        self.is_brief = False
 
 
 class Receiver:
@@ -57,12 +59,14 @@ class Receiver:
         with self._lock:
             received.MergeFrom(message)
 
-    def end(self, name: str, told: list[str]) -> None:
+    def end(self, about: Mapping[str, str]) -> None:
         """A call is over."""
         with self._lock:
             received, self._received = self._received, Received()
-        received.told = told
-        self._when_done(name, received)
+        received.told = [part for part in about.get("told", "").split(",") if part]
+        received.signal = about.get("signal", received.signal)
+        received.is_brief = about.get("brief") == "true"
+        self._when_done(about["name"], received)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -90,8 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
         at = urlsplit(self.path)
         kind = self.headers.get("content-type", "")
         if at.path == "/done":
-            asked = parse_qs(at.query)
-            self.server.receiver.end(asked["name"][0], asked.get("told", [""])[0].split(",") if "told" in asked else [])
+            self.server.receiver.end(dict(parse_qsl(at.query)))
         else:
             inflate = _INFLATE.get(self.headers.get("content-encoding", ""), bytes)
             path = "/v1/" + at.path.rpartition("/v1/")[2]  # some put a prefix before it

@@ -84,11 +84,12 @@ def emit(emitter: Program) -> list[Emission]:
         seen = [call for emission in sent for call in emission.calls]
         calls = [
             {"provider": c.provider, "target": _path(c.target or ""), "body": c.body, "headers": known_headers(c.headers),
-             "stream": c.stream, "status": c.status, "id": c.id, "model": c.model, "tokens": c.tokens}
+             "stream": c.stream, "status": c.status, "id": c.id, "model": c.model, "usage": c.usage}
             for c in standin.calls[len(seen):]
         ]  # fmt: skip
         traces, logs = to_json(received.traces), to_json(received.logs)
-        sent.append(Emission(emitter.name, call, packages, received.told, calls, traces, logs))
+        about = {"signal": received.signal, "is_brief": received.is_brief}
+        sent.append(Emission(emitter.name, call, packages, received.told, calls, traces, logs, **about))
 
     with Standin(keep_requests=True, latency_ms=5, chunk_ms=1) as standin, Receiver(take) as receiver:
         emitter.start(standin, receiver.url)

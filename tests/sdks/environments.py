@@ -126,7 +126,13 @@ class Environment:
             raise EnvironmentFailedError("no time was left for it")
         pipe = subprocess.PIPE
         with subprocess.Popen(
-            command, cwd=cwd, env=_clean() | dict(more or {}), stdout=pipe, stderr=pipe, text=True, start_new_session=True
+            command,
+            cwd=cwd,
+            env=_clean() | dict(more or {}),
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            start_new_session=True,
         ) as started:
             try:
                 out, err = started.communicate(timeout=timeout_s)

@@ -21,11 +21,14 @@ _OPERATIONS = {
 
 def _name_it(span: Span, reading: Reading) -> None:
     """An event is known by its name; all of them are Anthropic's, unless they say otherwise."""
-    operation = _OPERATIONS.get(str(span.attributes.get("event.name") or span.name))
+    event = span.attributes.get("event.name")
+    operation = _OPERATIONS.get(str(event or span.name))
     if operation and "operation" not in reading.columns:
         reading.columns["operation"] = operation
     if reading.columns.get("operation") == "chat":
         reading.columns.setdefault("provider", "anthropic")
+        if event and (model := reading.columns.get("request_model")):
+            reading.columns["response_model"] = model  # an event tells the one that answered
 
 
 DIALECT = Dialect(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from .dialect import NS_PER_MS, Dialect, Reading, Scaled, Span
 
+_USAGE = "input_token_count"
+
 
 def _name_it(span: Span, reading: Reading) -> None:
-    """The event that ends a response carries its usage; the others are no calls."""
+    """The event that ends a response carries its usage, which one of the same name does not; others are no calls."""
     name = str(span.attributes.get("event.name") or span.name)
-    if name == "codex.sse_event" and span.attributes.get("event.kind") == "response.completed":
+    if name == "codex.sse_event" and _USAGE in span.attributes:
         reading.columns |= {"operation": "chat", "provider": "openai", "stream": True}
     elif name == "codex.tool_result":
         reading.columns["operation"] = "execute_tool"
@@ -18,11 +20,10 @@ DIALECT = Dialect(
     "codex",
     "openai/codex codex-rs/otel/src/events/session_telemetry.rs @a2a5acbd",
     scope_prefixes=("codex",),
-    marks=("input_token_count",),
     mark_prefixes=("codex.",),
     columns={
         "request_model": ("model", "slug"),
-        "input_tokens": ("input_token_count",),
+        "input_tokens": (_USAGE,),
         "output_tokens": ("output_token_count",),
         "cache_read_tokens": ("cached_token_count",),
         "cache_write_tokens": ("cache_write_token_count",),

@@ -7,12 +7,15 @@ export const STANDIN = process.env.EMITTERS_STANDIN;
 export const RECEIVER = process.env.EMITTERS_RECEIVER;
 
 // Makes each call, then has what is held sent, and says that the call is over. A call that fails is meant to fail.
-export async function run(calls, { told = [], flush = async () => {} } = {}) {
+// `logs` are the calls that are told by log records, `brief` leaves out what is said, which is somebody else's text.
+export async function run(calls, { told = [], logs = [], brief = false, flush = async () => {} } = {}) {
   for (const [name, call] of Object.entries(calls)) {
     let failure;
     await call().catch((error) => (failure = error));
     if (Boolean(failure) !== name.endsWith('_error')) throw failure ?? new Error(`${name} was answered`);
     await flush();
-    await fetch(`${RECEIVER}/done?${new URLSearchParams({ name, told: told.join(',') })}`, { method: 'POST' });
+    const signal = logs.includes(name) ? 'logs' : 'traces';
+    const about = new URLSearchParams({ name, told: told.join(','), signal, brief });
+    await fetch(`${RECEIVER}/done?${about}`, { method: 'POST' });
   }
 }

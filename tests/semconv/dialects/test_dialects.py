@@ -52,7 +52,14 @@ def test_a_fixture_is_read_as_expected(path: Path) -> None:
 def test_every_dialect_has_a_file_a_row_and_a_fixture() -> None:
     folder = Path(dialects.__file__).parent
     ids = {dialect.id for dialect in DIALECTS}
-    assert {path.stem for path in folder.glob("*.py")} - {"__init__", "dialect", "message_parts", "messages", "reading", "values"} == ids
+    assert {path.stem for path in folder.glob("*.py")} - {
+        "__init__",
+        "dialect",
+        "message_parts",
+        "messages",
+        "reading",
+        "values",
+    } == ids
     assert len(BY_ID) == len(DIALECTS)
     readings = [read(span_of(json.loads(path.read_text()))) for path in FIXTURES]
     assert {reading.dialect for reading in readings if reading} == ids
