@@ -31,6 +31,7 @@ class Program(Environment):
         more = {
             "EMITTERS_STANDIN": standin.url,
             "EMITTERS_RECEIVER": receiver,
+            "EMITTERS_CALLS": str(HERE / "calls/calls.json"),
             "OTEL_EXPORTER_OTLP_ENDPOINT": receiver,
             "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
             "OTEL_METRICS_EXPORTER": "none",
@@ -83,8 +84,32 @@ class NodeProgram(Program):
         shutil.copy(self.home / "package-lock.json", self.folder)
 
 
+class JavaProgram(Program):
+    """The same of Maven: its versions are those of pom.xml."""
+
+    def prepare(self, *, newest: bool) -> None:
+        shutil.rmtree(self.home, ignore_errors=True)
+        shutil.copytree(self.folder, self.home, ignore=shutil.ignore_patterns("emitted", "differs.json"))
+        self.run(["mvn", "--quiet", "--batch-mode", "package"], INSTALL_S_MAX, cwd=self.home)
+
+    def command(self) -> list[str | Path]:
+        return ["java", "-jar", *self.home.glob("target/*.jar")]
+
+    def packages(self) -> dict[str, str]:
+        pom = (self.folder / "pom.xml").read_text()
+        names = {
+            "spring-ai": r"<spring-ai.version>(.+?)<",
+            "spring-boot": r"starter-parent</artifactId>\s*<version>(.+?)<",
+        }
+        return {name: match[1] for name, pattern in names.items() if (match := re.search(pattern, pom))}
+
+    def lock(self) -> None:
+        """It is the pom."""
+
+
 def program(name: str, deadline_s: float) -> Program:
     """The program of a folder."""
     folder = HERE / name
-    kind = NodeProgram if (folder / "package.json").exists() else Program
+    kinds = {"package.json": NodeProgram, "pom.xml": JavaProgram}
+    kind = next((kind for file, kind in kinds.items() if (folder / file).exists()), Program)
     return kind(folder, deadline_s)

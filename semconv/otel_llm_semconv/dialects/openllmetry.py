@@ -17,9 +17,10 @@ def _add_thoughts(span: Span, reading: Reading) -> None:
     columns = reading.columns
     asked, answered = columns.get("input_tokens"), columns.get("output_tokens")
     total = count(span.attributes.get("gen_ai.usage.total_tokens"))
-    if "google" in span.scope and None not in (total, asked, answered) and total > asked + answered:
-        columns["reasoning_tokens"] = total - asked - answered
-        columns["output_tokens"] = total - asked
+    if "google" not in span.scope or total is None or asked is None or answered is None:
+        return
+    if total > asked + answered:
+        columns |= {"reasoning_tokens": total - asked - answered, "output_tokens": total - asked}
 
 
 DIALECT = Dialect(

@@ -1,12 +1,23 @@
-"""Spring AI: the conventions, with content in events."""
+"""Spring AI, whose observations become spans of Spring Boot: the conventions, with a word for what is absent."""
 
 from __future__ import annotations
 
-from .dialect import Dialect
+from .. import attributes as a
+from .dialect import Dialect, Reading, Span, Values
+
+_NOTHING = "none"
+
+
+def _drop_nothing(span: Span, reading: Reading) -> None:
+    reading.columns |= {column: None for column, value in reading.columns.items() if value == _NOTHING}
+
 
 DIALECT = Dialect(
     "spring_ai",
     "mlflow-tracing 3.17.2 translation/spring_ai.py",
-    scope_prefixes=("org.springframework.ai",),
+    scope_prefixes=("org.springframework.ai", "org.springframework.boot"),
+    among=("gen_ai.",),
+    columns={"operation": (Values(a.OPERATION, {"embedding": a.OPERATION_EMBEDDINGS}), a.OPERATION)},
     content=("gen_ai.prompt", "gen_ai.completion"),
+    complete=(_drop_nothing,),
 )

@@ -16,7 +16,7 @@ from .calls import Call, masked
 from .drawing import Draw
 from .faults import CUT, DROP, SLOW, SSE_ERROR
 from .formats import find, paths
-from .reading import read_body
+from .reading import read_body, read_sent
 from .tokens import count
 from .websocket import Socket, accept_headers, is_upgrade
 from .wire import JSON, Answer, Event, Json, Session, Wire, new_id
@@ -49,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
     _squeeze: zlib._Compress | None = None  # while a compressed stream is sent
 
     def do_POST(self) -> None:
-        self._handle(self.rfile.read(int(self.headers.get("content-length") or 0)))
+        self._handle(read_sent(self.rfile, self.headers))
 
     def do_GET(self) -> None:
         self._handle(b"")

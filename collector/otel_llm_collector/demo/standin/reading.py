@@ -6,6 +6,7 @@ import hashlib
 import json
 from email import message_from_bytes
 from email.message import Message
+from io import BufferedIOBase
 from typing import Any
 
 from .wire import Json
@@ -39,3 +40,15 @@ def _field(part: Message) -> Any:
     if part.get_filename() is None:
         return data.decode(errors="replace")
     return {"filename": part.get_filename(), "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def read_sent(connection: BufferedIOBase, headers: Message) -> bytes:
+    """The body of a request, of the length that its head says or in chunks."""
+    if headers.get("transfer-encoding") != "chunked":
+        return connection.read(int(headers.get("content-length") or 0))
+    pieces = []
+    while size := int(connection.readline(), 16):
+        pieces.append(connection.read(size))
+        connection.readline()
+    connection.readline()
+    return b"".join(pieces)
