@@ -58,12 +58,12 @@ def _is_no_count(column: str, value: Any) -> bool:
 def take_content(reading: Reading, rest: dict[str, AnyValue]) -> Row:
     """Content in attributes of the dialect's own leaves the row as it came, and is told in the conventions' way."""
     texts = {name: text_of(rest.pop(name)) for name in sorted(reading.content) if name in rest}
-    if not texts:
-        return {}
     letters = "".join(letter for _, letter in texts.values())
     told = {
         column: json.dumps(messages, ensure_ascii=False, default=str) for column, messages in reading.messages.items()
     }
+    if not texts:
+        return told
     return {**told, "attributes": [(name, text) for name, (text, _) in texts.items()], "attribute_types": letters}
 
 

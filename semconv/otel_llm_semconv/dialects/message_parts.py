@@ -15,6 +15,12 @@ PARTS: Final = frozenset(
         *("text", "tool_call", "tool_call_response", "uri"),
     }
 )
+_UNTYPED: Final = {
+    "toolRequest": "tool_call",
+    "toolResponse": "tool_call_response",
+    "toolResult": "tool_call_response",
+    "toolUse": "tool_call",
+}
 _ROLES: Final = {"ai": "assistant", "developer": "system", "function": "tool", "human": "user", "model": "assistant"}
 
 
@@ -86,10 +92,10 @@ def _parts(part: Mapping[str, Any]) -> list[Part]:
 
 
 def _typed(part: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Parts of Genkit have no type."""
-    for key, kind in (("toolRequest", "tool_call"), ("toolResponse", "tool_call_response")):
+    """Parts of Genkit and of Bedrock's Converse have no type."""
+    for key, kind in _UNTYPED.items():
         if isinstance(inner := part.get(key), Mapping):
-            return {**inner, "type": kind, "id": inner.get("ref")}
+            return {**inner, "type": kind, "id": inner.get("ref") or inner.get("toolUseId")}
     return part
 
 

@@ -71,6 +71,21 @@ def tools(prefix: str, inside: str = "") -> Completion:
     return complete
 
 
+def from_events(span: Span, reading: Reading) -> None:
+    """The conventions had an event a message once: those of a span tell what no attribute does."""
+    found = [(event.name, event.attributes) for event in span.events if event.name.startswith("gen_ai.")]
+    asked = [
+        {"role": name.split(".")[1], **said} for name, said in found if name.endswith(".message") and "content" in said
+    ]
+    choices = [said for name, said in found if name == "gen_ai.choice"]
+    reasons = [reason for said in choices if isinstance(reason := said.get("finish_reason"), str)]
+    if reasons:
+        reading.columns.setdefault("finish_reasons", reasons)
+    _put(reading, "input_messages", [message_of(one) for one in asked])
+    answers = [message_of({"role": "assistant", "content": said.get("message")}) for said in choices]
+    _put(reading, "output_messages", [_reasoned(one, reading) for one in answers if one["parts"]])
+
+
 def settle(span: Span, reading: Reading) -> None:
     """The conventions' own attributes go before what was read from others, unless they hold another schema."""
     if a.TOOL_DEFINITIONS in span.attributes:

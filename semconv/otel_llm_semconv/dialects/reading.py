@@ -8,7 +8,7 @@ from typing import Any, Final
 from ..usage import inclusive_input
 from . import genai
 from .dialect import Accounting, Dialect, Reading, Source, Span
-from .messages import settle
+from .messages import from_events, settle
 from .values import fitting, json_of, value_of
 
 _CACHE: Final = ("cache_read_tokens", "cache_write_tokens")
@@ -28,6 +28,8 @@ def read_as(dialect: Dialect, span: Span) -> Reading:
     for complete in dialect.complete:
         complete(span, reading)
     _name_error(span, reading.columns)
+    if span.events:
+        from_events(span, reading)
     settle(span, reading)
     return reading
 
