@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-sdks test-prefork check lint types layers unit format docs wheel bench-app clean
+.PHONY: help demo test test-sdks test-emitters test-prefork check lint types layers unit format docs wheel bench-app clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ test: $(READY) check unit ## Set up if needed, then run every check and every te
 
 test-sdks: $(READY) ## Try the newest SDKs and frameworks in environments of their own, write docs/sdks.md
 	$(BIN)/python tests/sdks/run.py $(SDKS)
+
+test-emitters: $(READY) ## Run the emitters of all dialects again: they send what is stored (5 minutes)
+	cd tests && ../$(BIN)/python -m emitters.run $(EMITTERS)
 
 test-prefork: $(READY) ## Forks, gunicorn, Celery, multiprocessing: every span arrives (2 minutes)
 	$(BIN)/python -m pytest -m slow

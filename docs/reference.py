@@ -3,7 +3,7 @@
 docs/tables.md     from otel_llm_semconv.tables and the views
 docs/settings.md   from otel_llm.settings
 docs/commands.md   from each command's --help
-docs/dialects.md   from the tables of dialects
+docs/dialects.md   from the tables of dialects, and from what was seen speaking them, tests/emitters
 docs/peers.md      from the table of otel_llm.coexistence
 """
 
@@ -27,6 +27,7 @@ from otel_llm_semconv import tables
 from otel_llm_semconv.dialects import DIALECTS, Accounting, Dialect
 
 DOCS = Path(__file__).parent
+sys.path.append(str(DOCS.parent / "tests"))  # for what emitters were seen sending
 VIEWS = DOCS.parent / "collector/otel_llm_collector/views"
 MADE = "<!-- Written by `make docs` from the code; change it there. -->"
 
@@ -131,6 +132,10 @@ user, prompt, agent, tool, the time to the first chunk, what the emitter says th
 columns that were read from attributes of other names, or corrected; what was sent stays in `attributes`, unknown
 attributes too, and content moves to `messages`. Spans that repeat what their children say (`rollup`) or what another
 span says (`echo`) are not counted.
+
+`seen in` are the packages that `make test-emitters` runs: what they send of a call is stored in `tests/emitters`, and
+held, column by column, against the row of our own instrumentation of the very same request. What an emitter cannot
+tell is listed there, with the reason, in its `differs.json`.
 """
 _ACCOUNTS = {
     Accounting.INCLUSIVE: "input includes the cache",
@@ -142,9 +147,15 @@ _ACCOUNTS = {
 def dialects_page() -> str:
     head = "| dialect | known by | counts | seen in |\n|---|---|---|---|"
     rows = [
-        f"| `{dialect.id}` | {_marks(dialect)} | {_accounting(dialect)} | {dialect.source} |" for dialect in DIALECTS
+        f"| `{dialect.id}` | {_marks(dialect)} | {_accounting(dialect)} | {_seen(dialect)} |" for dialect in DIALECTS
     ]
     return "\n\n".join(["# Dialects", MADE, DIALECTS_INTRO.strip(), head + "\n" + "\n".join(rows)]) + "\n"
+
+
+def _seen(dialect: Dialect) -> str:
+    from emitters.registry import versions
+
+    return ", ".join(versions(dialect.id)) or f"not run here; {dialect.source}"
 
 
 def _marks(dialect: Dialect) -> str:

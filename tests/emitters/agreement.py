@@ -2,8 +2,8 @@
 
 What is the same: a part of no tokens that is told as zero or not at all; a stop reason in the provider's word or in
 the conventions'; the system's text as its own column or as the first message; the result of a tool as a message of
-role tool or user, a text or a list of one; a tool's schema under either provider's name; a success whose status is UNSET or OK; no stream,
-told as false or not at all; an error's name, as long as there is one.
+role tool or user, a text or a list of one; a tool's schema under either provider's name; a success whose status is
+UNSET or OK; no stream, told as false or not at all; an error's name, as long as there is one.
 """
 
 from __future__ import annotations

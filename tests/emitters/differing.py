@@ -1,8 +1,12 @@
 """What an emitter's rows say otherwise than ours, and what its `differs.json` says of it: a list of reasons.
 
-`why` it differs, in which `calls` ("*": wherever it does), and how: columns that are `untold`, columns that say something
-else (`otherwise`: that, or "*" where it depends on the run), columns of content of which something is missing (`less`), whether the `cost` is another one
-for it, how many `rows` are counted instead of one a request.
+Each says `why` they differ, in which `calls` ("*": wherever they do), and how:
+
+    untold      columns that are NULL
+    otherwise   columns that say something else: that, several of it, or "*" where it depends on the run
+    less        columns of content of which something is missing
+    cost        true where the money differs for it
+    rows        so many rows are counted instead of one a request
 """
 
 from __future__ import annotations

@@ -20,15 +20,15 @@ _KEPT: Final = re.compile(r"^(anthropic-|content-type$|user-agent$|x-goog-api-cl
 _PLACES: Final = re.compile(r"^(host|os|process)\.|^(hostname|sentry\.server_address|server\.name)$")
 _FREE: Final = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-    r"|\d{4}-\d\d-\d\d[T ][\d:.]+(Z|[+-]\d\d:?\d\d)?"
-    r"|(?<=127\.0\.0\.1:)\d+|(?<=localhost:)\d+"
-    r"|(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[A-Za-z0-9_-]{16,}"
-    r"|\d{10,}(\.\d+)?|\d+\.\d{3,}(e-?\d+)?|0x[0-9a-f]{6,}"
+    r"|\d{4}-\d\d-\d\d[T ][\d:.]+(Z|[+-]\d\d:?\d\d)?|\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT"
+    r"|(?<=127\.0\.0\.1:)\d+|(?<=localhost:)\d+|(?i:python/?)3[\d.]+"
+    r"|\b([a-z]+[-_])?(?=[A-Za-z0-9]*\d)([A-Za-z0-9]{16,}|[0-9a-f]{12,})(?![A-Za-z0-9])"
+    r"|\d{10,}(\.\d+)?|\d+\.\d{3,}(e-?\d+)?|0x[0-9a-f]{6,}|\d+\.\d+(?=s\b)"
 )
 _BRIEF_LENGTH_MAX: Final = 200
 _BRIEF_KEPT: Final = 30
 _FREE_KEYS: Final = re.compile(
-    r"(?i)(time|duration|latency|elapsed|\bttft|_ms$|_ns$|seconds|port$|version$|thread|pid$)"
+    r"(?i)(time|duration|latency|elapsed|\bttft|_ms$|_ns$|seconds|port$|version$|thread|pid$|stack)"
 )
 
 
@@ -178,4 +178,4 @@ def _line(scope: str, record: Mapping[str, Any], names: Mapping[str, str]) -> st
 
 def _attributes(record: Mapping[str, Any]) -> dict[str, Any]:
     pairs = {pair["key"]: pair.get("value") for pair in record.get("attributes", ())}
-    return {key: "#" if _FREE_KEYS.search(key) or "stacktrace" in key else value for key, value in pairs.items()}
+    return {key: "#" if _FREE_KEYS.search(key) else value for key, value in pairs.items()}

@@ -13,10 +13,11 @@ from typing import Any, Final, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from emitters.otlpjson import from_json
-from otel_llm_collector.demo.standin.reading import read_sent
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from otel_llm_collector.demo.standin.reading import read_sent
 
 _INFLATE: Final[dict[str, Callable[[bytes], bytes]]] = {"gzip": gzip.decompress, "deflate": zlib.decompress}
 

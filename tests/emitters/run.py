@@ -83,8 +83,8 @@ def emit(emitter: Program) -> list[Emission]:
     def take(call: str, received: Received) -> None:
         seen = [call for emission in sent for call in emission.calls]
         calls = [
-            {"provider": c.provider, "target": _path(c.target or ""), "body": c.body, "headers": known_headers(c.headers),
-             "stream": c.stream, "status": c.status, "id": c.id, "model": c.model, "usage": c.usage}
+            {"provider": c.provider, "target": _path(c.target or ""), "body": c.body,
+             "headers": known_headers(c.headers), "stream": c.stream, "status": c.status, "id": c.id, "model": c.model, "usage": c.usage}
             for c in standin.calls[len(seen):]
         ]  # fmt: skip
         traces, logs = to_json(received.traces), to_json(received.logs)
