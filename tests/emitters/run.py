@@ -18,6 +18,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from emitters.emission import Emission, comparable, emitters, known_headers, read, stored
@@ -26,7 +27,7 @@ from emitters.programs import Program, program
 from emitters.receiver import Received, Receiver
 from sdks.environments import EnvironmentFailedError
 
-from otel_llm_collector.demo.standin import Standin
+from otel_llm_collector.demo.standin import Call, Standin
 
 TOTAL_S_MAX = 20 * 60
 
@@ -81,12 +82,8 @@ def emit(emitter: Program) -> list[Emission]:
     packages = emitter.packages()
 
     def take(call: str, received: Received) -> None:
-        seen = [call for emission in sent for call in emission.calls]
-        calls = [
-            {"provider": c.provider, "target": _path(c.target or ""), "body": c.body,
-             "headers": known_headers(c.headers), "stream": c.stream, "status": c.status, "id": c.id, "model": c.model, "usage": c.usage}
-            for c in standin.calls[len(seen):]
-        ]  # fmt: skip
+        number = sum(len(emission.calls) for emission in sent)
+        calls = [_request(one) for one in standin.calls[number:]]
         traces, logs = to_json(received.traces), to_json(received.logs)
         about = {"signal": received.signal, "is_brief": received.is_brief}
         sent.append(Emission(emitter.name, call, packages, received.told, calls, traces, logs, **about))
@@ -96,9 +93,11 @@ def emit(emitter: Program) -> list[Emission]:
     return sent
 
 
-def _path(target: str) -> str:
-    """The path, also where the stand-in was asked as a proxy."""
-    return urlunsplit(urlsplit(target)._replace(scheme="", netloc=""))
+def _request(call: Call) -> dict[str, Any]:
+    """A request and its answer as they are stored; the path is one, also where the stand-in was asked as a proxy."""
+    target = urlunsplit(urlsplit(call.target or "")._replace(scheme="", netloc=""))
+    kept = {name: getattr(call, name) for name in ("provider", "body", "stream", "status", "id", "model", "usage")}
+    return {**kept, "target": target, "headers": known_headers(call.headers)}
 
 
 def _store(emitter: Program, sent: list[Emission]) -> list[str]:
