@@ -224,3 +224,17 @@ def test_it_imports_nothing_but_the_standard_library() -> None:
                 names.append(node.module or "")
             assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names, path
             assert not isinstance(node, ast.ImportFrom) or node.level <= depth, path
+
+
+# --- what it takes and keeps ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_a_body_in_chunks_is_read_and_kept_where_that_is_asked_for(keeps: bool) -> None:
+    pieces = [b'{"model": "gpt-4o-mini", ', b'"messages": []}']
+    with Standin(keep_requests=keeps) as server, httpx.Client(base_url=server.url) as client:
+        assert client.post("/v1/chat/completions?x=1", content=iter(pieces)).status_code == 200
+    (call,) = server.calls
+    assert call.request_model == "gpt-4o-mini"
+    kept = ("/v1/chat/completions?x=1", b"".join(pieces).decode())
+    assert (call.target, call.body) == (kept if keeps else (None, None))

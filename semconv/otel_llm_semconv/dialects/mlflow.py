@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .dialect import Dialect, Part, Reading, Span, Values
+from .events import first_chunk_at
 from .messages import written
 from .values import json_of
 
@@ -20,7 +21,6 @@ _WORDS = {f'"{kind}"': operation for kind, operation in _KINDS.items()} | _KINDS
 _USAGE = "mlflow.chat.tokenUsage"
 #: The request and the response, as the provider has them.
 _ASKED, _ANSWERED = "mlflow.spanInputs", "mlflow.spanOutputs"
-_FIRST_CHUNK = "mlflow.chunk.item.0"
 _QUOTED = ("request_model", "provider", "session_id", "user_id")
 
 
@@ -29,12 +29,6 @@ def _unquote(span: Span, reading: Reading) -> None:
         value = reading.columns.get(column)
         if isinstance(value, str) and isinstance(said := json_of(value), str):
             reading.columns[column] = said
-
-
-def _time_first_chunk(span: Span, reading: Reading) -> None:
-    moment = next((event.time_ns for event in span.events if event.name == _FIRST_CHUNK), 0)
-    if moment >= span.start_ns > 0:
-        reading.columns["time_to_first_chunk_ns"] = moment - span.start_ns
 
 
 DIALECT = Dialect(
@@ -68,5 +62,5 @@ DIALECT = Dialect(
         "emitted_cost_usd": (Part("mlflow.llm.cost", "total_cost"),),
     },
     content=(_ASKED, _ANSWERED, "mlflow.chat.messages"),
-    complete=(_unquote, _time_first_chunk, written((_ASKED,), (_ANSWERED,))),
+    complete=(_unquote, first_chunk_at("mlflow.chunk.item.0"), written((_ASKED,), (_ANSWERED,))),
 )

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import attributes as a
-from .dialect import Accounting, Dialect, Part, Reading, Span, Values
+from .dialect import Accounting, Dialect, Part, Span, Values
+from .events import first_chunk_at
 from .messages import flat, tools, written
 
 _KINDS = {
@@ -23,7 +24,6 @@ _KINDS = {
 _TOKENS = "llm.token_count."
 #: What was asked and answered, as the provider has it.
 _ASKED, _ANSWERED, _PARAMETERS = "input.value", "output.value", "llm.invocation_parameters"
-_FIRST_CHUNK = "First Token Stream Event"
 
 
 def _accounting(span: Span, columns: Mapping[str, Any]) -> Accounting:
@@ -31,12 +31,6 @@ def _accounting(span: Span, columns: Mapping[str, Any]) -> Accounting:
     if span.scope.endswith(".bedrock"):
         return Accounting.MIXED
     return Accounting.MIXED if span.scope.endswith(".langchain") else Accounting.INCLUSIVE
-
-
-def _time_first_chunk(span: Span, reading: Reading) -> None:
-    moment = next((event.time_ns for event in span.events if event.name == _FIRST_CHUNK), 0)
-    if moment >= span.start_ns > 0:
-        reading.columns["time_to_first_chunk_ns"] = moment - span.start_ns
 
 
 DIALECT = Dialect(
@@ -87,7 +81,7 @@ DIALECT = Dialect(
         "tool.parameters",
     ),
     complete=(
-        _time_first_chunk,
+        first_chunk_at("First Token Stream Event"),
         flat("llm.input_messages.", "llm.output_messages.", "message"),
         written((_ASKED,), (_ANSWERED,)),
         tools("llm.tools.", "tool.json_schema"),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_llm_semconv import dialects, tables
-from otel_llm_semconv.dialects import BY_ID, DIALECTS, Dialect, Span, find, read
+from otel_llm_semconv.dialects import BY_ID, DIALECTS, Dialect, Event, Span, find, read
 from otel_llm_semconv.dialects.dialect import Source
 from otel_llm_semconv.dialects.reading import read_as
 
@@ -95,6 +95,11 @@ ANY = (
             "-1",
             '[{"role": "x", "content": [7]}]',
             '{"role": {}}',
+            '[{"parts": 3}, 5, {"parts": [null, {"type": 7}, {"type": "text", "content": [{"text": 1}]}]}]',
+            '[{"role": "assistant", "parts": [{"type": "tool_call_response"}]}, {"message": {"content": [[]]}}]',
+            '{"choices": [{"message": 1}, 2], "output": [{"type": "function_call", "name": {}}], "usage": []}',
+            '{"candidates": [{"message": {"content": [{"toolRequest": {"input": "{"}}]}}], "messages": {"0": "x"}}',
+            '{"system": 4, "messages": [{"tool_calls": {"0": {"function": {"arguments": "["}}}}], "tools": [1]}',
         ]
     )
     | st.binary(max_size=4)
@@ -104,6 +109,8 @@ ANY = (
 COLUMN_NAMES = sorted({attributes_of(source) for d in DIALECTS for sources in d.columns.values() for source in sources})
 NAMES = [
     *COLUMN_NAMES,
+    "ai.prompt.tools",
+    "ai.response.toolCalls",
     "ai.prompt",
     "ai.prompt.messages",
     "gen_ai.completion.0.content",
@@ -111,18 +118,41 @@ NAMES = [
     "gen_ai.prompt.1",
     "gen_ai.prompt.1.role",
     "gen_ai.prompt.1.role.x",
+    "gen_ai.input.messages",
+    "gen_ai.output.messages",
+    "gen_ai.system_instructions",
+    "gen_ai.usage.input_token_details",
+    "genkit:input",
     "langfuse.observation.output",
     "llm.input_messages.0.message",
     "llm.input_messages.0.message.contents.0.message_content.type",
     "llm.input_messages.0.message.role",
+    "llm.request.functions.0.parameters",
+    "llm.tools.0.tool.json_schema",
+    "metadata.requester_metadata",
+    "metadata.usage_object",
+    "mlflow.spanInputs",
+    "mlflow.spanOutputs",
     "output.value",
 ]
+EVENTS = st.builds(
+    Event,
+    st.sampled_from(["exception", "gen_ai.user.message", "gen_ai.choice", "gen_ai.", "mlflow.chunk.item.0"]),
+    st.integers(0, 2**63),
+    st.dictionaries(st.sampled_from(["content", "exception.type", "finish_reason", "message"]), ANY, max_size=3),
+)
 
 
-@given(st.sampled_from(DIALECTS), st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=9), ANY, max_size=12))
-def test_whatever_an_attribute_holds_is_read_or_left(dialect: Dialect, attributes: dict[str, Any]) -> None:
+@given(
+    st.sampled_from(DIALECTS),
+    st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=9), ANY, max_size=12),
+    st.lists(EVENTS, max_size=3),
+)
+def test_whatever_an_attribute_holds_is_read_or_left(
+    dialect: Dialect, attributes: dict[str, Any], events: list[Event]
+) -> None:
     before = repr(attributes)
-    reading = read_as(dialect, Span(name="x", scope="x", attributes=attributes))
+    reading = read_as(dialect, Span(name="x", scope="x", attributes=attributes, events=events))
     assert repr(attributes) == before
     assert reading.content <= attributes.keys()
     for column in tables.TABLES["spans"]:
