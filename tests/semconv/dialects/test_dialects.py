@@ -55,6 +55,7 @@ def test_every_dialect_has_a_file_a_row_and_a_fixture() -> None:
     assert {path.stem for path in folder.glob("*.py")} - {
         "__init__",
         "dialect",
+        "events",
         "message_parts",
         "messages",
         "reading",
