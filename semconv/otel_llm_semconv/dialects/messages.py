@@ -6,6 +6,7 @@ SDK: messages, or a whole request or response of theirs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -28,6 +29,8 @@ _REASONS: Final = {
     "tool_calls": "tool_call",
     "tool_use": "tool_call",
 }
+#: What was seen wrong in messages that have parts; all others are not looked into, which would cost more than the rest.
+_ODD: Final = re.compile(r'"content": ?\[|"parts": ?\[\]|"finish_reason": ?""|"(result|text|thinking)":')
 _COLUMN_OF: Final = {a.INPUT_MESSAGES: "input_messages", a.OUTPUT_MESSAGES: "output_messages"}
 
 
@@ -94,19 +97,26 @@ def settle(span: Span, reading: Reading) -> None:
     if isinstance(system, list) and not all(map(_is_part, system)) and (found := content_parts(system)):
         reading.messages["system_instructions"] = found
     for attribute, column in _COLUMN_OF.items():
-        listed = json_of(span.attributes.get(attribute))
-        if not isinstance(listed, list) or not listed:
-            continue
-        said = column == "output_messages"
-        in_pieces = said and len(listed) > 1 and not any(_nested(one, "finish_reason") for one in listed[:-1])
-        found = [told for one in members(listed) if (told := _item(_unwrapped(one)))]
-        if not any(one["parts"] for one in found):
-            continue
-        if all(map(_is_in_schema, listed)) and not in_pieces:
-            reading.messages.pop(column, None)
-        else:
-            found = _glued(found) if in_pieces else _joined(found) if said else found
-            reading.messages[column] = [_reasoned(one, reading) for one in found] if said else found
+        if attribute in span.attributes:
+            _settle(span.attributes[attribute], column, reading)
+
+
+def _settle(value: Any, column: str, reading: Reading) -> None:
+    if isinstance(value, str) and '"parts"' in value and not _ODD.search(value):
+        reading.messages.pop(column, None)
+        return
+    listed, said = json_of(value), column == "output_messages"
+    found = [told for one in members(listed) if (told := _item(_unwrapped(one)))]
+    if not isinstance(listed, list) or not any(one["parts"] for one in found):
+        return
+    in_pieces = said and len(listed) > 1 and not any(_nested(one, "finish_reason") for one in listed[:-1])
+    if all(map(_is_in_schema, listed)) and not in_pieces:
+        reading.messages.pop(column, None)
+    elif said:
+        found = _glued(found) if in_pieces else _joined(found)
+        reading.messages[column] = [_reasoned(one, reading) for one in found]
+    else:
+        reading.messages[column] = found
 
 
 def numbered(attributes: Attributes, prefix: str) -> list[dict[str, Any]]:

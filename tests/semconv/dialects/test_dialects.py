@@ -100,6 +100,7 @@ ANY = (
             '[{"role": "assistant", "parts": [{"type": "tool_call_response"}]}, {"message": {"content": [[]]}}]',
             '{"choices": [{"message": 1}, 2], "output": [{"type": "function_call", "name": {}}], "usage": []}',
             '{"candidates": [{"message": {"content": [{"toolRequest": {"input": "{"}}]}}], "messages": {"0": "x"}}',
+            '{"0": {"role": "user", "content": "x"}}',
             '{"system": 4, "messages": [{"tool_calls": {"0": {"function": {"arguments": "["}}}}], "tools": [1]}',
         ]
     )
