@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from typing import Any, Final
 
 from .. import attributes as a
@@ -137,7 +138,7 @@ def _nest(inside: dict[str, Any], path: list[str], value: Any) -> None:
         if not isinstance(below, dict):
             return
         inside = below
-    inside.setdefault(path[-1], value)
+    inside.setdefault(path[-1], deepcopy(value) if isinstance(value, Mapping) else value)
 
 
 def _nested(one: Any, path: str) -> Any:
