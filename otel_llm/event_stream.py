@@ -54,25 +54,22 @@ class EventRecorder(Recorder):
         self._has_choices = a.REQUEST_CHOICE_COUNT in call.request.attributes  # several, which end one after the other
         self._pieces: list[bytes] = []  # of the template, not read yet
 
-    def _may_end(self, chunk: bytes) -> bool:
-        return self._reader.PLAIN.is_head or (bool(self._end_mark) and self._end_mark in chunk)
-
-    def read(self) -> None:
-        if not self._may_wait(self.chunks[-1]):
+    def look(self) -> None:
+        newest, is_due = self.chunks[-1], len(self.chunks) >= self.batch
+        if not self._waits or not newest.endswith(self._events.SEPARATOR) or self._ends_in(newest):
+            if is_due or self._reader.PLAIN.is_head or self._ends_in(newest):
+                self._read_waiting()
+        elif self._call.time_to_first_chunk_s is None:
+            if self._reader.is_update(newest):
+                self._time(newest)
+                self._head = len(self.chunks)
+            elif len(self.chunks) >= BATCH_CHUNKS:
+                self._read_waiting()
+        elif is_due and not self._settle():
             self._read_waiting()
 
-    def _may_wait(self, newest: bytes) -> bool:
-        if not self._waits or not newest.endswith(self._events.SEPARATOR):
-            return False
-        if self._end_mark and self._end_mark in newest:
-            return False
-        if self._call.time_to_first_chunk_s is not None:
-            return len(self.chunks) < self.batch or self._settle()
-        self._time(newest)
-        if self._call.time_to_first_chunk_s is None:
-            return len(self.chunks) < BATCH_CHUNKS
-        self._head = len(self.chunks)
-        return True
+    def _ends_in(self, chunk: bytes) -> bool:
+        return bool(self._end_mark) and self._end_mark in chunk
 
     def _read_waiting(self) -> None:
         self._settle()

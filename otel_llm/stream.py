@@ -33,8 +33,8 @@ class Recorder(ABC):
 
     Who tells it of the body guards it: a fault in `feed` goes to `give_up`.
 
-    Chunks are collected and read together: the app waits for its next chunk, not for us. `chunks` are those that wait,
-    `read` is due where they are `batch` or more, or where the newest may be the last; a plain one is not.
+    Chunks are collected and read together: the app waits for its next chunk, not for us. `chunks` are those that wait.
+    `look` is due where they are `batch` or more, and for every one that is not `plain`: it may be the last.
     """
 
     batch = BATCH_CHUNKS
@@ -54,20 +54,12 @@ class Recorder(ABC):
         self.chunks.append(chunk)
         above, bytes_max, place, byte = self.plain
         if len(self.chunks) >= self.batch or not above < len(chunk) <= bytes_max or chunk[place] != byte:
-            self.look(chunk)
+            self.look()
 
-    def look(self, newest: bytes) -> None:
-        """Read where enough chunks wait, or where the newest may be the last."""
-        if len(self.chunks) >= self.batch or self._may_end(newest):
-            self.read()
-
-    def _may_end(self, chunk: bytes) -> bool:
-        """Whether this chunk, which is not plain, may be the last that the app reads."""
-        return False
-
-    def read(self) -> None:
-        """Read the chunks that wait, or leave them for later where that loses nothing."""
-        self._read_waiting()
+    def look(self) -> None:
+        """Read the chunks that wait, where there are enough of them."""
+        if len(self.chunks) >= self.batch:
+            self._read_waiting()
 
     def _read_waiting(self) -> None:
         batch = b"".join(self.chunks)
@@ -164,8 +156,10 @@ class BinaryRecorder(Recorder):
         super().__init__(call, decoder, sent_ns, ends_call=ends_call)
         self.batch = 1  # until the first chunk has been timed
 
-    def read(self) -> None:
+    def look(self) -> None:
         """Time the first chunk."""
+        if len(self.chunks) < self.batch:
+            return
         self.chunks.clear()
         self.batch = BATCH_CHUNKS
         if self._call.time_to_first_chunk_s is None and self._call.request.stream:
@@ -189,11 +183,11 @@ def tee(chunks: Iterable[bytes], recorder: Recorder) -> Iterator[bytes]:
             for chunk in islice(kept, BATCH_CHUNKS):
                 # as `feed` does it, without a call for each chunk
                 if not above < len(chunk) <= bytes_max or chunk[place] != byte:
-                    _look(recorder, chunk)
+                    _look(recorder)
                     above, bytes_max, place, byte = recorder.plain
                 yield chunk
             if len(copies) >= recorder.batch:
-                _look(recorder, b"")
+                _look(recorder)
     except GeneratorExit:
         raise
     except BaseException as error:
@@ -211,7 +205,7 @@ async def tee_async(body: AsyncIterable[bytes], recorder: Recorder) -> AsyncIter
         async for chunk in chunks:
             keep(chunk)
             if len(copies) >= recorder.batch or not above < len(chunk) <= bytes_max or chunk[place] != byte:
-                _look(recorder, chunk)
+                _look(recorder)
                 above, bytes_max, place, byte = recorder.plain
             yield chunk
     except GeneratorExit:
@@ -226,10 +220,10 @@ async def tee_async(body: AsyncIterable[bytes], recorder: Recorder) -> AsyncIter
             await chunks.aclose()
 
 
-def _look(recorder: Recorder, newest: bytes) -> None:
-    """Have the newest chunk looked at. Never raises."""
+def _look(recorder: Recorder) -> None:
+    """Have the chunks looked at. Never raises."""
     try:
-        recorder.look(newest)
+        recorder.look()
     except Exception as error:
         recorder.give_up(error)
 
