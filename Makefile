@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-sdks test-emitters test-prefork check lint types layers unit format docs wheel bench-app clean
+.PHONY: help demo test test-sdks test-emitters test-prefork check lint types layers unit format docs wheel bench-app bench-columns clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ bench-app: $(READY) ## What we add to a call (collector healthy, down, hung, slo
 	$(BIN)/python benchmarks/app_sdks.py
 	$(BIN)/python benchmarks/app_exporter.py
 	$(BIN)/python benchmarks/app_start.py
+
+bench-columns: $(READY) ## What the collector's columns take beside the row-by-row reference
+	$(BIN)/python benchmarks/columns_pricing.py
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) .venvs dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

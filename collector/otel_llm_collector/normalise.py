@@ -35,7 +35,8 @@ _US: Final = timedelta(microseconds=1)
 _PAST_MAX: Final = timedelta(days=400)
 _FUTURE_MAX: Final = timedelta(days=1)
 _PICO: Final = Decimal("1e-12")
-_MONEY_MAX: Final = 999_999
+#: DECIMAL(18,12) ends below a million USD.
+MONEY_MAX: Final = 999_999
 _INT32_MAX: Final = 2**31 - 1
 
 _KINDS: Final = {number: name.removeprefix("SPAN_KIND_") for name, number in Span.SpanKind.items()}
@@ -268,8 +269,8 @@ def _best_price(
 
 
 def fit(priced: Price) -> Price:
-    """DECIMAL(18,12) ends below a million USD a call: more than that is broken usage."""
-    if priced.amount is not None and priced.amount > _MONEY_MAX:
+    """A call that costs more than MONEY_MAX is broken usage."""
+    if priced.amount is not None and priced.amount > MONEY_MAX:
         return Price(quote.INCONSISTENT_USAGE)
     return priced
 
@@ -279,7 +280,7 @@ def _emitted_cost(attributes: Mapping[str, AnyValue], row: Row, reading: Reading
     sent = _number(attributes[a.COST_AMOUNT]) if a.COST_AMOUNT in attributes else None
     amount = _decimal(sent) if reading is None or sent is not None else foreign.cost_of(reading)
     currency = _string(attributes, a.COST_CURRENCY)
-    if amount is None or currency not in (None, "USD") or not 0 <= amount <= _MONEY_MAX:
+    if amount is None or currency not in (None, "USD") or not 0 <= amount <= MONEY_MAX:
         return
     emitted = money.CONTEXT.quantize(amount, _PICO)
     row["emitted_cost_usd"] = emitted

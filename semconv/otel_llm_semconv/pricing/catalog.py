@@ -7,9 +7,9 @@ that can change it, so that pricing a row costs about a microsecond after the fi
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +18,7 @@ from .corrections import Correction, PriceText
 from .names import model_names, provider_id
 
 if TYPE_CHECKING:
-    from genai_prices.types import ModelInfo
+    from genai_prices.types import ConditionalPrice, ModelInfo, PriceVariant
 
 #: Price key of genai-prices -> (unit of our rate, divisor). Everything else there is not counted by us yet.
 DIVISORS: Final[Mapping[str, int]] = {
@@ -110,6 +110,21 @@ class RateCard:
 
 
 @dataclass(frozen=True, slots=True)
+class Changes:
+    """When rates may change: once (seconds since 1970), each day (second of the day, UTC), with the weekend."""
+
+    once_s: frozenset[int] = frozenset()
+    times_s: frozenset[int] = frozenset()
+    is_weekly: bool = False
+
+    def __or__(self, other: Changes) -> Changes:
+        """Those of both."""
+        return Changes(
+            self.once_s | other.once_s, self.times_s | other.times_s, is_weekly=self.is_weekly or other.is_weekly
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class _Found:
     """A model of the price data, what corrects it, and whether its price depends on the time of day."""
 
@@ -148,6 +163,7 @@ def warm() -> None:
 def forget() -> None:
     """Remember nothing of the price data: another may be in use from now on."""
     _find_model.cache_clear()
+    changes.cache_clear()
     version.cache_clear()
     _cards.clear()
 
@@ -181,11 +197,49 @@ def _moment(at: datetime, *, is_timed: bool) -> int:
     return seconds // 60 if is_timed else -(seconds // 86_400) - 1
 
 
+@functools.lru_cache(maxsize=_CARDS_MAX)
+def changes(provider: str, model: str) -> Changes:
+    """When the rates of a model may change."""
+    found = _find_model(provider, model)
+    return Changes() if found is None else _changes(found)
+
+
+def _changes(found: _Found) -> Changes:
+    from genai_prices.types import TimeOfDateConstraint
+
+    total = Changes()
+    for condition in _conditions(found.model):
+        constraint = condition.constraint
+        if isinstance(constraint, TimeOfDateConstraint):
+            total |= Changes(times_s=frozenset(map(_second_of_day, (constraint.start_time, constraint.end_time))))
+        elif constraint is not None:
+            midnight = datetime.combine(constraint.start_date, time(), UTC)
+            total |= Changes(frozenset({int(midnight.timestamp())}))
+    for row in found.rows:
+        bounds = frozenset(int(bound.timestamp()) for bound in row.during if bound is not None)
+        total |= Changes(bounds, is_weekly=row.weekends_only)
+        if row.another is not None and (other := _find_model(row.provider, row.another)) is not None:
+            total |= _changes(other)
+    return total
+
+
+def _second_of_day(moment: time) -> int:
+    """In UTC; the first whole second that is not before it."""
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    found = datetime.combine(date(1970, 1, 1), moment).astimezone(UTC)
+    return found.hour * 3600 + found.minute * 60 + found.second + (found.microsecond > 0)
+
+
 def _has_time_of_day(model: ModelInfo) -> bool:
     from genai_prices.types import TimeOfDateConstraint
 
-    conditions = [*(model.prices if isinstance(model.prices, list) else ()), *(model.price_variants or ())]
-    return any(isinstance(condition.constraint, TimeOfDateConstraint) for condition in conditions)
+    return any(isinstance(condition.constraint, TimeOfDateConstraint) for condition in _conditions(model))
+
+
+def _conditions(model: ModelInfo) -> Iterator[ConditionalPrice | PriceVariant]:
+    """What of its prices depends on the time."""
+    yield from model.prices if isinstance(model.prices, list) else ()
+    yield from model.price_variants or ()
 
 
 def _read_card(found: _Found, at: datetime, mode: str, place: str) -> RateCard:

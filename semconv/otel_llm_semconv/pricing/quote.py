@@ -40,8 +40,8 @@ STATUSES: Final = (
 
 _CARDS_MAX: Final = 1024
 #: Parts that leave their whole where they have a rate of their own.
-_OUTPUT_PARTS: Final = ("reasoning", "audio_output", "image_output")
-_PARTS: Final = (*_OUTPUT_PARTS, "audio_input", "image_input")
+OUTPUT_PARTS: Final = ("reasoning", "audio_output", "image_output")
+PARTS: Final = (*OUTPUT_PARTS, "audio_input", "image_input")
 
 
 @dataclass(slots=True)
@@ -124,15 +124,14 @@ def price_at(
         return Price(MISSING_USAGE)
     if not usage.is_consistent():
         return Price(INCONSISTENT_USAGE)
-    card = _find_card(provider, models, at_s, service_tier, place) if provider else None
+    card = find_card(provider, models, at_s, service_tier, place) if provider else None
     if contract is not None:
         card = contract.applied(card)
     if card is None:
         return Price(UNKNOWN_MODEL)
     if usage.cache_write_tokens is None:
         usage = usage.completed()
-    version = catalog.version() if contract is None else f"{catalog.version()}+{contract.name}"
-    return Price(_status(usage, card, usage_status), version, _components(usage, card))
+    return Price(_status(usage, card, usage_status), version_of(contract), _components(usage, card))
 
 
 def price(
@@ -153,12 +152,13 @@ _CardKey = tuple[str, tuple[str | None, ...], str | None, str | None, int]
 _cards: Final[dict[_CardKey, catalog.RateCard | None]] = {}
 
 
-def _find_card(
+def find_card(
     provider: str, models: tuple[str | None, ...], at_s: int, service_tier: str | None, place: str | None
 ) -> catalog.RateCard | None:
     """The rates of the first model that has any, remembered for a minute of time: prices change no faster.
 
-    Bedrock's answers leave out the region that the model's name in the request has, and the price depends on.
+    `at_s` is seconds since 1970. Bedrock's answers leave out the region that the model's name in the request has, and
+    the price depends on.
     """
     key = provider, models, service_tier, place, at_s // 60
     try:
@@ -172,6 +172,11 @@ def _find_card(
         _cards.clear()
     _cards[key] = card
     return card
+
+
+def version_of(contract: Contract | None) -> str:
+    """What the version of a price is that the list, or a contract over it, says."""
+    return catalog.version() if contract is None else f"{catalog.version()}+{contract.name}"
 
 
 def _status(usage: Usage, card: catalog.RateCard, usage_status: str | None) -> str:
@@ -240,7 +245,7 @@ def _media_units(usage: Usage, card: catalog.RateCard) -> dict[str, int | None]:
 
     What is cached is a cache read and nothing else. What is not said to be cached fits beside the cache.
     """
-    rated = {part: getattr(usage, f"{part}_tokens") for part in _PARTS if COMPONENTS[part] in card.rates}
+    rated = {part: getattr(usage, f"{part}_tokens") for part in PARTS if COMPONENTS[part] in card.rates}
     heard, seen = usage.cache_read_audio_tokens, usage.cache_read_image_tokens
     read = sum_known(heard, seen) if usage.cache_read_tokens is None else usage.cache_read_tokens
     fresh = _less(usage.input_tokens, read, usage.cache_write_tokens)
@@ -248,7 +253,7 @@ def _media_units(usage: Usage, card: catalog.RateCard) -> dict[str, int | None]:
     image = _fitted(_less(rated.get("image_input"), seen), _less(fresh, audio))
     return {
         "input": _less(fresh, audio, image),
-        "output": _less(usage.output_tokens, *(rated.get(part) for part in _OUTPUT_PARTS)),
+        "output": _less(usage.output_tokens, *(rated.get(part) for part in OUTPUT_PARTS)),
         "cache_read": _less(read, heard, seen),
         "audio_input": audio,
         "image_input": image,
