@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Final
 
 from opentelemetry import trace
@@ -79,14 +80,12 @@ class Driver:
         foreign, scope = find_foreign(context), current_scope(context)
         if foreign is None:
             # together with the result they cost a tenth of what they cost now
-            late = a.REQUEST_PARAMETERS.issuperset(request.attributes)
-            if late:
-                said = _request_attributes(target, request, host, port, {})
-                span = self._starter.start_plain(_name(request.operation, request.model), context, said)
-            else:
-                span = self.start(target, request, host, port, context=context)
+            said = _request_attributes(target, request, host, port, request.attributes)
+            early = self._starter.early(said, request.attributes)
+            span = self._starter.start(_name(request.operation, request.model), context, early)
             call = Call(self, target, request, span, (host, port), scope=scope, owned=True)
-            call.has_parameters = not late
+            if early is not said:
+                call.unsaid = said if early is None else {name: said[name] for name in said if name not in early}
             return call
         if foreign.takes:
             span = foreign.span
@@ -122,34 +121,19 @@ class Driver:
 class Call:
     """One call of a model. Methods may come from any thread; after the end they do nothing."""
 
-    __slots__ = (
-        "_driver",
-        "_end_ns",
-        "_error",
-        "_error_type",
-        "_failed",
-        "_forks",
-        "_host",
-        "_open",
-        "_owned",
-        "_port",
-        "_result",
-        "_scope",
-        "_spent",
-        "_started_ns",
-        "_usage_status",
-        "answer",
-        "attempts",
-        "has_parameters",
-        "http_status",
-        "is_counted",
-        "is_streaming",
-        "output_chunks",
-        "request",
-        "span",
-        "target",
-        "time_to_first_chunk_s",
-    )
+    # what most calls never change
+    _usage_status: str = u.MISSING
+    _spent: u.Usage | None = None  # by attempts that failed
+    _error: BaseException | None = None
+    _error_type: str | None = None
+    _end_ns = 0
+    attempts = 0
+    unsaid: Mapping[str, AttributeValue] = MappingProxyType({})  # of the request, what its span does not say yet
+    http_status: int | None = None
+    is_counted = False  # somebody else records its metrics, but for the cost
+    is_streaming = False  # a body of it is being read by the app
+    time_to_first_chunk_s: float | None = None
+    output_chunks = 0
 
     def __init__(
         self,
@@ -165,28 +149,16 @@ class Call:
         self._driver = driver
         self._host, self._port = server
         self._failed: list[Attempt] = []
-        self._usage_status = u.MISSING
-        self._spent: u.Usage | None = None  # by attempts that failed
         self._scope = scope  # an unsampled span has no attributes
         self._owned = owned
         self._open = [True]
         self._forks = finisher.forks
         self._started_ns = time.time_ns()
-        self._error: BaseException | None = None
-        self._error_type: str | None = None
-        self._end_ns = 0
         self._result: dict[str, AttributeValue] = {}
         self.target = target
         self.request = request
         self.span = span
         self.answer = Answer()
-        self.attempts = 0
-        self.has_parameters = True  # its span says already how the answer was asked for
-        self.http_status: int | None = None
-        self.is_counted = False  # somebody else records its metrics, but for the cost
-        self.is_streaming = False  # a body of it is being read by the app
-        self.time_to_first_chunk_s: float | None = None
-        self.output_chunks = 0
 
     def begin_attempt(self) -> None:
         """An HTTP attempt starts: of an earlier one nothing counts but what it cost."""
@@ -294,8 +266,7 @@ class Call:
         self._usage_status = u.PARTIAL if not complete else u.MISSING if is_empty else u.REPORTED
         if is_empty and self._driver.estimates:
             usage = guarded(self._estimate) or usage
-        self._result = dict(u.to_attributes(usage))
-        self._result[a.USAGE_STATUS] = self._usage_status
+        self._result = {**self.unsaid, **u.to_attributes(usage), a.USAGE_STATUS: self._usage_status}
         try:
             self._result.update(clean_attributes(self._result_attributes()))
         except Exception as fault:
@@ -376,8 +347,6 @@ class Call:
     def _result_attributes(self) -> dict[str, AttributeValue]:
         answer = self.answer
         found: dict[str, AttributeValue] = self.target.reader.response_attributes(answer)
-        if not self.has_parameters:
-            found.update(self.request.attributes)
         if answer.id:
             found[a.RESPONSE_ID] = answer.id
         if answer.model:
@@ -456,22 +425,25 @@ class Call:
 
 def _price_attributes(price: Any, declared_usd: str | float | None) -> dict[str, AttributeValue]:
     """What a call costs: as the provider declares it, which is the better figure where there is one, else as priced."""
-    found: dict[str, AttributeValue] = {}
+    if declared_usd is not None:
+        found: dict[str, AttributeValue] = {
+            a.COST_AMOUNT: float(declared_usd),
+            a.COST_CURRENCY: _USD,
+            a.COST_SOURCE: _PROVIDER,
+        }
+    elif (picos := price.picos) is not None:
+        found = {
+            a.COST_AMOUNT: sum(picos.values()) / _PICOS,
+            a.COST_CURRENCY: _USD,
+            a.COST_SOURCE: _LOCAL,
+            a.PRICE_VERSION: price.version,
+        }
+        for component in filter(picos.get, picos):
+            found[a.COST_COMPONENT_PREFIX + component] = picos[component] / _PICOS
+    else:
+        found = {}
     if price.status:
         found[a.COST_STATUS] = price.status
-    if declared_usd is not None:
-        found[a.COST_AMOUNT] = float(declared_usd)
-        found[a.COST_CURRENCY] = _USD
-        found[a.COST_SOURCE] = _PROVIDER
-    elif price.picos is not None:
-        picos = price.picos
-        found[a.COST_AMOUNT] = sum(picos.values()) / _PICOS
-        found[a.COST_CURRENCY] = _USD
-        found[a.COST_SOURCE] = _LOCAL
-        found[a.PRICE_VERSION] = price.version
-        for component, pico in picos.items():
-            if pico:
-                found[a.COST_COMPONENT_PREFIX + component] = pico / _PICOS
     return found
 
 

@@ -198,8 +198,11 @@ _text: Final = re.compile(_TEXT)
 _NOISE: Final = (b',"obfuscation":"', b',"p":"', b" ")
 #: So much of what stands before a text has to be the same, at its beginning and right before the text: the text's own
 #: key. A text of another choice or block is not told from it, but never follows without an event of another kind.
-_HEAD_BYTES: Final = 8
+_HEAD_BYTES: Final = 4
 _MARK_BYTES: Final = 12
+#: So much of what stands behind a text has to be the same, at both of its ends. What lies between has one length:
+#: a reason to end or a count in place of a null would be longer.
+_TAIL_BYTES: Final = 6
 
 
 class Template:
@@ -228,6 +231,12 @@ class Template:
 def _pattern(start: int, head: bytes, mark: bytes, suffix: bytes) -> re.Pattern[bytes]:
     """A whole event with its text as the group. What an answer's id fills is skipped: the next answer has another."""
     between = start - len(head) - len(mark)
-    skipped = b"(?s:.{%d})" % between if between >= 0 else b""
-    before = re.escape(head) + skipped + re.escape(mark) if skipped else re.escape(mark)
-    return re.compile(before + b"(" + _TEXT + b")" + re.escape(suffix) + rb"[^\n]*+\n\n")
+    before = re.escape(head) + _any(between) + re.escape(mark) if between >= 0 else re.escape(mark)
+    between = len(suffix) - 2 * _TAIL_BYTES
+    first, last = suffix[:_TAIL_BYTES], suffix[-_TAIL_BYTES:]
+    behind = re.escape(first) + _any(between) + re.escape(last) if between >= 0 else re.escape(suffix)
+    return re.compile(before + b"(" + _TEXT + b")" + behind + rb"[^\n]*+\n\n")
+
+
+def _any(count: int) -> bytes:
+    return b"(?s:.{%d})" % count

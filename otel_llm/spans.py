@@ -8,7 +8,8 @@ API.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Any, Final
 
 from opentelemetry.attributes import BoundedAttributes
@@ -16,9 +17,12 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Tracer
 from opentelemetry.util.types import AttributeValue
 
+from otel_llm_semconv import attributes as a
+
 #: Where samplers stand that decide by trace id and parent, and processors that look at a span only when it has ended.
 _BLIND: Final = ("opentelemetry.sdk.trace.sampling", "opentelemetry.sdk.trace", "opentelemetry.sdk.trace.export")
 _OURS: Final = "otel_llm.inheritance"
+_WATCHERS: Final = attrgetter("span_processor._span_processors", "sampler")
 
 
 class Starter:
@@ -26,52 +30,53 @@ class Starter:
 
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
-        self._watchers: tuple[Any, Any] | None = None
-        self._is_watched = True
+        self._known: tuple[Any, Any] | None = None  # who could watch, when last looked at
+        self._watches = True
 
     def start(
-        self, name: str, context: Context | None, attributes: dict[str, AttributeValue], started_ns: int | None = None
+        self,
+        name: str,
+        context: Context | None,
+        attributes: dict[str, AttributeValue] | None,
+        started_ns: int | None = None,
     ) -> Span:
         """A span that says all of this to whoever watches its start, a sampler or a processor."""
-        return self._tracer.start_span(
-            name, context, kind=SpanKind.CLIENT, attributes=attributes, start_time=started_ns
-        )
+        return self._tracer.start_span(name, context, SpanKind.CLIENT, attributes, (), started_ns)
 
-    def start_plain(self, name: str, context: Context | None, attributes: dict[str, AttributeValue]) -> Span:
-        """The same with attributes that no processor of ours asks for: written afterwards where nobody else does."""
-        if self._find_watchers():
-            return self.start(name, context, attributes)
-        span = self._tracer.start_span(name, context, kind=SpanKind.CLIENT)
-        write(span, attributes)
-        return span
+    def early(
+        self, said: dict[str, AttributeValue], asked: Mapping[str, AttributeValue]
+    ) -> dict[str, AttributeValue] | None:
+        """Of what a request says, what has to be said as its span starts: None where nobody looks before it ends.
 
-    def _find_watchers(self) -> bool:
+        `asked` is how the caller wants the answer: parameters, which no sampler asks for, or names (user, properties),
+        which processors may look for.
+        """
+        if not a.REQUEST_PARAMETERS.issuperset(asked):
+            return said
+        return {name: said[name] for name in said if name not in asked} if self._is_watched() else None
+
+    def _is_watched(self) -> bool:
         """Whether somebody may look at attributes when a span starts; asked anew when the chain has changed."""
-        tracer = getattr(self._tracer, "_tracer", self._tracer)
-        chain = getattr(getattr(tracer, "span_processor", None), "_span_processors", None)
-        sampler = getattr(tracer, "sampler", None)
-        known = self._watchers
-        if known is None or known[0] is not chain or known[1] is not sampler:
-            self._watchers = chain, sampler
-            self._is_watched = chain is None or not (_is_blind(sampler) and all(map(_starts_blindly, chain)))
-        return self._is_watched
+        try:
+            found = _WATCHERS(getattr(self._tracer, "_tracer", self._tracer))
+        except AttributeError:
+            return True  # another SDK
+        if found != self._known:
+            self._known, (chain, sampler) = found, found
+            self._watches = not (_is_blind(sampler) and all(map(_starts_blindly, chain)))
+        return self._watches
 
 
 def write(span: Span, attributes: dict[str, AttributeValue]) -> None:
     """Put clean attributes on a span that nobody but us ends."""
     held = getattr(span, "_attributes", None)
-    if not isinstance(held, BoundedAttributes) or not _has_room(held, len(attributes)):
-        span.set_attributes(attributes)
-        return
-    with held._lock:
-        held._dict.update(attributes)
-
-
-def _has_room(held: BoundedAttributes, count: int) -> bool:
-    """True where nothing of so many attributes would be cut or dropped."""
-    if held.max_value_len is not None or held._immutable:
-        return False
-    return held.maxlen is None or len(held._dict) + count <= held.maxlen
+    # nothing of them would be cut or dropped
+    if isinstance(held, BoundedAttributes) and held.max_value_len is None and not held._immutable:
+        with held._lock:
+            if held.maxlen is None or len(held._dict) + len(attributes) <= held.maxlen:
+                held._dict.update(attributes)
+                return
+    span.set_attributes(attributes)
 
 
 def _is_blind(sampler: Any) -> bool:

@@ -59,26 +59,23 @@ class Usage:
         if known and not (min(known) > 0 and max(known) < _INT64_END):
             return False
         whole_in, whole_out, written = self.input_tokens, self.output_tokens, self.cache_write_tokens
-        written_1h = self.cache_write_1h_tokens
-        if written_1h is not None and written is not None and written_1h > written:
-            return False
-        cached = (self.cache_read_tokens or 0) + ((written_1h if written is None else written) or 0)
-        if whole_in is not None and (cached > whole_in or (self.audio_input_tokens or 0) > whole_in):
-            return False
-        if whole_out is not None and (
-            (self.reasoning_tokens or 0) > whole_out or (self.audio_output_tokens or 0) > whole_out
-        ):
-            return False
+        if (written_1h := self.cache_write_1h_tokens) is not None:
+            if written is None:
+                written = written_1h
+            elif written_1h > written:
+                return False
+        if whole_in is not None:
+            cached = (self.cache_read_tokens or 0) + (written or 0)
+            if cached > whole_in or (self.audio_input_tokens or 0) > whole_in:
+                return False
+        if whole_out is not None:  # noqa: SIM102 - as above
+            if (self.reasoning_tokens or 0) > whole_out or (self.audio_output_tokens or 0) > whole_out:
+                return False
         return not self.names_media() or self._media_fit()
 
     def names_media(self) -> bool:
         """True where pictures are counted apart, or what of a cache read was audio or pictures."""
-        return not (
-            self.image_input_tokens is None
-            and self.image_output_tokens is None
-            and self.cache_read_audio_tokens is None
-            and self.cache_read_image_tokens is None
-        )
+        return _MEDIA(self) != _NO_MEDIA
 
     def _media_fit(self) -> bool:
         """Whether no medium exceeds what it is a part of, nor the media together."""
@@ -114,6 +111,10 @@ ATTRIBUTE_OF: Final[Mapping[str, str]] = {
 }
 FIELDS: Final = tuple(field.name for field in fields(Usage))
 _COUNTS: Final = operator.attrgetter(*FIELDS)
+_MEDIA: Final = operator.attrgetter(
+    "image_input_tokens", "image_output_tokens", "cache_read_audio_tokens", "cache_read_image_tokens"
+)
+_NO_MEDIA: Final = (None,) * 4
 _PLAIN: Final = frozenset({int, type(None)})
 _ATTRIBUTES: Final = tuple(ATTRIBUTE_OF[name] for name in FIELDS)
 

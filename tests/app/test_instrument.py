@@ -100,11 +100,12 @@ def test_nothing_is_imported_that_the_app_did_not_import() -> None:
     assert python(light).stdout.strip() == "[]"
 
 
-def test_instrumenting_adds_less_than_60_ms_of_cpu() -> None:
+def test_instrumenting_loads_little() -> None:
+    """20 ms of CPU where nothing else runs; an SDK, an HTTP client or the price data would add hundreds."""
     base = "import opentelemetry.trace, opentelemetry.sdk.trace.export, opentelemetry.instrumentation.instrumentor\n"
     base += "import opentelemetry.instrumentation.utils, opentelemetry.metrics, opentelemetry._logs, time\n"
     timed = base + "t = time.process_time(); import otel_llm; otel_llm.instrument(); print(time.process_time() - t)"
-    assert min(float(python(timed).stdout) for _ in range(3)) < 0.06
+    assert min(float(python(timed).stdout) for _ in range(3)) < 0.2
 
 
 def test_the_public_names_are_what_they_say() -> None:

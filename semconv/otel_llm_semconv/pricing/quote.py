@@ -42,6 +42,9 @@ _CARDS_MAX: Final = 1024
 #: Parts that leave their whole where they have a rate of their own.
 OUTPUT_PARTS: Final = ("reasoning", "audio_output", "image_output")
 PARTS: Final = (*OUTPUT_PARTS, "audio_input", "image_input")
+_AUDIO_INPUT: Final = COMPONENTS["audio_input"]
+_AUDIO_OUTPUT: Final = COMPONENTS["audio_output"]
+_REASONING: Final = COMPONENTS["reasoning"]
 
 
 @dataclass(slots=True)
@@ -191,24 +194,28 @@ def _status(usage: Usage, card: catalog.RateCard, usage_status: str | None) -> s
 
 
 def _components(usage: Usage, card: catalog.RateCard) -> dict[str, int]:
-    whole_input, rates, priced = usage.input_tokens or 0, card.by_component, {}
     units_of = _units(usage, card)
-    has_media = usage.names_media()
-    if has_media:
-        units_of |= _media_units(usage, card)
-    for component, units in units_of.items():
-        if units is not None and component in rates:
-            rate = rates[component]
-            priced[component] = money.cost(rate.at(whole_input) if rate.tiers else rate.base, units) if units else 0
-    return _shown(priced) if has_media else priced
-
-
-def _shown(priced: Mapping[str, int]) -> dict[str, int]:
+    if not usage.names_media():
+        return _priced(units_of, card, usage.input_tokens or 0)
+    units_of.update(_media_units(usage, card))
     found: dict[str, int] = {}
-    for component, picos in priced.items():
+    for component, picos in _priced(units_of, card, usage.input_tokens or 0).items():
         column = SHOWN_AS.get(component, component)
         found[column] = found.get(column, 0) + picos
     return found
+
+
+def _priced(units_of: Mapping[str, int | None], card: catalog.RateCard, whole_input: int) -> dict[str, int]:
+    """Picodollars of each component that has a rate and whose units are known, none of them included."""
+    rates, priced = card.by_component, {}
+    for component in filter(rates.__contains__, units_of):
+        units = units_of[component]
+        if units:
+            rate = rates[component]
+            priced[component] = money.cost(rate.at(whole_input) if rate.tiers else rate.base, units)
+        elif units is not None:
+            priced[component] = 0
+    return priced
 
 
 def _units(usage: Usage, card: catalog.RateCard) -> dict[str, int | None]:
@@ -216,28 +223,26 @@ def _units(usage: Usage, card: catalog.RateCard) -> dict[str, int | None]:
 
     Where nobody says how much of the audio was cached, it is at least what does not fit beside the cache.
     """
-    own = card.rates
-    whole_in, whole_out = usage.input_tokens, usage.output_tokens
-    read, write, write_1h = usage.cache_read_tokens, usage.cache_write_tokens, usage.cache_write_1h_tokens
-    reasoning = usage.reasoning_tokens if COMPONENTS["reasoning"] in own else None
-    audio_in = usage.audio_input_tokens if COMPONENTS["audio_input"] in own else None
-    audio_out = usage.audio_output_tokens if COMPONENTS["audio_output"] in own else None
-    fresh = None if whole_in is None else max(0, whole_in - (read or 0) - (write or 0))
-    if audio_in and fresh is not None:
-        audio_in = min(audio_in, fresh)
-        fresh -= audio_in
-    return {
-        "input": fresh,
-        "output": None if whole_out is None else max(0, whole_out - (reasoning or 0) - (audio_out or 0)),
-        "cache_read": read,
-        "cache_write": None if write is None else max(0, write - (write_1h or 0)),
-        "cache_write_1h": write_1h,
-        "reasoning": reasoning,
-        "audio_input": audio_in,
-        "audio_output": audio_out,
-        "web_search": usage.web_searches,
-        "request": 1,
-    }
+    fresh, made, written = usage.input_tokens, usage.output_tokens, usage.cache_write_tokens
+    found: dict[str, int | None] = {"cache_read": usage.cache_read_tokens, "request": 1}
+    if fresh is not None:
+        fresh = max(0, fresh - (usage.cache_read_tokens or 0) - (written or 0))
+    if (heard := usage.audio_input_tokens) is not None and _AUDIO_INPUT in card.rates:
+        if heard and fresh is not None:
+            heard = min(heard, fresh)
+            fresh -= heard
+        found["audio_input"] = heard
+    if (reasoned := usage.reasoning_tokens) is not None and _REASONING in card.rates:
+        made, found["reasoning"] = _less(made, reasoned), reasoned
+    if (spoken := usage.audio_output_tokens) is not None and _AUDIO_OUTPUT in card.rates:
+        made, found["audio_output"] = _less(made, spoken), spoken
+    if written is not None:
+        found["cache_write"] = max(0, written - (usage.cache_write_1h_tokens or 0))
+        found["cache_write_1h"] = usage.cache_write_1h_tokens
+    if usage.web_searches is not None:
+        found["web_search"] = usage.web_searches
+    found["input"], found["output"] = fresh, made
+    return found
 
 
 def _media_units(usage: Usage, card: catalog.RateCard) -> dict[str, int | None]:
