@@ -20,12 +20,14 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
+
 from otel_llm.errors import OtelLlmError
 from otel_llm.failures import swallow
 from otel_llm_semconv import pricing
 from otel_llm_semconv.pricing.contracts import Contracts
 
-from . import config, journal
+from . import config, counting, journal
 from .decode import read_spans
 from .lake import files
 from .lake.compact import Compactor
@@ -49,16 +51,19 @@ _CLEAN_EVERY_S: Final = 3_600.0
 
 
 SetAside = Callable[[int, str], None]  # the number of a segment that did not become rows as a whole, and why
+Settle = Callable[[pa.Table], pa.Table]
 
 
 class Pending:
     """Rows of a batch on their way into one table: written as files at once, committed together at the end.
 
-    `stored` is the highest segment that the table's log had when the batch began.
+    `settle` has the last word on the rows. `stored` is the highest segment that the table's log had when the batch
+    began.
     """
 
-    def __init__(self, table: LakeTable, collector_id: str, set_aside: SetAside) -> None:
+    def __init__(self, table: LakeTable, collector_id: str, set_aside: SetAside, settle: Settle | None = None) -> None:
         self._table = table
+        self._settle = settle or (lambda rows: rows)
         self._collector_id = collector_id
         self._set_aside = set_aside
         self._files: list[DataFile] = []
@@ -83,7 +88,8 @@ class Pending:
         """Write; what cannot be written together is halved, and a row that cannot be written alone is left out."""
         stem = f"{self._collector_id}-{rows[-1].row['segment']:012d}"
         try:
-            self._files += files.write_rows(self._table, [row for each in rows if (row := of(each))], stem)
+            table = files.as_table(self._table.name, [row for each in rows if (row := of(each))])
+            self._files += files.write_rows(self._table, self._settle(table), stem)
         except OSError:
             raise  # the disk, not the rows
         except Exception as error:
@@ -120,7 +126,8 @@ class Converter:
         batch = _batch(journal.closed_segments(self._journal))
         if not batch:
             return False
-        spans, messages = (Pending(t, self._collector_id, self._quarantine) for t in (self._spans, self._messages))
+        spans = Pending(self._spans, self._collector_id, self._quarantine, counting.settle)
+        messages = Pending(self._messages, self._collector_id, self._quarantine)
         added: dict[date, set[int]] = {}
         for rows in _portions(self._read(batch)):
             fresh = self._fresh([row for row in rows if row.row["segment"] > spans.stored], added)

@@ -107,7 +107,7 @@ def reprice(connection: duckdb.DuckDBPyConnection, data: Path, chosen: Selection
     run, table, written = Run(), LakeTable(data, TABLE), list[DataFile]()
     rows = (run.row(call, contracts) for call in _calls(connection, chosen))
     while portion := list(itertools.islice(rows, _ROWS_MAX)):
-        written += files.write_rows(table, portion, f"reprice-{run.run_id}")
+        written += files.write_rows(table, files.as_table(TABLE, portion), f"reprice-{run.run_id}")
     if written:
         table.append(written, f"reprice-{run.run_id}", _RUN_SEGMENT)
     return run

@@ -37,13 +37,17 @@ _STATISTICS: Final = {
 }
 
 
-def write_rows(table: LakeTable, rows: list[dict[str, Any]], stem: str) -> list[DataFile]:
+def as_table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
+    """Rows as a table's files hold them; what a row does not name is NULL."""
+    return pa.Table.from_pylist(rows, memory_schema(name))
+
+
+def write_rows(table: LakeTable, rows: pa.Table, stem: str) -> list[DataFile]:
     """One file a date with these rows, named after `stem`, on disk but not yet in the log."""
-    by_day: dict[date, list[dict[str, Any]]] = {}
-    for row in rows:
-        by_day.setdefault(row["date"], []).append(row)
-    schema = memory_schema(table.name)
-    return [write_file(table, pa.Table.from_pylist(rows, schema), day, stem) for day, rows in sorted(by_day.items())]
+    days: list[Any] = pc.unique(rows["date"]).to_pylist()
+    if len(days) == 1:
+        return [write_file(table, rows, days[0], stem)]
+    return [write_file(table, rows.filter(pc.field("date") == day), day, stem) for day in sorted(days)]
 
 
 def write_file(table: LakeTable, rows: pa.Table, day: date, stem: str) -> DataFile:

@@ -1,0 +1,226 @@
+"""One provider call is one counted row, however many tell of it."""
+
+from __future__ import annotations
+
+import itertools
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from rig import otlp
+from rig.told import GATEWAY, NATIVE, OURS, PEER, Told, counted, rows
+
+from otel_llm_collector import counting
+from otel_llm_collector.counting.reasons import MEANING
+
+UNTOLD = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o-mini"}
+
+
+def chat(tokens: tuple[int, int] = (1000, 200), id: str | None = None, **more: Any) -> dict[str, Any]:
+    return otlp.chat(*tokens, **({"gen_ai.response.id": id} if id else {}), **more)
+
+
+def embedding(tokens: int = 70) -> dict[str, Any]:
+    return {
+        "gen_ai.operation.name": "embeddings",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "text-embedding-3-small",
+        "gen_ai.usage.input_tokens": tokens,
+    }
+
+
+SCENES: dict[str, tuple[list[Told], dict[str, str | None]]] = {
+    "calls of one emitter": (
+        [Told("a", at=(0, 100)), Told("b", at=(10, 90)), Told("c", trace=2)],
+        {"a": None, "b": None, "c": None},
+    ),
+    "an outer call that sums up": (
+        [
+            Told("outer", PEER, attributes=chat((30, 3)), at=(0, 100)),
+            Told("first", PEER, parent="outer", attributes=chat((10, 1)), at=(1, 40)),
+            Told("second", PEER, parent="outer", attributes=chat((20, 2)), at=(41, 99)),
+        ],
+        {"outer": "rollup", "first": None, "second": None},
+    ),
+    "an agent with usage": (
+        [
+            Told("agent", PEER, attributes=chat() | {"gen_ai.operation.name": "invoke_agent"}),
+            Told("call", PEER, parent="agent", at=(1, 99)),
+        ],
+        {"agent": "rollup", "call": None},
+    ),
+    "an instrumentor around an sdk that traces itself": (
+        [Told("outer", PEER, attributes=chat(id="r1")), Told("inner", NATIVE, parent="outer", at=(1, 99))],
+        {"outer": "duplicate", "inner": None},
+    ),
+    "a native span beside an instrumentor's, one id": (
+        [
+            Told("step", attributes={}, at=(0, 300)),
+            Told("one", PEER, parent="step", attributes=chat(id="r1")),
+            Told("two", NATIVE, parent="step", attributes=chat(id="r1"), at=(1, 99)),
+        ],
+        {"one": "duplicate", "two": None},
+    ),
+    "a native span beside an instrumentor's, no id": (
+        [
+            Told("one", PEER, parent="step"),
+            Told("two", NATIVE, parent="step", at=(1, 99)),
+            Told("third", PEER, parent="step", at=(200, 300)),
+            Told("fourth", NATIVE, parent="step", at=(201, 299)),
+        ],
+        {"one": "duplicate", "two": None, "third": "duplicate", "fourth": None},
+    ),
+    "two of several calls at once": (
+        [
+            *(Told(f"p{n}", PEER, at=(n, 100 + n), attributes=chat((10 + n, 1))) for n in range(5)),
+            *(Told(f"n{n}", NATIVE, at=(n + 1, 99 + n), attributes=chat((10 + n, 1))) for n in range(5)),
+        ],
+        {f"{who}{n}": "duplicate" if who == "p" else None for n in range(5) for who in "pn"},
+    ),
+    "two emitters, each of a call of its own": (
+        [Told("one", PEER, attributes=chat((10, 1))), Told("two", NATIVE, attributes=chat((20, 2)), at=(10, 90))],
+        {"one": None, "two": None},
+    ),
+    "ours is preferred": (
+        [Told("ours", at=(0, 100)), Told("theirs", PEER, parent="ours", at=(1, 99))],
+        {"ours": None, "theirs": "duplicate"},
+    ),
+    "who has the usage is counted": (
+        [Told("outer", PEER), Told("inner", OURS, parent="outer", attributes=UNTOLD, at=(1, 99))],
+        {"outer": None, "inner": "duplicate"},
+    ),
+    "a call that another continues": (
+        [
+            Told("theirs", PEER, at=(0, 50)),
+            Told(
+                "ours",
+                parent="theirs",
+                at=(1, 100),
+                attributes=chat((9, 9)) | {"otel_llm.continues": b"theirs".rjust(8, b"\0").hex()},
+            ),
+        ],
+        {"theirs": "continued", "ours": None},
+    ),
+    "a gateway that hands the trace on": (
+        [
+            Told("app", attributes=chat(id="r1")),
+            Told("http", "http", parent="app", attributes={}, at=(1, 99)),
+            Told("server", "http", "proxy", parent="http", attributes={}, at=(2, 98), kind=2),
+            Told("proxied", GATEWAY, "proxy", parent="server", attributes=chat(id="other"), at=(3, 97)),
+        ],
+        {"app": None, "proxied": "gateway_twin"},
+    ),
+    "a gateway in a trace of its own": (
+        [
+            Told("app", attributes=chat(id="r1")),
+            Told("proxied", PEER, "proxy", trace=2, attributes=chat(id="r1"), at=(3, 97)),
+        ],
+        {"app": None, "proxied": "gateway_twin"},
+    ),
+    "embeddings, which have no id, through a gateway": (
+        [
+            Told("app", attributes=embedding()),
+            Told("proxied", GATEWAY, "proxy", trace=2, attributes=embedding(), at=(3, 97)),
+            Told("elsewhere", PEER, "other", trace=3, attributes=embedding(), at=(3, 97)),
+        ],
+        {"app": None, "proxied": "gateway_twin", "elsewhere": None},
+    ),
+    "a server that gives every answer one id": (
+        [
+            Told("a", attributes=chat((10, 1), "chatcmpl-1")),
+            Told("b", PEER, "other", trace=2, attributes=chat((20, 2), "chatcmpl-1"), at=(50, 150)),
+            Told("c", trace=3, attributes=chat((10, 1), "chatcmpl-1"), at=(200, 300)),
+        ],
+        {"a": None, "b": None, "c": None},
+    ),
+    "attempts inside a call": (
+        [
+            Told("call", attributes=chat(id="r1")),
+            Told("try1", GATEWAY, "proxy", parent="call", attributes=UNTOLD, at=(1, 20), failed=True),
+            Told("try2", GATEWAY, "proxy", parent="call", attributes=UNTOLD, at=(21, 40), failed=True),
+            Told("try3", GATEWAY, "proxy", parent="call", attributes=chat(id="r1"), at=(41, 99)),
+        ],
+        {"call": None, "try1": "retry", "try2": "retry", "try3": "gateway_twin"},
+    ),
+    "attempts that all fail": (
+        [
+            Told("call", attributes=UNTOLD, failed=True),
+            Told("try1", PEER, parent="call", attributes=UNTOLD, at=(1, 20), failed=True),
+            Told("try2", PEER, parent="call", attributes=UNTOLD, at=(21, 40), failed=True),
+        ],
+        {"call": None, "try1": "retry", "try2": "duplicate"},
+    ),
+    "a call that an application makes again": (
+        [
+            Told("agent", attributes={"gen_ai.operation.name": "invoke_agent"}),
+            Told("try1", parent="agent", attributes=UNTOLD, at=(1, 20), failed=True),
+            Told("try2", parent="agent", at=(21, 40)),
+        ],
+        {"try1": None, "try2": None},
+    ),
+    "another call while a stream is read": (
+        [
+            Told("stream", PEER, attributes=chat((10, 100), "r1"), at=(0, 100)),
+            Told("meant", PEER, parent="stream", attributes=chat((7, 5), "r2"), at=(20, 40)),
+        ],
+        {"stream": None, "meant": None},
+    ),
+    "a cycle of parents": (
+        [Told("a", PEER, parent="b"), Told("b", PEER, parent="a", at=(1, 99))],
+        {"a": "duplicate", "b": None},
+    ),
+}
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_which_rows_count(scene: str) -> None:
+    told, expected = SCENES[scene]
+    for order in itertools.islice(itertools.permutations(told), 24):
+        assert counted(counting.settle(rows(order))) == expected
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_what_was_settled_stays(scene: str) -> None:
+    settled = counting.settle(rows(SCENES[scene][0]))
+    assert counting.settle(settled).equals(settled)
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_a_row_that_is_settled_as_not_counted_is_not_counted_when_it_is_seen_alone(scene: str) -> None:
+    settled = counting.settle(rows(SCENES[scene][0]))
+    left = settled.filter(pa.compute.field("not_counted_reason").is_valid())
+    assert counting.settle(left).equals(left)
+
+
+def test_a_row_that_is_not_counted_keeps_its_usage_and_costs_nothing() -> None:
+    before = rows([Told("ours"), Told("theirs", PEER, parent="ours", at=(1, 99))]).to_pylist()
+    after = {row["name"]: row for row in counting.settle(rows_of(before)).to_pylist()}
+    assert after["ours"] == before[0]
+    changed = {name: value for name, value in after["theirs"].items() if value != before[1][name]}
+    assert before[1]["cost_usd"] == Decimal("0.00027")
+    money = {name: None for name, value in before[1].items() if name.startswith("cost_") and value is not None}
+    assert changed == money | {
+        "is_llm_call": False,
+        "not_counted_reason": "duplicate",
+        "cost_status": "not_counted",
+        "cost_usd": None,
+        "price_version": None,
+    }
+
+
+def rows_of(found: list[dict[str, Any]]) -> pa.Table:
+    from otel_llm_collector.lake import files
+
+    return files.as_table("spans", found)
+
+
+def test_rows_without_calls_are_let_through_as_they_are() -> None:
+    for told in ([], [Told("a", attributes={})], [Told("a"), Told("b", trace=2)]):
+        table = rows(told)
+        assert counting.settle(table) is table
+
+
+def test_every_reason_has_a_meaning() -> None:
+    reasons = {reason for _, expected in SCENES.values() for reason in expected.values()}
+    assert reasons | {"echo"} == {None, *MEANING}
