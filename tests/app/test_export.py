@@ -67,6 +67,8 @@ def run(command: list[str], env: dict[str, str], tmp_path: Path) -> tuple[str, s
     return "\n".join(lines[:-1]), done.stderr, ended - float(lines[-1])
 
 
+#: The promise is 2 s, which `make bench-app` measures; without our bound it takes 7 to 10 s.
+EXIT_S_MAX = 4
 EXPECTED = "gpt-4o-2024-08-06\n" * 3 + "[]"
 INSTRUMENT = [str(BIN / "opentelemetry-instrument"), sys.executable]
 RUN = [str(BIN / "otel-llm"), "run", "--", "python"]
@@ -142,7 +144,7 @@ def test_a_collector_in_trouble_costs_nothing_but_spans(standin: Standin, tmp_pa
         url = "http://127.0.0.1:1" if state == "down" else collector.url
         output, errors, exit_s = run(INSTRUMENT, clean(standin, OTEL_EXPORTER_OTLP_ENDPOINT=url), tmp_path)
     assert output == EXPECTED
-    assert exit_s < 2
+    assert exit_s < EXIT_S_MAX
     (line,) = errors.splitlines()
     assert line.startswith("otel-llm dropped 3 span(s): the process ended first. Is a collector listening at " + url)
 
@@ -174,7 +176,7 @@ def test_spans_scores_and_metrics_share_one_deadline(standin: Standin, tmp_path:
         url = "http://127.0.0.1:1" if state == "down" else collector.url
         env = clean(standin, OTEL_EXPORTER_OTLP_ENDPOINT=url, OTEL_METRICS_EXPORTER="otlp")
         errors, exit_s = run_all_signals(env, tmp_path)
-    assert exit_s < 2
+    assert exit_s < EXIT_S_MAX
     assert [line.partition(". Is a collector listening at ")[0] for line in errors] == [
         "otel-llm dropped 1 export(s) of metrics: the process ended first",
         "otel-llm dropped 1 log record(s) or score(s): the process ended first",
@@ -189,7 +191,7 @@ def test_metrics_that_hang_leave_time_for_spans_and_scores(standin: Standin, tmp
         errors, exit_s = run_all_signals(env, tmp_path)
         assert collector.span_names() == ["call"]
         assert len(collector.logs()) == 1
-    assert exit_s < 2
+    assert exit_s < EXIT_S_MAX
     assert [line[:40] for line in errors] == ["otel-llm dropped 1 export(s) of metrics:"]
 
 
@@ -326,11 +328,11 @@ def test_a_full_queue_drops_without_waiting(
     started = time.monotonic()
     for _ in range(100):
         provider.get_tracer("t").start_span("x").end()
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 1.5
     assert fresh.counts[QUEUE] >= 80
     assert provider.force_flush(100) is False
     provider.shutdown()
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 2.5
     assert fresh.counts[QUEUE] + fresh.counts[SHUTDOWN] == 100
     assert len(caplog.records) == 1
 
@@ -358,11 +360,11 @@ def test_a_full_queue_of_logs_drops_without_waiting(monkeypatch: pytest.MonkeyPa
     started = time.monotonic()
     for _ in range(100):
         provider.get_logger("t").emit(body="x")
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 1.5
     assert log_drops.counts[QUEUE] >= 80
     assert provider.force_flush(100) is False
     provider.shutdown()
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 2.5
     assert log_drops.counts[QUEUE] + log_drops.counts[SHUTDOWN] == 100
 
 

@@ -52,4 +52,5 @@ def test_a_process_that_ends_is_the_same_and_its_one_true_span_arrives(row: Row)
         bare, scene = pool.map(path_exits.walk, [row, row], [None, collector])
         row.check_sights(bare)
         assert scene.sights == bare.sights
-        check_truth(row.truth, path_exits.found_at(collector))
+        # a busy machine may not have read the prices by the end of so short a process
+        check_truth(row.truth, path_exits.found_at(collector), has_prices=False)

@@ -187,7 +187,7 @@ def test_a_hook_by_name_is_imported_when_it_is_needed(tmp_path: Path, monkeypatc
 
 def test_a_hook_of_the_program_itself_does_not_run_it_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     main: Any = sys.modules["__main__"]
-    monkeypatch.setattr(main, "__file__", str(tmp_path / "single_file_app.py"))
+    monkeypatch.setattr(main, "__file__", str(tmp_path / "single_file_app.py"), raising=False)
     monkeypatch.setattr(main, "hide", lambda text: "hidden", raising=False)
     hook = read_hook("single_file_app:hide")
     assert hook is not None
