@@ -32,8 +32,8 @@ VIEWS = DOCS.parent / "collector/otel_llm_collector/views"
 MADE = "<!-- Written by `make docs` from the code; change it there. -->"
 
 TABLES_INTRO = """\
-The collector keeps two tables as Parquet files, `spans/date=YYYY-MM-DD/*.parquet` and `messages/...`, each with a Delta
-log beside it. `otel-llm sql` and `views.sql` in the data directory add the views. Money is `DECIMAL(18,12)` in USD and
+The collector keeps tables as Parquet files, `spans/date=YYYY-MM-DD/*.parquet`, `messages/...`, each with a Delta log
+beside it. `otel-llm sql` and `views.sql` in the data directory add the views. Money is `DECIMAL(18,12)` in USD and
 never a float; NULL means "not known", never zero. Plain DuckDB, Spark, Polars or pandas read the files as they are; for
 ten minutes after small files were merged a plain glob can see a row twice, the views and `otel-llm sql` never do.
 """

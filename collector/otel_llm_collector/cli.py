@@ -104,7 +104,7 @@ def _sql(
     output: _Output = None,
 ) -> None:
     """Ask the lake in SQL. Tables: spans, messages, llm_calls, traces, sessions, users, models, prompts, agents,
-    cost_daily; `DESCRIBE spans` lists the columns."""
+    cost_daily, logs, metrics, scores, scored_calls; `DESCRIBE spans` lists the columns."""
     from . import query as lake
     from .query.statements import readable_errors
 

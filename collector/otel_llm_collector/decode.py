@@ -11,7 +11,7 @@ from typing import Any, Final
 from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 #: Fields of a span that have columns; all others stay in its `side`.
 _CORE_FIELDS: Final = (
@@ -61,12 +61,12 @@ def read_spans(payload: bytes) -> Iterator[SpanRecord]:
 def spans_of(request: ExportTraceServiceRequest) -> Iterator[SpanRecord]:
     """The spans of a request, in their order there."""
     for resource_spans in request.resource_spans:
-        resource_attributes = _first_values(resource_spans.resource.attributes)[0]
-        resource = _without_spans(resource_spans)
+        resource_attributes = first_values(resource_spans.resource.attributes)[0]
+        resource = without(resource_spans, "scope_spans")
         for scope_spans in resource_spans.scope_spans:
-            scope = _without_spans(scope_spans)
+            scope = without(scope_spans, "spans")
             for span in scope_spans.spans:
-                attributes, repeated = _first_values(span.attributes)
+                attributes, repeated = first_values(span.attributes)
                 side = _side(span, repeated)
                 name, version = scope_spans.scope.name, scope_spans.scope.version
                 yield SpanRecord(span, attributes, side, resource_attributes, resource, name, scope, version)
@@ -96,7 +96,7 @@ def strings_of(value: AnyValue) -> list[str] | None:
     return [item.string_value for item in items]
 
 
-def _first_values(pairs: Iterable[KeyValue]) -> tuple[dict[str, AnyValue], list[KeyValue]]:
+def first_values(pairs: Iterable[KeyValue]) -> tuple[dict[str, AnyValue], list[KeyValue]]:
     """The first value of each key, and the pairs that repeat a key (they occur, and DuckDB refuses such a MAP)."""
     first: dict[str, AnyValue] = {}
     repeated: list[KeyValue] = []
@@ -125,13 +125,9 @@ def _side(span: Span, repeated: list[KeyValue]) -> bytes:
     return rest.SerializeToString()
 
 
-def _without_spans(message: ResourceSpans | ScopeSpans) -> bytes:
-    if isinstance(message, ResourceSpans):
-        resource = ResourceSpans()
-        resource.CopyFrom(message)
-        resource.ClearField("scope_spans")
-        return resource.SerializeToString()
-    scope = ScopeSpans()
-    scope.CopyFrom(message)
-    scope.ClearField("spans")
-    return scope.SerializeToString()
+def without(message: Any, field: str) -> bytes:
+    """The protobuf of a message but for one field; what surrounds items is kept like this, unknown fields too."""
+    rest = type(message)()
+    rest.CopyFrom(message)
+    rest.ClearField(field)
+    return bytes(rest.SerializeToString())

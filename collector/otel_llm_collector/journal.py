@@ -5,7 +5,8 @@
     archive/000000000005.seg     converted; kept for a while, so that a mapping bug can be repaired
     journal/quarantine/          closed segments with a damaged frame, after their sound frames were converted
 
-A frame is a 24-byte header (magic, length, CRC-32, kind, receive time) and the request's protobuf, as sent.
+A frame is a 24-byte header (magic, length, CRC-32, kind, length of the tenant, receive time), the tenant's name and the
+request's protobuf, as sent.
 Standard library only: the receiver imports this.
 """
 
@@ -28,8 +29,9 @@ LOGS: Final = 2
 METRICS: Final = 3
 
 _MAGIC: Final = b"OLJ1"
-_HEADER: Final = struct.Struct("<4sIIB3xQ")
-_CHECKED: Final = struct.Struct("<IB3xQ")
+_HEADER: Final = struct.Struct("<4sIIBB2xQ")
+_CHECKED: Final = struct.Struct("<IBB2xQ")
+TENANT_BYTES_MAX: Final = 255
 _NAME: Final = re.compile(r"^(\d{12})\.(open|seg)$")
 _IOV_MAX: Final = 512
 _Read = Callable[[int], bytes]
@@ -37,12 +39,16 @@ _Read = Callable[[int], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One stored request: the signal's kind, when it came (ns since 1970), its protobuf, and where the next begins."""
+    """One stored request: the signal's kind, when it came (ns since 1970), its protobuf, and where the next begins.
+
+    `tenant` is whose token it came with, '' where none was asked for.
+    """
 
     kind: int
     received_ns: int
     payload: bytes
     end: int
+    tenant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,21 +134,25 @@ def _next_sound(path: Path, offset: int) -> int | None:
 def _read_frame(path: Path, read: _Read, head: bytes, offset: int) -> Frame:
     if len(head) < _HEADER.size:
         raise CorruptFrameError(path, offset)
-    magic, length, crc, kind, received_ns = _HEADER.unpack(head)
+    magic, length, crc, kind, tenant_length, received_ns = _HEADER.unpack(head)
     if magic != _MAGIC:
         raise CorruptFrameError(path, offset)
-    payload = read(length)
-    if len(payload) != length or crc != _crc(kind, received_ns, payload):
+    tenant, payload = read(tenant_length), read(length)
+    if len(payload) != length or crc != _crc(kind, received_ns, tenant, payload):
         raise CorruptFrameError(path, offset)
-    return Frame(kind, received_ns, payload, offset + _HEADER.size + length)
+    return Frame(kind, received_ns, payload, offset + _HEADER.size + tenant_length + length, tenant.decode())
 
 
-def frame_header(kind: int, received_ns: int, payload: bytes) -> bytes:
-    return _HEADER.pack(_MAGIC, len(payload), _crc(kind, received_ns, payload), kind, received_ns)
+def frame_header(kind: int, received_ns: int, payload: bytes, tenant: str = "") -> bytes:
+    """What stands before a request's protobuf. `tenant` is at most TENANT_BYTES_MAX bytes as UTF-8."""
+    name = tenant.encode()
+    crc = _crc(kind, received_ns, name, payload)
+    return _HEADER.pack(_MAGIC, len(payload), crc, kind, len(name), received_ns) + name
 
 
-def _crc(kind: int, received_ns: int, payload: bytes) -> int:
-    return zlib.crc32(payload, zlib.crc32(_CHECKED.pack(len(payload), kind, received_ns)))
+def _crc(kind: int, received_ns: int, tenant: bytes, payload: bytes) -> int:
+    head = _CHECKED.pack(len(payload), kind, len(tenant), received_ns)
+    return zlib.crc32(payload, zlib.crc32(head + tenant))
 
 
 class Writer:

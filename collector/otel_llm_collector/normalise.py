@@ -43,7 +43,7 @@ _KINDS: Final = {number: name.removeprefix("SPAN_KIND_") for name, number in Spa
 _STATUSES: Final = {n: name.removeprefix("STATUS_CODE_") for name, n in Status.StatusCode.items()}
 _PROMOTED: Final = tuple(c for c in tables.TABLES["spans"] if c.attribute)
 _CONTENT: Final = tuple(c for c in tables.TABLES["messages"] if c.attribute)
-_SESSION_SOURCES: Final = (a.SESSION_ID, a.CONVERSATION_ID)
+SESSION_SOURCES: Final = (a.SESSION_ID, a.CONVERSATION_ID)
 _NO_CONTRACTS: Final = Contracts()
 
 
@@ -65,7 +65,7 @@ def normalise(record: SpanRecord, received_ns: int, contracts: Contracts = _NO_C
     reading = foreign.read(record)
     message = _take_content(rest, row, reading)
     _promote(rest, row)
-    row["properties"] = _properties(rest)
+    row["properties"] = take_properties(rest)
     _who(record.attributes, row)
     if reading is not None:
         foreign.fill(reading, record, rest, row)
@@ -84,7 +84,7 @@ def normalise(record: SpanRecord, received_ns: int, contracts: Contracts = _NO_C
 def _identity(record: SpanRecord, identity: str, received_ns: int) -> Row:
     span = record.span
     start, duration = span.start_time_unix_nano, span.end_time_unix_nano - span.start_time_unix_nano
-    began, is_sound = _began(start, received_ns)
+    began, is_sound = moment_of(start, received_ns)
     return {
         "row_id": identity,
         "trace_id": span.trace_id.hex(),
@@ -92,14 +92,14 @@ def _identity(record: SpanRecord, identity: str, received_ns: int) -> Row:
         "parent_span_id": span.parent_span_id.hex() or None,
         "date": began.date(),
         "start_time": began,
-        "start_time_ns": _signed(start),
-        "duration_ns": _signed(duration),
+        "start_time_ns": signed(start),
+        "duration_ns": signed(duration),
         "name": span.name,
         "kind": _KINDS.get(span.kind, str(span.kind)),
         "status": _STATUSES.get(span.status.code, str(span.status.code)),
         "status_message": span.status.message or None,
-        "service_name": _string(record.resource_attributes, a.SERVICE_NAME),
-        "environment": _string(record.resource_attributes, a.ENVIRONMENT, a.ENVIRONMENT_OLD),
+        "service_name": string_in(record.resource_attributes, a.SERVICE_NAME),
+        "environment": string_in(record.resource_attributes, a.ENVIRONMENT, a.ENVIRONMENT_OLD),
         "clock_flag": _clock_flag(start, duration, is_sound),
         "resource": record.resource,
         "scope": record.scope,
@@ -107,7 +107,7 @@ def _identity(record: SpanRecord, identity: str, received_ns: int) -> Row:
     }
 
 
-def _began(start_ns: int, received_ns: int) -> tuple[datetime, bool]:
+def moment_of(start_ns: int, received_ns: int) -> tuple[datetime, bool]:
     """When the operation began, and True; or, where the sender's clock cannot be right, when it was received."""
     received = _EPOCH + received_ns // 1000 * _US
     distance_us = (start_ns - received_ns) // 1000
@@ -124,7 +124,7 @@ def _clock_flag(start: int, duration: int, is_sound: bool) -> str | None:
     return "end_before_start" if duration < 0 else None
 
 
-def _signed(number: int) -> int:
+def signed(number: int) -> int:
     """A uint64 of the wire in a BIGINT: the same 64 bits."""
     return (number + (1 << 63)) % (1 << 64) - (1 << 63)
 
@@ -185,7 +185,7 @@ _FITS: Final[Mapping[str, Callable[[AnyValue], Any]]] = {
 }
 
 
-def _properties(rest: dict[str, AnyValue]) -> list[tuple[str, str]]:
+def take_properties(rest: dict[str, AnyValue]) -> list[tuple[str, str]]:
     """`otel_llm.property.<key>` as <key>. One that is no string keeps its type among the attributes, too."""
     names = [name for name in rest if name.startswith(a.PROPERTY_PREFIX)]
     properties = []
@@ -198,9 +198,9 @@ def _properties(rest: dict[str, AnyValue]) -> list[tuple[str, str]]:
 
 
 def _who(attributes: Mapping[str, AnyValue], row: Row) -> None:
-    row["session_id"] = _string(attributes, *_SESSION_SOURCES)
+    row["session_id"] = string_in(attributes, *SESSION_SOURCES)
     first_chunk = attributes.get(a.RESPONSE_TIME_TO_FIRST_CHUNK)
-    if first_chunk is not None and (seconds := _number(first_chunk)) is not None and 0 <= seconds < 1e9:
+    if first_chunk is not None and (seconds := number_of(first_chunk)) is not None and 0 <= seconds < 1e9:
         row["time_to_first_chunk_ns"] = round(seconds * 1e9)
     write = attributes.get(a.USAGE_CACHE_WRITE_TOKENS) or attributes.get(a.USAGE_CACHE_CREATION_TOKENS)
     if write is not None and (tokens := _long(write)) is not None and tokens >= 0:
@@ -225,7 +225,7 @@ def _count(record: SpanRecord, row: Row, reading: Reading | None) -> None:
 
 def _price(record: SpanRecord, row: Row, reading: Reading | None, contracts: Contracts) -> None:
     counts = _counts(record, row, reading)
-    stated = _string(record.attributes, a.USAGE_STATUS)
+    stated = string_in(record.attributes, a.USAGE_STATUS)
     derived = usage.MISSING if counts.is_empty() else usage.REPORTED
     row["usage_status"] = stated if stated in usage.STATUSES else derived
     priced = _best_price(record, row, counts, reading, contracts)
@@ -251,17 +251,17 @@ def _best_price(
     """The price of the model that answered; of the one that was asked for where the answer's name is unknown."""
     provider, models, contract = row.get("provider"), (row.get("response_model"), row.get("request_model")), None
     if contracts.rows and provider:
-        endpoint = _string(record.attributes, a.SERVER_ADDRESS) or ""
+        endpoint = string_in(record.attributes, a.SERVER_ADDRESS) or ""
         contract = contracts.find(provider, models, row["start_time"], endpoint, dict(row["properties"]))
     said = {} if reading is None else reading.columns
-    tier = _string(record.attributes, a.OPENAI_RESPONSE_SERVICE_TIER, a.SERVICE_TIER) or said.get("service_tier")
+    tier = string_in(record.attributes, a.OPENAI_RESPONSE_SERVICE_TIER, a.SERVICE_TIER) or said.get("service_tier")
     priced = price_call(
         provider,
         models,
         counts,
         row["start_time"],
         service_tier=tier,
-        place=_string(record.attributes, a.INFERENCE_PLACE) or said.get("place"),
+        place=string_in(record.attributes, a.INFERENCE_PLACE) or said.get("place"),
         usage_status=row["usage_status"],
         contract=contract,
     )
@@ -277,9 +277,9 @@ def fit(priced: Price) -> Price:
 
 def _emitted_cost(attributes: Mapping[str, AnyValue], row: Row, reading: Reading | None) -> None:
     """What the sender said stays beside our figure, and is the figure where only the provider can know it."""
-    sent = _number(attributes[a.COST_AMOUNT]) if a.COST_AMOUNT in attributes else None
+    sent = number_of(attributes[a.COST_AMOUNT]) if a.COST_AMOUNT in attributes else None
     amount = _decimal(sent) if reading is None or sent is not None else foreign.cost_of(reading)
-    currency = _string(attributes, a.COST_CURRENCY)
+    currency = string_in(attributes, a.COST_CURRENCY)
     if amount is None or currency not in (None, "USD") or not 0 <= amount <= MONEY_MAX:
         return
     emitted = money.CONTEXT.quantize(amount, _PICO)
@@ -293,7 +293,7 @@ def _decimal(number: float | None) -> Decimal | None:
     return Decimal(repr(number)) if number is not None and math.isfinite(number) else None
 
 
-def _number(value: AnyValue) -> float | None:
+def number_of(value: AnyValue) -> float | None:
     match value.WhichOneof("value"):
         case "double_value":
             return value.double_value
@@ -303,7 +303,7 @@ def _number(value: AnyValue) -> float | None:
             return None
 
 
-def _string(attributes: Mapping[str, AnyValue], *names: str) -> str | None:
+def string_in(attributes: Mapping[str, AnyValue], *names: str) -> str | None:
     for name in names:
         value = attributes.get(name)
         if value is not None and value.WhichOneof("value") == "string_value" and value.string_value:

@@ -211,7 +211,7 @@ def _collector(
         ),
     ] = None,
 ) -> None:
-    """Receive OTLP traces and keep them as Parquet tables. Prints one line when it is ready; Ctrl-C stops it."""
+    """Receive OTLP and keep it as Parquet tables. Prints one line when it is ready; Ctrl-C stops it."""
     targets = [Destination(url) for url in forward or []]
     targets += [Destination(url, enriched=True) for url in forward_enriched or []]
     folder = data_dir(data).absolute()

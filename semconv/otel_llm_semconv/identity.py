@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
+
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
 
@@ -15,6 +18,20 @@ def row_key(trace_id: bytes, span_id: bytes) -> int:
     key = _mix(int.from_bytes(trace_id[:8], "big"))
     key = _mix(key ^ int.from_bytes(trace_id[8:], "big"))
     return _mix(key ^ int.from_bytes(span_id, "big"))
+
+
+def content_key(same: Counter[int], *parts: bytes) -> int:
+    """64-bit identity of what has no id of its own: a hash of all that was sent of it.
+
+    `same` belongs to one request and tells equal items in it apart by their order; sent again, they get the same keys.
+    """
+    digest = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        digest.update(len(part).to_bytes(4, "big") + part)
+    first = int.from_bytes(digest.digest(), "big")
+    place = same[first]
+    same[first] += 1
+    return _mix(first ^ place) if place else first
 
 
 def row_id(key: int) -> str:

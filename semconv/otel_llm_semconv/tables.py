@@ -22,7 +22,10 @@ MONEY: Final = "DECIMAL(18,12)"
 MAP: Final = "MAP(VARCHAR, VARCHAR)"
 TEXTS: Final = "VARCHAR[]"
 BYTES: Final = "BLOB"
-TYPES: Final = (TEXT, LONG, INT, BOOL, DATE, TIME, MONEY, MAP, TEXTS, BYTES)
+DOUBLE: Final = "DOUBLE"
+DOUBLES: Final = "DOUBLE[]"
+LONGS: Final = "BIGINT[]"
+TYPES: Final = (TEXT, LONG, INT, BOOL, DATE, TIME, MONEY, MAP, TEXTS, BYTES, DOUBLE, DOUBLES, LONGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +214,7 @@ _RECORD = (
     _c("side", BYTES, "The rest of the span's protobuf: events, links, flags, dropped counts, unknown fields"),
     _c("collector_id", TEXT, "Collector that stored the row"),
     _c("segment", LONG, "Journal segment that the row came from"),
+    _c("tenant", TEXT, "Whose token the request came with; NULL where the collector asks for none"),
 )
 
 _MESSAGES = (
@@ -238,9 +242,95 @@ _REPRICED = (
     _c("run_time", TIME, "When it ran"),
 )
 
+_RECEIVED = (
+    _c("resource", BYTES, "Resource and schema_url as OTLP protobuf"),
+    _c("scope", BYTES, "Scope and schema_url as OTLP protobuf"),
+    _c("tenant", TEXT, "Whose token the request came with; NULL where the collector asks for none"),
+    _c("collector_id", TEXT, "Collector that stored the row"),
+    _c("segment", LONG, "Journal segment that the row came from"),
+)
+
+_LOGS = (
+    _c("row_id", TEXT, "Identity of the row, the same on every replay: 16 hex digits from all that was sent of it"),
+    _c("date", DATE, "UTC day of time; the partition of the table"),
+    _c("time", TIME, "When it happened, else when it was observed; when it was received, if clock_flag says so"),
+    _c("time_ns", LONG, "When it happened, as sent; 0 where the sender does not say", unit="ns since 1970 UTC"),
+    _c("observed_time_ns", LONG, "When it was observed, as sent", unit="ns since 1970 UTC"),
+    _c("trace_id", TEXT, "Trace id, 32 lower-case hex digits; NULL where the record belongs to no trace"),
+    _c("span_id", TEXT, "Span id, 16 lower-case hex digits; NULL where the record belongs to no span"),
+    _c("event_name", TEXT, "Name of the event; NULL for a plain line"),
+    _c("severity_number", INT, "1 to 4 trace, to 8 debug, to 12 info, to 16 warn, to 20 error, to 24 fatal"),
+    _c("severity_text", TEXT, "The sender's word for it"),
+    _c("body", TEXT, "The body as text; OTLP/JSON where it is a structure"),
+    _c("body_type", TEXT, "Letter of its type, as in attribute_types; NULL where there is no body"),
+    _c("service_name", TEXT, "service.name of the resource"),
+    _c("environment", TEXT, "deployment.environment.name of the resource, or its old spelling"),
+    _c("session_id", TEXT, "session.id, else gen_ai.conversation.id"),
+    _c("user_id", TEXT, "user.id"),
+    _c("clock_flag", TEXT, "Why the times are doubtful: zero_time, out_of_range; both dated by receipt"),
+    _c("attributes", MAP, "All attributes, as text"),
+    _c("attribute_types", TEXT, "One letter an entry of attributes, as in `spans`"),
+    _c("side", BYTES, "The rest of the record's protobuf: flags, dropped count, repeated keys, unknown fields"),
+    *_RECEIVED,
+)
+
+_SCORES = (
+    _c("row_id", TEXT, "Row of `logs` that the score came as"),
+    _c("date", DATE, "UTC day of time; the partition of the table"),
+    _c("time", TIME, "When it was given"),
+    _c("trace_id", TEXT, "Trace that is judged; NULL where only response_id names what is"),
+    _c("span_id", TEXT, "Span that is judged; NULL where the whole trace is, or a response"),
+    _c("response_id", TEXT, "The provider's id of the response that is judged", attribute=a.RESPONSE_ID),
+    _c("name", TEXT, "What is judged: helpful, faithfulness ...", attribute=a.EVALUATION_NAME),
+    _c("value", DOUBLE, "The score as a number", attribute=a.EVALUATION_SCORE_VALUE),
+    _c("label", TEXT, "The score as a word: pass, fail ...", attribute=a.EVALUATION_SCORE_LABEL),
+    _c("explanation", TEXT, "The reason that was given", attribute=a.EVALUATION_EXPLANATION),
+    _c("error_type", TEXT, "Why the evaluator failed", attribute=a.ERROR_TYPE),
+    _c("service_name", TEXT, "service.name of the resource"),
+    _c("environment", TEXT, "deployment.environment.name of the resource, or its old spelling"),
+    _c("session_id", TEXT, "session.id, else gen_ai.conversation.id"),
+    _c("user_id", TEXT, "user.id"),
+    _c("properties", MAP, "Custom properties, without their prefix"),
+    _c("tenant", TEXT, "Whose token the request came with; NULL where the collector asks for none"),
+    _c("collector_id", TEXT, "Collector that stored the row"),
+    _c("segment", LONG, "Journal segment that the row came from"),
+)
+
+_METRICS = (
+    _c("row_id", TEXT, "Identity of the row, the same on every replay: 16 hex digits from all that was sent of it"),
+    _c("date", DATE, "UTC day of time; the partition of the table"),
+    _c("time", TIME, "When the value was taken; when it was received, if clock_flag says so"),
+    _c("time_ns", LONG, "When the value was taken, as sent", unit="ns since 1970 UTC"),
+    _c("start_time_ns", LONG, "Since when it adds up, as sent; 0 where the sender does not say"),
+    _c("name", TEXT, "Name of the metric"),
+    _c("type", TEXT, "gauge, sum, histogram, exponential_histogram or summary"),
+    _c("unit", TEXT, "Unit of the values, as the sender spells it"),
+    _c("temporality", TEXT, "delta or cumulative; NULL where it is neither"),
+    _c("is_monotonic", BOOL, "The sum only ever grows; NULL where it is no sum"),
+    _c("value", DOUBLE, "Value of a gauge or sum; NULL where there is none"),
+    _c("value_int", LONG, "The same, where it was sent as an integer"),
+    _c("count", LONG, "Number of values in a histogram or summary"),
+    _c("sum", DOUBLE, "Their sum"),
+    _c("min", DOUBLE, "The smallest"),
+    _c("max", DOUBLE, "The largest"),
+    _c("bucket_counts", LONGS, "Values in each bucket of a histogram"),
+    _c("bucket_bounds", DOUBLES, "Upper bounds of all buckets but the last"),
+    _c("service_name", TEXT, "service.name of the resource"),
+    _c("environment", TEXT, "deployment.environment.name of the resource, or its old spelling"),
+    _c("clock_flag", TEXT, "Why the times are doubtful: zero_time, out_of_range; both dated by receipt"),
+    _c("attributes", MAP, "All attributes, as text"),
+    _c("attribute_types", TEXT, "One letter an entry of attributes, as in `spans`"),
+    _c("metric", BYTES, "The metric without its points as OTLP protobuf: description, metadata ..."),
+    _c("side", BYTES, "The rest of the point's protobuf: exemplars, exponential buckets, quantiles, flags ..."),
+    *_RECEIVED,
+)
+
 #: Table name -> columns, in the order of the Parquet schema.
 TABLES: Final[dict[str, tuple[Column, ...]]] = {
     "spans": _IDENTITY + _CALL + _WHO + _TOKENS + _COST + _RECORD,
     "messages": _MESSAGES,
     "repriced_costs": _REPRICED,
+    "logs": _LOGS,
+    "scores": _SCORES,
+    "metrics": _METRICS,
 }

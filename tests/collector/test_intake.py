@@ -11,9 +11,13 @@ from rig import otlp
 
 from otel_llm_collector import journal
 from otel_llm_collector.receiver import intake
-from otel_llm_collector.receiver.intake import BadDataError, BusyError, Intake, TooLargeError, check_traces
+from otel_llm_collector.receiver.intake import Intake
+from otel_llm_collector.receiver.refusals import BadDataError, BusyError, TooLargeError
+from otel_llm_collector.receiver.soundness import check
 from otel_llm_collector.receiver.weight import check_weight
+from otel_llm_collector.signals import SIGNALS
 
+TRACES = SIGNALS[journal.TRACES]
 BODY = otlp.request(otlp.span(otlp.chat())).SerializeToString()
 
 
@@ -38,7 +42,7 @@ def test_a_disk_that_cannot_close_segments_refuses_nobody_for_ever(
         stored = 0
         for _ in range(20):
             try:
-                await asyncio.wait_for(store.store_traces(BODY), 5)
+                await asyncio.wait_for(store.store(TRACES, BODY), 5)
                 stored += 1
             except BusyError:
                 await asyncio.sleep(0.01)
@@ -59,8 +63,8 @@ def test_any_fault_of_the_writer_is_answered(tmp_path: Path, monkeypatch: pytest
         with monkeypatch.context() as patched:
             patched.setattr(journal.Writer, "append", lambda *_: 1 / 0)
             with pytest.raises(BusyError, match="nothing was stored"):
-                await asyncio.wait_for(store.store_traces(BODY), 5)
-        await asyncio.wait_for(store.store_traces(BODY), 5)
+                await asyncio.wait_for(store.store(TRACES, BODY), 5)
+        await asyncio.wait_for(store.store(TRACES, BODY), 5)
         await store.close()
 
     asyncio.run(main())
@@ -82,9 +86,9 @@ def test_many_bad_spans_among_good_ones_cost_no_time() -> None:
     good, bad = otlp.span(otlp.chat()), otlp.span(span_id=b"\0" * 8)
     body = otlp.request(*[good, bad] * 20_000).SerializeToString()
     began = time.process_time()
-    kept, accepted = check_traces(body)
-    assert accepted.rejected_spans == 20_000
-    assert len(check_traces(kept)[0]) == len(kept)
+    kept, accepted = check(TRACES, body)
+    assert accepted.rejected == 20_000
+    assert len(check(TRACES, kept)[0]) == len(kept)
     assert time.process_time() - began < 5, "deleting one by one took minutes"
 
 
@@ -97,7 +101,7 @@ def test_many_bad_spans_among_good_ones_cost_no_time() -> None:
     ids=["cut", "attributes"],
 )
 def test_weighing_leaves_what_is_no_protobuf_to_the_parser(body: bytes) -> None:
-    check_weight(body, 1000)
+    check_weight(body, journal.TRACES, 1000)
 
 
 def test_a_body_of_tiny_fields_is_too_large() -> None:
@@ -117,8 +121,8 @@ def test_a_body_of_tiny_fields_is_too_large() -> None:
     pairs = request(field(9, field(2, field(6, field(1, b"") * 2000))))
     for body in (spans, attributes, nested, pairs):
         with pytest.raises(TooLargeError):
-            check_weight(body, 1000)
-        check_weight(body, 10_000)
-    check_weight(BODY, 200)
+            check_weight(body, journal.TRACES, 1000)
+        check_weight(body, journal.TRACES, 10_000)
+    check_weight(BODY, journal.TRACES, 200)
     with pytest.raises(BadDataError):
-        check_traces(spans)
+        check(TRACES, spans)

@@ -19,10 +19,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 import otel_llm
 from otel_llm.failures import RAISE_ENV
 from otel_llm.finisher import finisher
+from otel_llm_collector import journal
 from otel_llm_collector.decode import read_spans
 from otel_llm_collector.demo.standin import Standin
 from otel_llm_collector.normalise import Normalised, normalise
-from otel_llm_collector.receiver.otlp_json import traces_from_json
+from otel_llm_collector.receiver.otlp_json import request_from_json
+from otel_llm_collector.signals import SIGNALS
 
 CONTEXT: Any = json.loads((HERE / "calls/calls.json").read_text())["context"]
 #: When the emission is taken to have been received: the prices of both are those of one day.
@@ -33,7 +35,11 @@ def theirs(emission: Emission) -> list[Normalised]:
     """The rows that the collector makes of what was sent; of log records, of spans that say the same."""
     if emission.signal == "logs":
         return _rows(_as_spans(emission.logs).SerializeToString())
-    return _rows(traces_from_json(json.dumps(emission.traces).encode())) if emission.traces else []
+    return (
+        _rows(request_from_json(SIGNALS[journal.TRACES], json.dumps(emission.traces).encode()))
+        if emission.traces
+        else []
+    )
 
 
 def _as_spans(logs: dict[str, Any]) -> ExportTraceServiceRequest:

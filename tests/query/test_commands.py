@@ -267,7 +267,7 @@ def test_errors_are_one_line_that_says_what_to_do(
 def test_an_empty_lake_is_exit_code_3(lake: SmallLake, run: Run, argv: tuple[str, ...]) -> None:
     ran = run(*argv)
     assert (ran.code, ran.out) == (3, "")
-    assert "holds no spans yet" in ran.err
+    assert "holds nothing yet" in ran.err
 
 
 def test_times_are_shown_in_the_time_zone_asked_for(clinic: SmallLake, run: Run) -> None:

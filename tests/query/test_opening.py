@@ -170,7 +170,7 @@ def test_no_lake_and_empty_lakes_say_what_to_do(tmp_path: Path, lake: SmallLake)
     for data, problem in (
         (tmp_path / "missing", "no data directory"),
         (tmp_path / "empty", "no lake"),
-        (lake.data, "no spans yet"),
+        (lake.data, "holds nothing yet"),
     ):
         with pytest.raises(NoDataError, match=problem) as caught:
             connect(data)

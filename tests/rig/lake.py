@@ -7,14 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from otel_llm_collector import journal
+from otel_llm_collector.signals import SIGNALS
 from rig import otlp
 
 
-def store(data: Path, *requests: Any) -> None:
+def store(data: Path, *requests: Any, tenant: str = "") -> None:
     """Put requests into a closed segment, as the receiver does."""
     writer = journal.Writer(data)
     payloads = [request.SerializeToString() for request in requests]
-    writer.append([(journal.frame_header(journal.TRACES, time.time_ns(), payload), payload) for payload in payloads])
+    kinds = {signal.request: signal.kind for signal in SIGNALS.values()}
+    heads = [
+        journal.frame_header(kinds[type(request)], time.time_ns(), payload, tenant)
+        for request, payload in zip(requests, payloads, strict=True)
+    ]
+    writer.append(list(zip(heads, payloads, strict=True)))
     writer.rotate()
 
 

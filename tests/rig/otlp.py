@@ -1,4 +1,4 @@
-"""OTLP trace requests made by hand, and rows read back with DuckDB alone."""
+"""OTLP requests made by hand, and rows read back with DuckDB alone."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from typing import Any
 
 import duckdb
 import urllib3
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 PROTOBUF = {"content-type": "application/x-protobuf"}
@@ -82,6 +86,34 @@ def request(*spans: Span, service: str = "test", scope: str = "by-hand") -> Expo
     scope_spans = resource_spans.scope_spans.add()
     scope_spans.scope.name = scope
     scope_spans.spans.extend(spans)
+    return message
+
+
+def record(attributes: dict[str, Any] | None = None, **fields: Any) -> LogRecord:
+    """A log record of the present time with these attributes and fields."""
+    pairs = [KeyValue(key=key, value=any_value(value)) for key, value in (attributes or {}).items()]
+    return LogRecord(**{"time_unix_nano": time.time_ns(), "attributes": pairs, **fields})
+
+
+def logs(*records: LogRecord, service: str = "test", scope: str = "by-hand") -> ExportLogsServiceRequest:
+    """A request with one resource and one scope."""
+    message = ExportLogsServiceRequest()
+    resource_logs = message.resource_logs.add()
+    resource_logs.resource.attributes.add(key="service.name", value=any_value(service))
+    scope_logs = resource_logs.scope_logs.add()
+    scope_logs.scope.name = scope
+    scope_logs.log_records.extend(records)
+    return message
+
+
+def metrics(*sent: Metric, service: str = "test", scope: str = "by-hand") -> ExportMetricsServiceRequest:
+    """A request with one resource and one scope."""
+    message = ExportMetricsServiceRequest()
+    resource_metrics = message.resource_metrics.add()
+    resource_metrics.resource.attributes.add(key="service.name", value=any_value(service))
+    scope_metrics = resource_metrics.scope_metrics.add()
+    scope_metrics.scope.name = scope
+    scope_metrics.metrics.extend(sent)
     return message
 
 

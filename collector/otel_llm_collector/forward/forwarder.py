@@ -14,11 +14,12 @@ from otel_llm.failures import places_of
 from otel_llm_semconv.pricing.contracts import Contracts
 
 from .. import journal
+from ..signals import SIGNALS
 from .destination import Destination
 from .filters import filter_of
 from .queue import Batch, Queue
 from .state import TargetState, write_state
-from .targets import SIGNALS, RejectedError, UnreachableError, connect
+from .targets import RejectedError, UnreachableError, connect
 
 _LOG = logging.getLogger(__name__)
 

@@ -3,52 +3,20 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import urllib3
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from .. import journal
+from ..signals import SIGNALS, Signal
 from .destination import SCHEMES, Destination
 
 _TIMEOUT_S: Final = 10.0
 _RETRYABLE_HTTP: Final = frozenset({429, 502, 503, 504})
 _RETRY_INFO: Final = "google.rpc.RetryInfo"
 _GZIP: Final = 31  # window bits of zlib with a gzip head
-_PACKAGE: Final = "/opentelemetry.proto.collector."
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """How one signal is asked to be taken: the end of the URL, the method, and the answer with its partial success."""
-
-    path: str
-    method: str
-    answer: Callable[[], Any]
-    rejected: str
-
-
-SIGNALS: Final[Mapping[int, Signal]] = {
-    journal.TRACES: Signal(
-        "/v1/traces", _PACKAGE + "trace.v1.TraceService/Export", ExportTraceServiceResponse, "rejected_spans"
-    ),
-    journal.LOGS: Signal(
-        "/v1/logs", _PACKAGE + "logs.v1.LogsService/Export", ExportLogsServiceResponse, "rejected_log_records"
-    ),
-    journal.METRICS: Signal(
-        "/v1/metrics",
-        _PACKAGE + "metrics.v1.MetricsService/Export",
-        ExportMetricsServiceResponse,
-        "rejected_data_points",
-    ),
-}
 
 
 class RejectedError(Exception):

@@ -23,7 +23,13 @@ _LOG = logging.getLogger(__name__)
 FAN_IN: Final = 32
 #: What is merged in one step at most: bounds the memory of the converter. A file of half of it is large enough.
 ROWS_MAX: Final = 100_000
-_BYTES_MAX: Final = {"spans": 64 * 1024 * 1024, "messages": 12 * 1024 * 1024}
+_BYTES_MAX: Final = {
+    "spans": 64 * 1024 * 1024,
+    "messages": 12 * 1024 * 1024,
+    "logs": 24 * 1024 * 1024,
+    "scores": 64 * 1024 * 1024,
+    "metrics": 64 * 1024 * 1024,
+}
 _LEVEL_BYTES: Final = 256 * 1024
 _LEVEL_FACTOR: Final = 8
 REPLACED_KEPT_S: Final = 600.0

@@ -6,6 +6,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -20,21 +21,35 @@ from ..journal import sync_folder
 from .log import DataFile, LakeTable
 from .schema import REPEATED, arrow_schema, memory_schema
 
-_ROW_GROUP: Final = {"spans": 122_880, "messages": 5_000, "repriced_costs": 122_880}
 _Ordering = list[tuple[str, Literal["ascending", "descending"]]]
-_SORTED_BY: Final[dict[str, _Ordering]] = {
-    "spans": [("trace_id", "ascending"), ("start_time_ns", "ascending")],
-    "messages": [("trace_id", "ascending"), ("span_id", "ascending")],
-    "repriced_costs": [("trace_id", "ascending"), ("row_id", "ascending")],
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How the files of a table are written: rows a row group, order, columns with a Bloom filter.
+
+    Of the columns in `statistics` the smallest and largest value stand in the log, so that a reader can skip files.
+    """
+
+    row_group: int
+    sorted_by: tuple[str, ...]
+    bloom: tuple[str, ...]
+    statistics: tuple[str, ...]
+
+    @property
+    def ordering(self) -> _Ordering:
+        return [(column, "ascending") for column in self.sorted_by]
+
+
+_LAYOUTS: Final[dict[str, _Layout]] = {
+    "spans": _Layout(122_880, ("trace_id", "start_time_ns"), ("trace_id", "session_id"), ("trace_id", "start_time_ns")),
+    "messages": _Layout(5_000, ("trace_id", "span_id"), ("trace_id",), ("trace_id",)),
+    "repriced_costs": _Layout(122_880, ("trace_id", "row_id"), ("trace_id",), ("trace_id",)),
+    "logs": _Layout(30_000, ("time", "trace_id"), ("trace_id", "session_id"), ("time_ns",)),
+    "scores": _Layout(122_880, ("name", "time"), ("trace_id", "response_id"), ("name",)),
+    "metrics": _Layout(122_880, ("name", "time"), (), ("name", "time_ns")),
 }
-_BLOOM: Final = {"spans": ("trace_id", "session_id"), "messages": ("trace_id",), "repriced_costs": ("trace_id",)}
 _BLOOM_FPP: Final = 0.01
-#: Columns whose smallest and largest value stand in the log, so that a reader can skip files.
-_STATISTICS: Final = {
-    "spans": ("trace_id", "start_time_ns"),
-    "messages": ("trace_id",),
-    "repriced_costs": ("trace_id",),
-}
 
 
 def as_table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
@@ -52,7 +67,7 @@ def write_rows(table: LakeTable, rows: pa.Table, stem: str) -> list[DataFile]:
 
 def write_file(table: LakeTable, rows: pa.Table, day: date, stem: str) -> DataFile:
     """One sorted Parquet file: written under a temporary name outside every glob, fsynced, renamed."""
-    rows = rows.sort_by(_SORTED_BY[table.name])
+    rows = rows.sort_by(_LAYOUTS[table.name].ordering)
     name = f"{stem}-{uuid.uuid4().hex[:12]}.parquet"
     path = f"date={day.isoformat()}/{name}"
     final = table.folder / path
@@ -68,15 +83,16 @@ def write_file(table: LakeTable, rows: pa.Table, day: date, stem: str) -> DataFi
 
 
 def _write_parquet(name: str, rows: pa.Table, path: Path) -> None:
-    bloom = {column: {"ndv": max(1, rows.num_rows), "fpp": _BLOOM_FPP} for column in _BLOOM[name]}
+    layout = _LAYOUTS[name]
+    bloom = {column: {"ndv": max(1, rows.num_rows), "fpp": _BLOOM_FPP} for column in layout.bloom}
     pq.write_table(
         rows,
         path,
         compression="zstd",
-        row_group_size=_ROW_GROUP[name],
+        row_group_size=layout.row_group,
         use_dictionary=_dictionary_columns(name),  # type: ignore[arg-type] # the stubs know only bool
         bloom_filter_options=bloom,
-        sorting_columns=pq.SortingColumn.from_ordering(rows.schema, _SORTED_BY[name]),
+        sorting_columns=pq.SortingColumn.from_ordering(rows.schema, layout.ordering),
         store_decimal_as_integer=True,
         store_schema=False,
     )
@@ -84,13 +100,14 @@ def _write_parquet(name: str, rows: pa.Table, path: Path) -> None:
 
 def _dictionary_columns(name: str) -> list[str]:
     """All but ids, exact times and content, whose values do not repeat."""
-    plain = {"row_id", "span_id", "start_time", "start_time_ns", "input_messages", "output_messages"}
+    plain = {"row_id", "span_id", "start_time", "start_time_ns", "input_messages", "output_messages", "body"}
+    plain |= {"time", "time_ns", "observed_time_ns", "value", "sum"}
     return [field.name for field in arrow_schema(name) if field.name not in plain]
 
 
 def _stats(name: str, rows: pa.Table) -> str:
     """The file's statistics as the Delta protocol spells them."""
-    bounds: dict[str, Any] = {column: pc.min_max(rows[column]).as_py() for column in _STATISTICS[name]}
+    bounds: dict[str, Any] = {column: pc.min_max(rows[column]).as_py() for column in _LAYOUTS[name].statistics}
     return json.dumps(
         {
             "numRecords": rows.num_rows,

@@ -20,11 +20,14 @@ ARROW_TYPES: Final[dict[str, pa.DataType]] = {
     tables.MAP: pa.map_(pa.string(), pa.string()),
     tables.TEXTS: pa.list_(pa.string()),
     tables.BYTES: pa.binary(),
+    tables.DOUBLE: pa.float64(),
+    tables.DOUBLES: pa.list_(pa.float64()),
+    tables.LONGS: pa.list_(pa.int64()),
 }
 
 
 #: Columns whose long values repeat row after row: in memory as dictionaries, or each row would carry a copy.
-REPEATED: Final = frozenset({"resource", "scope"})
+REPEATED: Final = frozenset({"resource", "scope", "metric"})
 
 
 @functools.cache

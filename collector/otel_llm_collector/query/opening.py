@@ -30,6 +30,10 @@ VIEWS: Final = (
     "prompts",
     "agents",
     "cost_daily",
+    "logs",
+    "metrics",
+    "scores",
+    "scored_calls",
 )
 DATA_VARIABLE: Final = "otel_llm_data"
 _HEADER: Final = """\
@@ -51,10 +55,10 @@ def connect(data: Path, *, tz: str = "UTC") -> duckdb.DuckDBPyConnection:
     """Open the lake in `data` as it is now: one consistent version a table, and all views.
 
     `tz` is the IANA time zone in which timestamps are shown, days begin and times without an offset are read.
-    Raises NoDataError where there is no lake or no span in it yet, UsageError for an unknown time zone.
+    Raises NoDataError where there is no lake or nothing in it yet, UsageError for an unknown time zone.
     """
     files = {table: live_files(data, table) for table in TABLES}
-    if not files["spans"]:
+    if not any(files[table] for table in ("spans", "logs", "metrics")):
         raise NoDataError(_why_no_data(data))
     connection = _in_memory(tz)
     try:
@@ -181,7 +185,7 @@ def _why_no_data(data: Path) -> str:
         return f"no data directory at {data}: {cure}"
     if not (data / "spans" / "_delta_log").is_dir():
         return f"no lake in {data}: {cure}"
-    return f"the lake in {data} holds no spans yet: {cure}"
+    return f"the lake in {data} holds nothing yet: {cure}"
 
 
 def _first_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""The gRPC door: OTLP/gRPC's TraceService, on the raw bytes so that what was sent is what is stored."""
+"""The gRPC door: OTLP/gRPC's three services, on the raw bytes so that what was sent is what is stored."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from google.rpc.status_pb2 import Status
 
 from otel_llm.errors import OtelLlmError
 
-from .intake import RETRY_AFTER_S, Accepted, BusyError, Intake, RefusedError, TooLargeError, trace_response
+from ..signals import SIGNALS, Signal
+from .intake import Intake
+from .refusals import RETRY_AFTER_S, BusyError, RefusedError, TooLargeError
+from .soundness import Accepted, answer
 
-_SERVICE: Final = "opentelemetry.proto.collector.trace.v1.TraceService"
 #: Requests that are handled at once; above it a client is told to wait. (grpc's own limit answers in a way that OTLP
 #: clients must take for final.)
 _CONCURRENT_MAX: Final = 512
@@ -23,7 +25,7 @@ _Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
 class GrpcDoor:
-    """The TraceService of one server. `address` is host:port; port 0 takes a free one."""
+    """The services of one server. `address` is host:port; port 0 takes a free one."""
 
     def __init__(self, intake: Intake, address: str, body_bytes_max: int) -> None:
         self._intake = intake
@@ -33,8 +35,7 @@ class GrpcDoor:
         ]
         self._handled = 0
         self._server = grpc.aio.server(options=limits)
-        handler = grpc.unary_unary_rpc_method_handler(self._export)
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, {"Export": handler}),))
+        self._server.add_generic_rpc_handlers(tuple(map(self._service, SIGNALS.values())))
         try:
             self.port = self._server.add_insecure_port(address)
         except RuntimeError:
@@ -46,21 +47,25 @@ class GrpcDoor:
     async def stop(self, grace_s: float) -> None:
         await self._server.stop(grace_s)
 
-    async def _export(self, request: bytes, context: _Context) -> bytes:
-        self._handled += 1
-        try:
-            accepted = await self._store(request)
-        except RefusedError as error:
-            await _abort(context, error)
-        finally:
-            self._handled -= 1
-        return trace_response(accepted).SerializeToString()
+    def _service(self, signal: Signal) -> grpc.GenericRpcHandler[bytes, bytes]:
+        async def export(request: bytes, context: _Context) -> bytes:
+            self._handled += 1
+            try:
+                accepted = await self._store(signal, request)
+            except RefusedError as error:
+                await _abort(context, error)
+            finally:
+                self._handled -= 1
+            return bytes(answer(signal, accepted).SerializeToString())
 
-    async def _store(self, request: bytes) -> Accepted:
+        handler = grpc.unary_unary_rpc_method_handler(export)
+        return grpc.method_handlers_generic_handler(signal.service, {"Export": handler})
+
+    async def _store(self, signal: Signal, request: bytes) -> Accepted:
         if self._handled > _CONCURRENT_MAX:
             raise BusyError(f"{_CONCURRENT_MAX} requests are being handled already; send this again in a moment")
         with self._intake.admit(len(request)):
-            return await self._intake.store_traces(request)
+            return await self._intake.store(signal, request)
 
 
 async def _abort(context: Any, error: RefusedError) -> NoReturn:

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.rpc.code_pb2 import INVALID_ARGUMENT, NOT_FOUND, RESOURCE_EXHAUSTED, UNAVAILABLE, UNIMPLEMENTED
 from google.rpc.status_pb2 import Status
 
+from ..signals import SIGNALS, Signal
 from .inflate import ENCODINGS, inflate
-from .intake import RETRY_AFTER_S, Accepted, BusyError, Intake, RefusedError, TooLargeError, trace_response
-from .otlp_json import traces_from_json
+from .intake import Intake
+from .otlp_json import request_from_json
+from .refusals import RETRY_AFTER_S, BusyError, RefusedError, TooLargeError
+from .soundness import answer
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -26,7 +29,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
 _ACCEPTED: Final = {PROTOBUF: PROTOBUF, "application/protobuf": PROTOBUF, JSON: JSON}
-_TRACES: Final = "/v1/traces"
+_ROUTES: Final = {signal.path: signal for signal in SIGNALS.values()}
 
 
 class _AnswerError(Exception):
@@ -54,17 +57,17 @@ class HttpDoor:
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
         encoding = _ACCEPTED.get(_media_type(headers), PROTOBUF)
         try:
-            answer = await self._answer(scope, headers, receive)
+            message = await self._answer(scope, headers, receive)
         except ClientGoneError:
             return
         except _AnswerError as error:
             status = Status(code=error.code, message=error.text)
             await _respond(send, error.status, encoding, status, error.headers)
         else:
-            await _respond(send, 200, encoding, trace_response(answer), ())
+            await _respond(send, 200, encoding, message, ())
 
-    async def _answer(self, scope: Scope, headers: dict[bytes, str], receive: Receive) -> Accepted:
-        _check_route(scope)
+    async def _answer(self, scope: Scope, headers: dict[bytes, str], receive: Receive) -> Message:
+        signal = _route(scope)
         media_type = _ACCEPTED.get(_media_type(headers))
         if media_type is None:
             wanted = f"send {PROTOBUF} or {JSON}, not {_media_type(headers) or 'nothing'}"
@@ -73,19 +76,21 @@ class HttpDoor:
         if encoding and encoding not in ENCODINGS:
             raise _AnswerError(415, INVALID_ARGUMENT, f"unsupported Content-Encoding {encoding!r}; use gzip or none")
         try:
-            return await self._store(headers, receive, encoding, media_type)
+            return await self._store(signal, headers, receive, encoding, media_type)
         except RefusedError as error:
             raise _translate(error) from None
 
-    async def _store(self, headers: dict[bytes, str], receive: Receive, encoding: str, media_type: str) -> Accepted:
+    async def _store(
+        self, signal: Signal, headers: dict[bytes, str], receive: Receive, encoding: str, media_type: str
+    ) -> Message:
         with contextlib.ExitStack() as held:
             body = await self._read(headers, receive, held)
             payload = inflate(body, encoding, self._limit)
             if len(payload) > len(body):
                 held.enter_context(self._intake.admit(len(payload) - len(body)))
             if media_type == JSON:
-                payload = traces_from_json(payload)
-            return await self._intake.store_traces(payload)
+                payload = request_from_json(signal, payload)
+            return cast(Message, answer(signal, await self._intake.store(signal, payload)))
 
     async def _read(self, headers: dict[bytes, str], receive: Receive, held: contextlib.ExitStack) -> bytes:
         """The body, within the limit and the receiver's memory budget, which is held by `held`."""
@@ -111,12 +116,14 @@ class HttpDoor:
         return TooLargeError(f"the body is larger than {self._limit} bytes; send smaller batches")
 
 
-def _check_route(scope: Scope) -> None:
+def _route(scope: Scope) -> Signal:
     path = scope["path"]
-    if path != _TRACES:
-        raise _AnswerError(404, NOT_FOUND, f"nothing at {path}; this collector takes traces at {_TRACES}")
+    signal = _ROUTES.get(path)
+    if signal is None:
+        raise _AnswerError(404, NOT_FOUND, f"nothing at {path}; this collector takes {', '.join(_ROUTES)}")
     if scope["method"] != "POST":
-        raise _AnswerError(405, UNIMPLEMENTED, f"{_TRACES} takes POST, not {scope['method']}", (b"allow", b"POST"))
+        raise _AnswerError(405, UNIMPLEMENTED, f"{path} takes POST, not {scope['method']}", (b"allow", b"POST"))
+    return signal
 
 
 def _media_type(headers: dict[bytes, str]) -> str:

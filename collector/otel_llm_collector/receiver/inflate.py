@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import Final
 
-from .intake import BadDataError, TooLargeError
+from .refusals import BadDataError, TooLargeError
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _WINDOW: Final = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": zlib.MAX_WBITS}

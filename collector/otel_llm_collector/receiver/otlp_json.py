@@ -4,46 +4,74 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from google.protobuf import json_format
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from .intake import BadDataError
+from .. import journal
+from ..signals import Signal
+from .refusals import BadDataError
 
 _IDS: Final = ("traceId", "spanId", "parentSpanId")
+_DATA: Final = ("gauge", "sum", "histogram", "exponentialHistogram", "summary")
 
 
-def traces_from_json(body: bytes) -> bytes:
-    """An OTLP/JSON trace request as protobuf bytes. Unknown fields are ignored, as the specification asks.
+def request_from_json(signal: Signal, body: bytes) -> bytes:
+    """An OTLP/JSON request of a signal as protobuf bytes. Unknown fields are ignored, as the specification asks.
 
-    Raises BadDataError where the text is no JSON or no trace request.
+    Raises BadDataError where the text is no JSON or no such request.
     """
+    what = f"the body is not an OTLP/JSON request of {signal.name}"
     try:
         document = json.loads(body)
-        for record in _records(document):
-            _decode_ids(record)
-        request = json_format.ParseDict(document, ExportTraceServiceRequest(), ignore_unknown_fields=True)
+        for holder in _HOLDERS[signal.kind](document):
+            _decode_ids(holder)
+        request = json_format.ParseDict(document, signal.request(), ignore_unknown_fields=True)
     except (json.JSONDecodeError, json_format.ParseError) as error:
-        raise BadDataError(f"the body is not an OTLP/JSON trace request: {str(error)[:200]}") from None
+        raise BadDataError(f"{what}: {str(error)[:200]}") from None
     except (ValueError, TypeError, AttributeError, RecursionError):
-        raise BadDataError(
-            "the body is not an OTLP/JSON trace request: wrong shape, or an id that is not hex"
-        ) from None
-    return request.SerializeToString()
+        raise BadDataError(f"{what}: wrong shape, or an id that is not hex") from None
+    return bytes(request.SerializeToString())
+
+
+def _spans(document: Any) -> Iterator[dict[str, Any]]:
+    """Spans and their links."""
+    for span in _items(document, "resourceSpans", "scopeSpans", "spans"):
+        yield span
+        yield from span.get("links") or ()
 
 
 def _records(document: Any) -> Iterator[dict[str, Any]]:
-    """Every object that has ids: spans and their links."""
-    for resource in document.get("resourceSpans") or ():
-        for scope in resource.get("scopeSpans") or ():
-            for span in scope.get("spans") or ():
-                yield span
-                yield from span.get("links") or ()
+    yield from _items(document, "resourceLogs", "scopeLogs", "logRecords")
 
 
-def _decode_ids(record: dict[str, Any]) -> None:
+def _exemplars(document: Any) -> Iterator[dict[str, Any]]:
+    for metric in _items(document, "resourceMetrics", "scopeMetrics", "metrics"):
+        for data in filter(None, map(metric.get, _DATA)):
+            for point in data.get("dataPoints") or ():
+                yield from point.get("exemplars") or ()
+
+
+def _items(document: Any, *path: str) -> Iterator[dict[str, Any]]:
+    """What lies at the end of a path of lists."""
+    name, *rest = path
+    for item in document.get(name) or ():
+        if rest:
+            yield from _items(item, *rest)
+        else:
+            yield item
+
+
+#: Kind -> every object of its document that has ids.
+_HOLDERS: Final[Mapping[int, Callable[[Any], Iterator[dict[str, Any]]]]] = {
+    journal.TRACES: _spans,
+    journal.LOGS: _records,
+    journal.METRICS: _exemplars,
+}
+
+
+def _decode_ids(holder: dict[str, Any]) -> None:
     for key in _IDS:
-        if text := record.get(key):
-            record[key] = base64.b64encode(bytes.fromhex(text)).decode()
+        if text := holder.get(key):
+            holder[key] = base64.b64encode(bytes.fromhex(text)).decode()

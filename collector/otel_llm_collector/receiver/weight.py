@@ -8,33 +8,55 @@ from __future__ import annotations
 
 from typing import Final
 
-from .intake import TooLargeError
+from .. import journal
+from .refusals import TooLargeError
 
 FIELDS_MAX: Final = 8_000_000
 
-#: Message -> its fields that are messages: ExportTraceServiceRequest and what is below it (OTLP 1.x).
+#: Message -> its fields that are messages: the requests of OTLP 1.x and what is below them.
 _VALUE: Final[dict[int, str]] = {5: "list", 6: "list"}
 _MESSAGES: Final[dict[str, dict[int, str]]] = {
-    "request": {1: "resource_spans"},
+    "traces": {1: "resource_spans"},
     "resource_spans": {1: "resource", 2: "scope_spans"},
-    "resource": {1: "pair"},
     "scope_spans": {1: "scope", 2: "span"},
-    "scope": {3: "pair"},
     "span": {9: "pair", 11: "event", 13: "link"},
     "event": {3: "pair"},
     "link": {4: "pair"},
+    "logs": {1: "resource_logs"},
+    "resource_logs": {1: "resource", 2: "scope_logs"},
+    "scope_logs": {1: "scope", 2: "record"},
+    "record": {5: "value", 6: "pair"},
+    "metrics": {1: "resource_metrics"},
+    "resource_metrics": {1: "resource", 2: "scope_metrics"},
+    "scope_metrics": {1: "scope", 2: "metric"},
+    "metric": {5: "numbers", 7: "numbers", 9: "histogram", 10: "exponential", 11: "summary", 12: "pair"},
+    "numbers": {1: "number"},
+    "number": {5: "exemplar", 7: "pair"},
+    "histogram": {1: "buckets"},
+    "buckets": {8: "exemplar", 9: "pair"},
+    "exponential": {1: "exponential_buckets"},
+    "exponential_buckets": {1: "pair", 8: "leaf", 9: "leaf", 11: "exemplar"},
+    "summary": {1: "quantiles"},
+    "quantiles": {6: "leaf", 7: "pair"},
+    "exemplar": {7: "pair"},
+    "leaf": {},
+    "resource": {1: "pair"},
+    "scope": {3: "pair"},
     "pair": {2: "value"},
     "value": _VALUE,
     "list": {1: "either"},  # of values, or of pairs, whose value is then field 2
     "either": {2: "value", **_VALUE},
 }
+_REQUESTS: Final = {journal.TRACES: "traces", journal.LOGS: "logs", journal.METRICS: "metrics"}
 _FIXED: Final = {1: 8, 5: 4}
 
 
-def check_weight(body: bytes, limit: int = FIELDS_MAX) -> None:
-    """Raise TooLargeError where the body holds more than `limit` fields. What is no protobuf is left to the parser."""
+def check_weight(body: bytes, kind: int, limit: int = FIELDS_MAX) -> None:
+    """Raise TooLargeError where a body of a signal holds more than `limit` fields. What is no protobuf is left to the
+    parser.
+    """
     count = 0
-    stack = [(0, len(body), _MESSAGES["request"])]
+    stack = [(0, len(body), _MESSAGES[_REQUESTS[kind]])]
     while stack:
         place, end, inner = stack.pop()
         while place < end:

@@ -1,0 +1,3 @@
+-- Log records and events, one row each, as they came.
+CREATE OR REPLACE VIEW logs AS
+FROM ({source});

@@ -1,0 +1,3 @@
+-- Data points of metrics, one row each, as they came.
+CREATE OR REPLACE VIEW metrics AS
+FROM ({source});
