@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, TypeVar
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
-from .failures import swallow
+from .failures import guarded, swallow
 
 T = TypeVar("T")
 
@@ -27,6 +27,11 @@ def attach(context: Context | None) -> Token[Context] | None:
     except Exception as fault:
         swallow("entering", fault)
         return None
+
+
+def left_by(attached: Token[Context] | None) -> Context | None:
+    """What is the running code's context by now, where one was attached. Never raises."""
+    return None if attached is None else guarded(otel_context.get_current)
 
 
 def detach(attached: Token[Context] | None) -> None:

@@ -116,11 +116,12 @@ user_call: Final[ContextVar[UserCall | None]] = ContextVar("otel-llm-user-call",
 
 
 class Leaving(NamedTuple):
-    """The request that is on its way, as the context says it to what runs inside."""
+    """The request that is on its way, as the context says it to what runs inside; `outer` is the app's own context."""
 
     host: str
     path: str
     transport: Transport
+    outer: Context
 
 
 class Passage:
@@ -303,7 +304,8 @@ class Exchanges:
             headers = transport.headers(request)
             wire_format = find_format(path) if method == "POST" else None
             if wire_format is not None:
-                context, leaving = otel_context.get_current(), Leaving(host, path, transport)
+                context = otel_context.get_current()
+                leaving = Leaving(host, path, transport, context)
                 if LEAVING in context and _is_handed_down(context[LEAVING], leaving):
                     return None
                 target = self._recogniser.recognise(wire_format, path, host, headers, transport.body(request))

@@ -1,5 +1,6 @@
 """Running a generator inside a context, step by step: nothing stays attached while it is suspended at a `yield`.
 
+What it has entered itself by then is put aside, too, and is there again in its next step, on whatever thread.
 Everything that is sent or thrown in, `GeneratorExit` of a close included, reaches the generator itself, which decides.
 A fault of ours is counted and changes nothing of that.
 """
@@ -11,7 +12,7 @@ from typing import Any, Protocol
 
 from opentelemetry.context import Context
 
-from .entered import attach, detach
+from .entered import attach, detach, left_by
 from .failures import guarded
 
 
@@ -37,6 +38,7 @@ def drive(inner: Generator[Any, Any, Any], start: Callable[[], Running]) -> Gene
             token = attach(context)
             try:
                 item = step(argument)
+                context = left_by(token)
             except StopIteration as stop:
                 return stop.value
             finally:
@@ -66,6 +68,7 @@ async def drive_async(inner: AsyncGenerator[Any, Any], start: Callable[[], Runni
             token = attach(context)
             try:
                 item = await step(argument)
+                context = left_by(token)
             except StopAsyncIteration:
                 return
             finally:

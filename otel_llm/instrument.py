@@ -15,7 +15,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
-from . import frameworks, sdk_calls, tracing
+from . import frameworks, sdk_calls, threads, tracing
 from .content import Capture
 from .driver import Driver
 from .exchange import Exchanges
@@ -107,6 +107,8 @@ def _instrument(
     instrument_all(exchanges)
     sdk_calls.instrument(exchanges)
     frameworks.instrument(capture)
+    if settings.follow_threads:
+        threads.instrument()
     on_undo(capture.close)
     at_exit = functools.partial(_at_exit, capture)
     atexit.register(at_exit)

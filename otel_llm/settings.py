@@ -117,6 +117,13 @@ SETTINGS: Final = (
         "Milliseconds that the end of the process may wait for the collector; what is left is dropped and counted",
     ),
     Setting(
+        "follow_threads",
+        "OTEL_LLM_FOLLOW_THREADS",
+        "true",
+        _flag,
+        "Hand session, user, step and all of the OpenTelemetry context on to threads, executors and thread pools",
+    ),
+    Setting(
         "hosts",
         "OTEL_LLM_HOSTS",
         "",
@@ -200,6 +207,7 @@ class Settings:
     exit_ms_max: int
     deployments: dict[str, str]
     estimate_usage: bool
+    follow_threads: bool
     hosts: dict[str, str]
     http_spans: bool
     include_usage: bool

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from decimal import Decimal
+from multiprocessing.pool import ThreadPool
+from threading import Thread
 from typing import Any, Final
 
 import pytest
@@ -206,6 +209,22 @@ def _scored(_: str) -> Any:
     return [type(each) for each in given], type(otel_llm.traceparent())
 
 
+def _threaded(_: str) -> Any:
+    """Work that the app has done by threads and pools."""
+    done: list[int] = []
+    with otel_llm.user("alice"), ThreadPoolExecutor(1) as pool, ThreadPool(1) as other:
+        thread = Thread(target=done.append, args=(1,))
+        thread.start()
+        thread.join()
+        return (
+            done,
+            pool.submit(abs, -2).result(),
+            list(pool.map(abs, [-3])),
+            other.map(abs, [-4]),
+            "run" in vars(thread),
+        )
+
+
 class _Mine(SpanProcessor):
     """A processor of the app's, which comes after ours."""
 
@@ -266,6 +285,7 @@ def _declared() -> Iterator[Kind]:
     yield _kind("agent, entered async", _entered_async, AROUND["agent"])
     yield Kind("steps without parentheses", _bare)
     yield Kind("scores", _scored, settings={"logger_provider": _LOGS})
+    yield Kind("threads", _threaded)
     yield Kind("a provider's flush and end", _flushed)
     yield Kind("the end of the process", _ended)
 

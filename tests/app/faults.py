@@ -56,6 +56,7 @@ EXCEPTIONS: Final[dict[str, str]] = {
     "surrounding:Surrounding.__*__": "calls guards",
     "surrounding:Surrounding._decorate.<locals>.*": "the app's function inside `with`",
     "surrounding:Surrounding.enter": "calls a guard",
+    "threads:*.hooked": "a hook: calls a guard, and the method of the thread or the pool",
     "transports.*:*.hooked": "a hook: calls guards, and the library's method inside `with`",
     "transports.*:_receive": "a guard",
     "transports.aiohttp:_Tap.*": "guards of what the reader below tells",
