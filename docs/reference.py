@@ -22,6 +22,8 @@ import duckdb
 from otel_llm.cli import GROUP, SUMMARIES
 from otel_llm.coexistence import PEERS, Spans
 from otel_llm.settings import SETTINGS
+from otel_llm_collector.counting.reasons import MEANING
+from otel_llm_collector.counting.recent import CALLS_MAX
 from otel_llm_collector.query.opening import views_sql
 from otel_llm_semconv import tables
 from otel_llm_semconv.dialects import DIALECTS, Accounting, Dialect
@@ -35,7 +37,16 @@ TABLES_INTRO = """\
 The collector keeps tables as Parquet files, `spans/date=YYYY-MM-DD/*.parquet`, `messages/...`, each with a Delta log
 beside it. `otel-llm sql` and `views.sql` in the data directory add the views. Money is `DECIMAL(18,12)` in USD and
 never a float; NULL means "not known", never zero. Plain DuckDB, Spark, Polars or pandas read the files as they are; for
-ten minutes after small files were merged a plain glob can see a row twice, the views and `otel-llm sql` never do.
+ten minutes after files were merged or written again a plain glob can see a row twice, the views and `otel-llm sql`
+never do.
+"""
+
+COUNTING = f"""\
+Several rows may tell of one call of a model. One of them is counted: the one that tells what the call used, has a price
+and tells the most parts of it; of equal ones that of the service that asked, there ours, then the innermost. The others
+keep their usage, have no cost, and say here why. Rows belong together by what they say of each other, by the response's
+id, by the tree of spans, or, where none of these tells, by time, models and tokens. Where the second one comes later,
+the first one is written again within seconds; the last {CALLS_MAX:,} calls are looked at.
 """
 
 SETTINGS_INTRO = """\
@@ -54,8 +65,8 @@ PEERS_INTRO = """\
 SDKs and frameworks trace themselves, and people stack instrumentations. A call is counted once all the same, whoever is
 set up first: `tests/sdks/peers*` try it with the packages themselves. Tokens and cost then stand on the span that is
 counted. Where that is one of ours inside somebody else's, or the inner one of two others', its attribute
-`otel_llm.continues` names the span that is not; an echo carries `otel_llm.echo`. The collector's views leave both out,
-other backends show them. Where the other side records the conventions' metrics, ours adds the cost only.
+`otel_llm.continues` names the span that is not; an echo carries `otel_llm.echo`. The collector counts neither, other
+backends show them. Where the other side records the conventions' metrics, ours adds the cost only.
 """
 
 
@@ -81,7 +92,15 @@ def tables_page() -> str:
         ]
         head = "| column | type | unit | span attribute | meaning |\n|---|---|---|---|---|"
         parts.append(f"## `{name}`\n\n{head}\n" + "\n".join(rows))
+        if name == "spans":
+            parts.append(_not_counted())
     return "\n\n".join([*parts, "## Views", *map(_view, _view_names())]) + "\n"
+
+
+def _not_counted() -> str:
+    rows = [f"| `{reason}` | {meaning} |" for reason, meaning in sorted(MEANING.items())]
+    head = "| reason | the row is not counted, as |\n|---|---|"
+    return f"### `not_counted_reason`\n\n{COUNTING.strip()}\n\n{head}\n" + "\n".join(rows)
 
 
 def _view_names() -> list[str]:
@@ -130,8 +149,8 @@ that only that emitter has, in this order, and reads from it what the columns ho
 in one convention (input includes what was read from and written to a cache, output includes reasoning), session,
 user, prompt, agent, tool, the time to the first chunk, what the emitter says that it cost. `derived` names the
 columns that were read from attributes of other names, or corrected; what was sent stays in `attributes`, unknown
-attributes too, and content moves to `messages`. Spans that repeat what their children say (`rollup`) or what another
-span says (`echo`) are not counted.
+attributes too, and content moves to `messages`. Which of several rows that tell of one call is counted, and why the
+others are not, is said in [tables.md](tables.md#not_counted_reason).
 
 `seen in` are the packages that `make test-emitters` runs: what they send of a call is stored in `tests/emitters`, and
 held, column by column, against the row of our own instrumentation of the very same request. What an emitter cannot

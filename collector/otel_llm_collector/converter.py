@@ -22,10 +22,13 @@ from otel_llm.errors import OtelLlmError
 from otel_llm_semconv import pricing
 from otel_llm_semconv.pricing.contracts import Contracts
 
-from . import config, counting, journal
+from . import config, journal
+from .counting.recent import RecentCalls
+from .counting.recount import Recount, newest_first, pricer
 from .decode import SpanRecord, read_spans
-from .flow import Flow, Reading, Way
+from .flow import Flow, Reading, Settle, Way
 from .lake.compact import Compactor
+from .lake.replaced import Replacing
 from .log_rows import log_rows, read_records
 from .metric_rows import point_row, read_points
 from .normalise import Normalised, normalise
@@ -43,8 +46,8 @@ ARCHIVE_KEPT_S: Final = 7 * 86_400.0
 _CLEAN_EVERY_S: Final = 3_600.0
 
 
-def ways(contracts: Contracts) -> tuple[Way, ...]:
-    """What becomes of each kind of frame."""
+def ways(contracts: Contracts, settle: Settle) -> tuple[Way, ...]:
+    """What becomes of each kind of frame; `settle` says which of the rows of `spans` count."""
 
     def spans(record: SpanRecord, received_ns: int) -> Normalised:
         return normalise(record, received_ns, contracts)
@@ -53,7 +56,7 @@ def ways(contracts: Contracts) -> tuple[Way, ...]:
         Way(
             {journal.TRACES: Reading(read_spans, spans)},
             {"spans": lambda rows: rows.row, "messages": lambda rows: rows.message},
-            counting.settle,
+            settle,
         ),
         Way(
             {journal.LOGS: Reading(read_records, log_rows)},
@@ -72,9 +75,14 @@ class Converter:
         self._archive = journal.archive_dir(data)
         self._archive.mkdir(parents=True, exist_ok=True)
         self._collector_id = journal.read_collector_id(data)
-        self._flows = [Flow(data, self._collector_id, way, self._quarantine) for way in ways(contracts or Contracts())]
-        tables = [table for flow in self._flows for table in flow.tables]
-        self._compactors = [Compactor(table, self._collector_id) for table in tables]
+        contracts = contracts or Contracts()
+        recent = RecentCalls(lambda: newest_first(self._spans))
+        flows = [Flow(data, self._collector_id, way, self._quarantine) for way in ways(contracts, recent.settle)]
+        tables = [table for flow in flows for table in flow.tables]
+        self._flows, self._spans = flows, tables[0]
+        self._replacing = [Replacing(table) for table in tables]
+        self._compactors = [Compactor(*of, self._collector_id) for of in zip(tables, self._replacing, strict=True)]
+        self._recount = Recount(tables[0], self._replacing[0], self._collector_id, recent, pricer(contracts))
         self._publish_views()
 
     def convert_some(self) -> bool:
@@ -89,14 +97,20 @@ class Converter:
         self._release(batch)
         return True
 
+    def recount_some(self) -> bool:
+        """Write one file again whose rows a later row changed. False where there was nothing to do."""
+        return self._recount.step()
+
     def compact_some(self) -> bool:
         """One step of compaction in each table. False where there was nothing to do."""
+        for replacing in self._replacing:
+            replacing.delete()
         return sum(compactor.step() for compactor in self._compactors) > 0
 
     def close(self) -> None:
         """Leave the lake as a stranger should find it."""
-        for compactor in self._compactors:
-            compactor.close()
+        for replacing in self._replacing:
+            replacing.delete(at_once=True)
 
     def clean_archive(self) -> None:
         """Delete archived segments that are older than ARCHIVE_KEPT_S."""
@@ -157,7 +171,10 @@ def run(data: Path, stop: threading.Event, contracts: Contracts | None = None) -
         if converter.convert_some():
             batches += 1
             if batches % _BATCHES_A_MERGE == 0:
+                converter.recount_some()
                 converter.compact_some()
+            continue
+        if converter.recount_some():
             continue
         if stopping:
             converter.close()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
+from otel_llm_semconv import attributes as a
 from otel_llm_semconv.pricing import price_at, quote
 from otel_llm_semconv.pricing.contracts import Contracts
 from otel_llm_semconv.usage import FIELDS, Usage
@@ -119,6 +120,17 @@ def _calls(connection: duckdb.DuckDBPyConnection, chosen: Selection) -> Iterator
     )
     for batch in connection.sql(query, params=chosen.parameters).to_arrow_reader(_ROWS_MAX):
         yield from batch.to_pylist(maps_as_pydicts="strict")
+
+
+def price_of_row(row: Mapping[str, Any], contracts: Contracts) -> dict[str, Any]:
+    """The columns that a price fills in, of a row of `spans` with its maps as pairs, by the row's own columns."""
+    attributes = dict(row["attributes"] or ())
+    tier = attributes.get(a.OPENAI_RESPONSE_SERVICE_TIER) or attributes.get(a.SERVICE_TIER)
+    beside = {"service_tier": tier, "place": attributes.get(a.INFERENCE_PLACE)}
+    beside |= {"endpoint": attributes.get(a.SERVER_ADDRESS, ""), "properties": dict(row["properties"] or ())}
+    priced = _price({**row, **beside, "start_s": int(row["start_time"].timestamp())}, contracts)
+    found = {"cost_usd": priced.amount, "cost_status": priced.status, "price_version": priced.version}
+    return found | {f"cost_{component}_usd": amount for component, amount in priced.components.items()}
 
 
 def _price(call: Mapping[str, Any], contracts: Contracts) -> quote.Price:

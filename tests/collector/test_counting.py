@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 from rig import otlp
+from rig.lake import store
 from rig.told import GATEWAY, NATIVE, OURS, PEER, Told, counted, rows
 
-from otel_llm_collector import counting
+from otel_llm_collector import counting, journal, query
+from otel_llm_collector.converter import Converter
+from otel_llm_collector.counting import recent
 from otel_llm_collector.counting.reasons import MEANING
+from otel_llm_collector.lake import files
+from otel_llm_collector.lake.log import LakeTable
 
 UNTOLD = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o-mini"}
 
@@ -210,8 +217,6 @@ def test_a_row_that_is_not_counted_keeps_its_usage_and_costs_nothing() -> None:
 
 
 def rows_of(found: list[dict[str, Any]]) -> pa.Table:
-    from otel_llm_collector.lake import files
-
     return files.as_table("spans", found)
 
 
@@ -224,3 +229,115 @@ def test_rows_without_calls_are_let_through_as_they_are() -> None:
 def test_every_reason_has_a_meaning() -> None:
     reasons = {reason for _, expected in SCENES.values() for reason in expected.values()}
     assert reasons | {"echo"} == {None, *MEANING}
+
+
+# --- in the lake ------------------------------------------------------------------------------------------------
+
+
+class CrashError(BaseException):
+    """Stands for the moment of a SIGKILL."""
+
+
+def convert(data: Path, *batches: Sequence[Told]) -> Converter:
+    """Each batch comes in a segment of its own; then the converter goes on until it is idle."""
+    journal.Writer(data)
+    converter = Converter(data)
+    for batch in batches:
+        store(data, *(told.request() for told in batch))
+        assert converter.convert_some()
+    finish(converter)
+    return converter
+
+
+def finish(converter: Converter) -> None:
+    while converter.recount_some():
+        pass
+    converter.close()
+
+
+def in_the_lake(data: Path) -> dict[str, str | None]:
+    """As `counted`, of all rows of a lake, which are one each."""
+    found = otlp.rows(data, "FROM t")
+    assert len({row["row_id"] for row in found}) == len(found)
+    return {row["name"]: row["not_counted_reason"] for row in found if row["is_llm_call"] or row["not_counted_reason"]}
+
+
+@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("reverse", [False, True], ids=["in order", "in reverse"])
+def test_a_row_that_comes_later_counts_as_if_it_had_come_with_the_others(
+    tmp_path: Path, scene: str, reverse: bool
+) -> None:
+    told, expected = SCENES[scene]
+    told = [one for one in told if one.attributes]  # what only leads through the tree is not kept
+    convert(tmp_path, *([one] for one in (reversed(told) if reverse else told)))
+    assert in_the_lake(tmp_path) == expected
+
+
+def test_a_sum_that_comes_last_uncounts_itself_and_counts_what_it_stood_for(tmp_path: Path) -> None:
+    """The first part looks like the same call as the sum around it, until the second one is there."""
+    outer = Told("outer", OURS, attributes=chat((30, 3)), at=(0, 100))
+    first = Told("first", PEER, parent="outer", attributes=chat((10, 1)), at=(1, 40))
+    second = Told("second", PEER, parent="outer", attributes=chat((20, 2)), at=(41, 99))
+    convert(tmp_path, [outer, first])
+    assert in_the_lake(tmp_path) == {"outer": None, "first": "duplicate"}
+    convert(tmp_path, [second])
+    assert in_the_lake(tmp_path) == {"outer": "rollup", "first": None, "second": None}
+    money = otlp.rows(tmp_path, "SELECT sum(cost_usd) usd, sum(cost_input_usd + cost_output_usd) parts FROM t")
+    assert money == [{"usd": Decimal("0.0000063"), "parts": Decimal("0.0000063")}]
+    assert {row["cost_status"] for row in otlp.rows(tmp_path, "FROM t WHERE is_llm_call")} == {"exact"}
+
+
+def test_what_is_known_of_earlier_calls_survives_a_restart(tmp_path: Path) -> None:
+    for told in (Told("theirs", PEER, parent="ours", at=(1, 99)), Told("ours")):
+        convert(tmp_path, [told])
+    assert in_the_lake(tmp_path) == {"theirs": "duplicate", "ours": None}
+
+
+@pytest.mark.parametrize("point", ["before replace", "after replace", "never begun"])
+def test_a_crash_while_rows_are_counted_again_loses_and_doubles_nothing(
+    tmp_path: Path, point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(tmp_path, Told("theirs", PEER, parent="ours", at=(1, 99)).request(), Told("other", trace=2).request())
+    converter = Converter(tmp_path)
+    assert converter.convert_some()
+    store(tmp_path, Told("ours").request())
+    assert converter.convert_some()
+    replace = LakeTable.replace
+
+    def crashing_replace(*args: Any, **options: Any) -> bool:
+        if point == "after replace":
+            replace(*args, **options)
+        raise CrashError
+
+    if point != "never begun":
+        with monkeypatch.context() as patched:
+            patched.setattr(LakeTable, "replace", crashing_replace)
+            with pytest.raises(CrashError):
+                converter.recount_some()
+    finish(Converter(tmp_path))
+    with query.connect(tmp_path) as connection:
+        found = connection.execute("SELECT name, not_counted_reason FROM spans ORDER BY name").fetchall()
+    assert found == [("other", None), ("ours", None), ("theirs", "duplicate")]
+
+
+def test_a_failed_recount_is_put_off_and_conversion_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store(tmp_path, Told("theirs", PEER, parent="ours", at=(1, 99)).request())
+    converter = Converter(tmp_path)
+    assert converter.convert_some()
+    store(tmp_path, Told("ours").request())
+    assert converter.convert_some()
+    monkeypatch.setattr(LakeTable, "replace", lambda *_, **__: False)
+    assert not converter.recount_some()
+    store(tmp_path, Told("another", trace=2).request())
+    assert converter.convert_some()
+    monkeypatch.undo()
+    finish(converter)
+    assert in_the_lake(tmp_path) == {"theirs": "duplicate", "ours": None, "another": None}
+
+
+def test_so_many_calls_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recent, "CALLS_MAX", 2)
+    monkeypatch.setattr(recent, "_ROOM", 1)
+    later = [[Told(f"n{n}", trace=n)] for n in range(2, 6)]
+    convert(tmp_path, [Told("theirs", PEER, parent="ours", at=(1, 99))], *later, [Told("ours")])
+    assert in_the_lake(tmp_path) == {f"n{n}": None for n in range(2, 6)} | {"theirs": None, "ours": None}

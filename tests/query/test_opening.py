@@ -59,25 +59,6 @@ def test_the_views_read_the_columns_of_the_lake(clinic: SmallLake) -> None:
         } == types
 
 
-@pytest.mark.parametrize("arrives", ["first", "last", "together"])
-def test_a_call_that_another_span_continues_is_counted_there(lake: SmallLake, arrives: str) -> None:
-    theirs, ours = span(1, cost="0.5", input_tokens=9), span(2, 1, cost="0.25", input_tokens=7, continues=f"{1:016x}")
-    alone = span(1, None, 2, cost="2", input_tokens=5)  # the same span id in another trace
-    files = {"first": [[theirs], [ours, alone]], "last": [[ours, alone], [theirs]], "together": [[ours, theirs, alone]]}
-    for rows in files[arrives]:
-        lake.add(rows)
-    assert ask(lake.data, "SELECT count(*), sum(cost_usd), sum(input_tokens) FROM llm_calls") == [
-        (2, Decimal("2.25"), 12)
-    ]
-    assert ask(lake.data, "SELECT not_counted_reason, cost_status, cost_usd FROM spans WHERE NOT is_llm_call") == [
-        ("continued", "not_counted", None)
-    ]
-    assert ask(lake.data, "SELECT calls, cost_usd FROM traces ORDER BY cost_usd") == [
-        (1, Decimal("0.25")),
-        (1, Decimal(2)),
-    ]
-
-
 def test_views_sql_needs_nothing_of_ours(clinic: SmallLake) -> None:
     script = views_sql(clinic.data)
     for view in VIEWS:

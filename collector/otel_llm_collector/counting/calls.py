@@ -22,7 +22,7 @@ pc: Final[Any] = pyarrow.compute
 _PARTS: Final = tuple(name for name in usage.FIELDS if name not in ("input_tokens", "output_tokens"))
 _INFERENCE: Final = pa.array(sorted(a.INFERENCE_OPERATIONS))
 #: Dialects of proxies.
-_PROXIES: Final = frozenset({"agentgateway", "litellm_v1", "litellm_v2"})
+_PROXIES: Final = pa.array(["agentgateway", "litellm_v1", "litellm_v2"])
 #: Operations that emitters call each other's calls: all of them generate.
 _GENERATES: Final = frozenset({a.OPERATION_CHAT, a.OPERATION_GENERATE_CONTENT, a.OPERATION_TEXT_COMPLETION})
 _GENERATION: Final = "generation"
@@ -86,7 +86,7 @@ class Call:
 
 
 def calls_of(rows: pa.Table) -> pa.Table:
-    """The rows that look like a call, in narrow columns, with `scope` (its name), `emitter` and `parts`."""
+    """The rows that look like a call, in narrow columns; `scope` is its name, and what takes several is computed."""
     is_echo = pc.fill_null(pc.equal(rows["not_counted_reason"], ECHO), False)
     looks_like_one = pc.and_not(pc.is_in(rows["operation"], value_set=_INFERENCE), is_echo)
     rows = rows.select(READ).filter(looks_like_one)
@@ -94,7 +94,9 @@ def calls_of(rows: pa.Table) -> pa.Table:
     told_by = pc.if_else(pc.is_null(rows["span_id"]), "event", "span")
     emitter = pc.binary_join_element_wise(told_by, scope, pc.fill_null(rows["service_name"], ""), " ")
     told = (pc.cast(pc.greater(pc.fill_null(rows[name], 0), 0), pa.int8()) for name in _PARTS)
-    added = {"scope": scope, "emitter": emitter, "parts": reduce(pc.add, told)}
+    is_server = pc.fill_null(pc.equal(rows["kind"], "SERVER"), False)
+    is_proxy = pc.or_(pc.is_in(rows["dialect"], value_set=_PROXIES), is_server)
+    added = {"scope": scope, "emitter": emitter, "parts": reduce(pc.add, told), "is_proxy": is_proxy}
     taken = rows.select(_TAKEN)
     for name, column in added.items():
         taken = taken.append_column(name, column)
@@ -121,7 +123,7 @@ def _call(row: dict[str, Any]) -> Call:
         scope=row["scope"],
         service=row["service_name"] or "",
         dialect=row["dialect"] or "",
-        is_proxy=row["dialect"] in _PROXIES or row["kind"] == "SERVER",
+        is_proxy=row["is_proxy"],
         has_failed=row["status"] == "ERROR",
         operation=row["operation"],
         kind=_GENERATION if row["operation"] in _GENERATES else row["operation"],

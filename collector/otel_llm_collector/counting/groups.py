@@ -21,11 +21,11 @@ Pair = tuple[int, Call, Call]
 
 _NS_PER_S: Final = 1_000_000_000
 _ROUNDING_NS: Final = 5_000_000  # some clocks tell milliseconds
-_SKEW_NS: Final = 2 * _NS_PER_S  # of the clocks of two hosts
+SKEW_NS: Final = 2 * _NS_PER_S  # of the clocks of two hosts
 _SAME_ID_NS: Final = 600 * _NS_PER_S  # further apart, the same id is another call's
 _STREAM_NS: Final = 3600 * _NS_PER_S
 #: How many of the rows that begin next a row is compared with.
-_NEIGHBOURS_MAX: Final = 64
+_NEIGHBOURS_MAX: Final = 32
 #: Dialects that make a span of each attempt, beside each other. In others a second call is the application's own.
 ATTEMPTS: Final = frozenset({"agentgateway", "litellm_v1", "litellm_v2", "vercel", "vercel_legacy"})
 _ATTEMPT_NS: Final = 120 * _NS_PER_S
@@ -100,10 +100,16 @@ def group(calls: Sequence[Call], links: Links) -> Groups:
 def _of_one_response(calls: Iterable[Call]) -> Iterator[Pair]:
     """Rows with one response id, near in time: a server that gives all its answers one id has them apart."""
     for same in _by(calls, lambda call: call.response_id):
-        is_its_own = len({call.emitter for call in same}) == len(same)
         for gap, x, y in _near(same, _SAME_ID_NS):
-            if x.kind == y.kind and (_agree(x, y) or (is_its_own and _lies_inside(x, y, _SKEW_NS))):
+            if x.kind == y.kind and (_agree(x, y) or _is_miscounted(x, y)):
                 yield gap, x, y
+
+
+def _is_miscounted(x: Call, y: Call) -> bool:
+    """One of the counts differs, as one of them leaves out the cache, say; or both do, side by side."""
+    if x.tokens and y.tokens and (x.tokens[0] == y.tokens[0] or x.tokens[1] == y.tokens[1]):
+        return _lies_inside(x, y, SKEW_NS)
+    return x.service == y.service and _lies_inside(x, y, _ROUNDING_NS)
 
 
 def _failed_attempts(calls: Iterable[Call]) -> Iterator[Call]:
@@ -179,20 +185,23 @@ def _in_one_trace(calls: Iterable[Call]) -> Iterator[Pair]:
     """Rows of one trace of which one lies inside the other, and nothing speaks against it."""
     for same in _by(calls, lambda call: call.trace):
         for gap, x, y in _near(same, _ROUNDING_NS):
-            if _lies_inside(x, y, _ROUNDING_NS) and _agree(x, y) and _look_alike(x, y):
+            is_proxied = (x.is_proxy or y.is_proxy) and _tokens_agree(x, y)  # which may give an id of its own
+            if _lies_inside(x, y, _ROUNDING_NS) and _agree(x, y) and _look_alike(x, y, any_id=is_proxied):
                 yield gap, x, y
 
 
 def _across_traces(calls: Iterable[Call]) -> Iterator[Pair]:
     """Rows that no trace joins: an event beside its span, and what a proxy tells of a call that has no id."""
     for same in _by(calls, lambda call: call.tokens[0] if call.tokens else None):
-        for gap, x, y in _near(same, _SKEW_NS):
+        if all(call.response_id for call in same) or not any(call.is_event or call.is_proxy for call in same):
+            continue
+        for gap, x, y in _near(same, SKEW_NS):
             if x.trace == y.trace and x.trace is not None:
                 continue
             is_told_twice = x.service == y.service and (x.is_event or y.is_event) and _sessions_agree(x, y)
             if not (is_told_twice or x.is_proxy or y.is_proxy):
                 continue
-            if _lies_inside(x, y, _SKEW_NS) and _tokens_agree(x, y) and _look_alike(x, y):
+            if _lies_inside(x, y, SKEW_NS) and _tokens_agree(x, y) and _look_alike(x, y):
                 yield gap, x, y
 
 
@@ -245,9 +254,9 @@ def _tokens_agree(x: Call, y: Call) -> bool:
     return abs(x.tokens[1] - y.tokens[1]) in (0, x.thought, y.thought)
 
 
-def _look_alike(x: Call, y: Call) -> bool:
+def _look_alike(x: Call, y: Call, *, any_id: bool = False) -> bool:
     """One kind of call, of models that agree, and no two response ids."""
-    has_one_id = x.response_id is None or y.response_id is None or x.response_id == y.response_id
+    has_one_id = any_id or x.response_id is None or y.response_id is None or x.response_id == y.response_id
     return x.kind == y.kind and has_one_id and _models_agree(x, y)
 
 

@@ -1,7 +1,6 @@
 """Many small files into few: queries slow down by the number of files, not by their size.
 
 Files of a date are merged with others of about their size, so a row is rewritten a few times in all, not every time.
-A replaced file stays on disk for a while, for the readers that have it open.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -17,6 +15,7 @@ from otel_llm.failures import swallow
 
 from .files import read_files, write_file
 from .log import DataFile, LakeTable
+from .replaced import Replacing
 
 _LOG = logging.getLogger(__name__)
 
@@ -32,7 +31,6 @@ _BYTES_MAX: Final = {
 }
 _LEVEL_BYTES: Final = 256 * 1024
 _LEVEL_FACTOR: Final = 8
-REPLACED_KEPT_S: Final = 600.0
 _PAUSE_AFTER_FAULT_S: Final = 600.0
 
 
@@ -70,18 +68,17 @@ def _level(file: DataFile) -> int:
 
 
 class Compactor:
-    """Merges small files of one table, a step at a time, and deletes replaced ones after their grace."""
+    """Merges small files of one table, a step at a time."""
 
-    def __init__(self, table: LakeTable, collector_id: str) -> None:
+    def __init__(self, table: LakeTable, replacing: Replacing, collector_id: str) -> None:
         self._table = table
         self._stem = f"{collector_id}-merged"
-        self._replaced: deque[tuple[float, DataFile]] = deque()
+        self._replacing = replacing
         self._looked_at = -1  # version of the table in which nothing was left to merge
         self._paused_until = 0.0
 
     def step(self) -> bool:
         """Merge one group of small files, if there is one. False where there was nothing to do."""
-        self._delete_replaced(time.monotonic())
         if self._looked_at == self._table.version or time.monotonic() < self._paused_until:
             return False
         try:
@@ -98,17 +95,4 @@ class Compactor:
             self._looked_at = self._table.version
             return False
         new = write_file(self._table, read_files(self._table, old), old[0].day, self._stem)
-        if not self._table.replace(old, [new]):
-            (self._table.folder / new.path).unlink()
-            return False
-        self._replaced.extend((time.monotonic() + REPLACED_KEPT_S, file) for file in old)
-        return True
-
-    def close(self) -> None:
-        """Delete what was replaced, grace or not: after an orderly end a plain glob over the files is exact."""
-        self._delete_replaced(until=float("inf"))
-
-    def _delete_replaced(self, until: float) -> None:
-        while self._replaced and self._replaced[0][0] <= until:
-            _, file = self._replaced.popleft()
-            (self._table.folder / file.path).unlink(missing_ok=True)
+        return self._replacing.replace(old, new)

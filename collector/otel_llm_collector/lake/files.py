@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -124,6 +124,15 @@ def read_files(table: LakeTable, files: Iterable[DataFile]) -> pa.Table:
     repeated = [name for name in schema.names if name in REPEATED]
     parts = [pq.ParquetFile(table.folder / file.path, read_dictionary=repeated).read() for file in files]
     return pa.concat_tables([_to_schema(part, schema) for part in parts]).unify_dictionaries()
+
+
+def read_columns(table: LakeTable, file: DataFile, columns: Sequence[str]) -> pa.Table:
+    """Some columns of a file; one that the file is too old for is NULL."""
+    schema = memory_schema(table.name)
+    kept = pa.schema([schema.field(name) for name in columns])
+    parquet = pq.ParquetFile(table.folder / file.path, read_dictionary=[n for n in columns if n in REPEATED])
+    have = set(parquet.schema_arrow.names)
+    return _to_schema(parquet.read(columns=[name for name in columns if name in have]), kept)
 
 
 def _to_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -1,0 +1,87 @@
+"""The calls that came last: a row of a later batch may tell of one of them once more.
+
+They are kept in the narrow columns of `calls.py`, so many at most; at a start they are read back from the lake. What a
+later row changes about one that is in the lake already is `overdue` until `recount.py` has written it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import date
+from typing import Final, NamedTuple
+
+import pyarrow as pa
+
+from otel_llm.failures import swallow
+
+from .calls import calls_of
+from .settle import Decisions, apply, decisions
+from .sieve import related_to
+
+#: Calls in memory at most, about 300 bytes each: what came before them is looked at no more.
+CALLS_MAX: Final = 200_000
+#: Room above it, so that the oldest are let go now and then, not with each batch.
+_ROOM: Final = 50_000
+_CHUNKS_MAX: Final = 64
+
+
+class Change(NamedTuple):
+    """What has to be written of a row in the lake: its date, and why it is not counted; None where it is now."""
+
+    day: date
+    why: str | None
+
+
+class RecentCalls:
+    """Settles the rows of each batch beside those that came before. `load` gives rows of the lake, the newest first."""
+
+    def __init__(self, load: Callable[[], Iterable[pa.Table]]) -> None:
+        self._load = load
+        self._calls: pa.Table | None = None
+        self.overdue: dict[str, Change] = {}
+
+    def settle(self, rows: pa.Table) -> pa.Table:
+        """The rows, each call counted once among them and those that came before. Never fails for what they hold."""
+        try:
+            calls = calls_of(rows)
+            return self._settle(rows, calls) if calls.num_rows else rows
+        except Exception as error:
+            swallow("counting", error)
+            return rows
+
+    def look_back(self) -> pa.Table:
+        """The calls that came before; at first what they leave to be written, too."""
+        if self._calls is None:
+            self._calls = self._read()
+            self._note(self._calls, decisions(self._calls))
+        return self._calls
+
+    def _settle(self, rows: pa.Table, calls: pa.Table) -> pa.Table:
+        before = self.look_back()
+        earlier = related_to(calls, before)
+        decided = decisions(pa.concat_tables([earlier, calls]), rows)
+        if earlier.num_rows:
+            self._note(earlier, decided)
+            before = apply(before, decided)
+        self._calls = _bounded(pa.concat_tables([before, apply(calls, decided)]))
+        return apply(rows, decided)
+
+    def _note(self, calls: pa.Table, decided: Decisions) -> None:
+        """What was decided about calls that are in the lake."""
+        if decided:
+            days = {row["row_id"]: row["date"] for row in calls.select(["row_id", "date"]).to_pylist()}
+            self.overdue |= {row_id: Change(days[row_id], why) for row_id, why in decided.items() if row_id in days}
+
+    def _read(self) -> pa.Table:
+        found: list[pa.Table] = []
+        for rows in self._load():
+            found.append(calls_of(rows))
+            if sum(calls.num_rows for calls in found) >= CALLS_MAX:
+                break
+        return pa.concat_tables(reversed(found)).combine_chunks()
+
+
+def _bounded(calls: pa.Table) -> pa.Table:
+    if calls.num_rows > CALLS_MAX + _ROOM:
+        calls = calls.slice(calls.num_rows - CALLS_MAX)
+    return calls.combine_chunks() if calls["row_id"].num_chunks > _CHUNKS_MAX else calls
