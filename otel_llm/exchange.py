@@ -21,9 +21,10 @@ from .event_stream import EventRecorder
 from .failures import guarded, swallow
 from .finisher import finisher
 from .injection import with_usage
-from .propagation import LEAVING, ensure_guard, strip
+from .propagation import HANDED, LEAVING, ensure_guard, strip
 from .providers import find_format
 from .recognition import Body, Recogniser, Target
+from .services import Services
 from .stream import BinaryRecorder, Decoder, DocumentRecorder, Recorder, read_document
 from .wire import EVENTS, FRAMES, LINES
 
@@ -282,11 +283,14 @@ class AttemptRecorder(DocumentRecorder):
 class Exchanges:
     """Begins exchanges. `active` is False after `uninstrument()`: hooks that could not be removed pass through."""
 
-    def __init__(self, driver: Driver, recogniser: Recogniser, *, http_spans: bool) -> None:
+    def __init__(
+        self, driver: Driver, recogniser: Recogniser, *, http_spans: bool, services: Services | None = None
+    ) -> None:
         self.active = True
         self._driver = driver
         self._recogniser = recogniser
         self._http_spans = http_spans
+        self._services = services
 
     @property
     def captures(self) -> bool:
@@ -317,11 +321,16 @@ class Exchanges:
                     if self._driver.asks_usage:
                         found.hides_usage = _ask_usage(target, request, transport)
                     return found
-            if self._recogniser.is_provider(host, headers):
-                return make_private(headers)
+            return self._pass_on(host, headers)
         except Exception as error:
             swallow("begin", error)
         return None
+
+    def _pass_on(self, host: str, headers: MutableMapping[str, Any]) -> Passage | None:
+        """The passage of a request that calls no model."""
+        if self._recogniser.is_provider(host, headers):
+            return make_private(headers)
+        return None if self._services is None else _hand_on(self._services, host, headers)
 
     def _begin(self, target: Target, leaving: Leaving, port: int | None, context: Context) -> Exchange:
         ensure_guard()
@@ -358,6 +367,13 @@ def _ask_usage(target: Target, request: Any, transport: Transport) -> bool:
         return False
     replace(request, body)
     return True
+
+
+def _hand_on(services: Services, host: str, headers: MutableMapping[str, Any]) -> Passage | None:
+    """The passage of a request to a service of the user's, or of another one that is made inside of such."""
+    context = otel_context.get_current()
+    handed = services.hand_on(host, headers, context)
+    return None if handed is None and HANDED not in context else Passage(Context({**context, HANDED: handed}))
 
 
 def make_private(headers: MutableMapping[str, Any]) -> Passage:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from opentelemetry import trace
+from opentelemetry import baggage, trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.util.types import AttributeValue
@@ -57,11 +57,17 @@ class ContextProcessor(SpanProcessor):
     """
 
     def __init__(
-        self, drain: Callable[[float], None], end_open: Callable[[Any], None], *, inherit: bool = True
+        self,
+        drain: Callable[[float], None],
+        end_open: Callable[[Any], None],
+        *,
+        inherit: bool = True,
+        accept_baggage: bool = False,
     ) -> None:
         self.active = True
         self.chain: Any = None
         self._inherit = inherit
+        self._accept_baggage = accept_baggage
         self._drain = drain
         self._end_open = end_open
 
@@ -80,11 +86,11 @@ class ContextProcessor(SpanProcessor):
 
     def _find(self, span: Span, parent_context: Context | None) -> Mapping[str, AttributeValue]:
         scope = current_scope(parent_context)
-        found: dict[str, AttributeValue] = {}
+        found = _told_by_caller(parent_context) if self._accept_baggage else {}
         if self._inherit and span.parent is not None:
             parent = trace.get_current_span(parent_context)
-            if isinstance(parent, ReadableSpan) and parent.is_recording() and parent.attributes:
-                found = inheritable(parent.attributes, with_bare=not _is_of_a_framework(parent))
+            if isinstance(parent, ReadableSpan) and parent.is_recording():
+                found |= inherited_from(parent)
         if not (found or scope.names):
             return scope.attributes
         own = span.attributes or {}
@@ -106,6 +112,16 @@ class ContextProcessor(SpanProcessor):
         return True  # False would keep the provider from flushing those behind us
 
 
+def inherited_from(span: ReadableSpan) -> dict[str, AttributeValue]:
+    """What the children of a span take over from it."""
+    return inheritable(span.attributes or {}, with_bare=not _is_of_a_framework(span))
+
+
+def _told_by_caller(context: Context | None) -> dict[str, AttributeValue]:
+    """Who and what for, as another service of the user's says it."""
+    return inheritable({name: value for name, value in baggage.get_all(context).items() if goes_along(name)})
+
+
 def _is_of_a_framework(span: ReadableSpan) -> bool:
     """True where bare names are no properties of the app's: frameworks put names and whole messages there."""
     scope = span.instrumentation_scope.name if span.instrumentation_scope else ""
@@ -123,8 +139,13 @@ def inheritable(attributes: Mapping[str, Any], *, with_bare: bool = True) -> dic
     return found
 
 
+def goes_along(name: str) -> bool:
+    """True for an attribute that says who or what for by its proper name."""
+    return name in _SAME or name.startswith(a.PROPERTY_PREFIX)
+
+
 def _inherited_name(key: str) -> str | None:
-    if key in _SAME or key.startswith(a.PROPERTY_PREFIX):
+    if goes_along(key):
         return key
     if "." in key:
         return None

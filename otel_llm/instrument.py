@@ -27,6 +27,7 @@ from .patching import on_undo, patch, undo, when_imported
 from .propagation import ensure_guard, remove_guard
 from .recognition import Recogniser
 from .score import use as use_for_scores
+from .services import Services
 from .settings import Settings
 from .stream import close_live
 from .transports import instrument_all
@@ -99,7 +100,9 @@ def _instrument(
         estimates=settings.estimate_usage,
         asks_usage=settings.include_usage,
     )
-    exchanges = Exchanges(driver, Recogniser(settings.hosts), http_spans=settings.http_spans)
+    recogniser = Recogniser(settings.hosts)
+    services = Services(settings.baggage_hosts, recogniser.provider_of) if settings.baggage_hosts else None
+    exchanges = Exchanges(driver, recogniser, http_spans=settings.http_spans, services=services)
     _state.append(exchanges)
     _silence_native_tracing()
     _guard_propagation()
@@ -133,7 +136,12 @@ def _add_processor(settings: Settings, provider: TracerProvider | None) -> None:
     adding = [True]
 
     def add(found: Any) -> None:
-        processor = ContextProcessor(finisher.drain, close_live, inherit=settings.inherit_attributes)
+        processor = ContextProcessor(
+            finisher.drain,
+            close_live,
+            inherit=settings.inherit_attributes,
+            accept_baggage=settings.baggage_accept,
+        )
         if adding and attach_to(found, processor):
             attached.append((found, processor))
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from operator import itemgetter
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from opentelemetry import context as otel_context
 from opentelemetry import propagate
@@ -24,7 +25,7 @@ from opentelemetry.propagators.textmap import (
     default_setter,
 )
 
-from .failures import swallow
+from .failures import guarded, swallow
 
 #: Headers of W3C trace context and baggage.
 HEADERS: Final = frozenset({"traceparent", "tracestate", "baggage"})
@@ -35,10 +36,15 @@ _AWS: Final = "AWS4-"
 _SIGNED_HEADERS: Final = "SignedHeaders="
 #: Context key that marks a request on its way to a provider.
 LEAVING: Final = otel_context.create_key("otel-llm-leaving")
+#: Context key of what goes along with a request to a service of the user's own (`services.py`), or of None.
+HANDED: Final = otel_context.create_key("otel-llm-handed")
 
 
 class Guard(TextMapPropagator):
-    """The app's own propagator, silent where the context says that a request leaves for a provider."""
+    """The app's own propagator, silent where the context says that a request leaves for a provider.
+
+    With one to a service of the user's own goes what the context says.
+    """
 
     def __init__(self, inner: TextMapPropagator) -> None:
         self.inner = inner
@@ -46,8 +52,13 @@ class Guard(TextMapPropagator):
     def inject(
         self, carrier: CarrierT, context: Context | None = None, setter: Setter[CarrierT] = default_setter
     ) -> None:
-        if not otel_context.get_current().get(LEAVING):
-            self.inner.inject(carrier, context, setter)
+        running: Any = otel_context.get_current()
+        if running.get(LEAVING):
+            return
+        handed = running.get(HANDED)
+        if handed is not None:
+            context = guarded(handed.added_to, context) or context
+        self.inner.inject(carrier, context, setter)
 
     def extract(
         self, carrier: CarrierT, context: Context | None = None, getter: Getter[CarrierT] = default_getter
@@ -95,10 +106,21 @@ def _signed(headers: MutableMapping[str, Any]) -> set[str]:
     return {name.strip().lower() for name in names.split(";")}
 
 
+def _host_of(url: Any) -> str:
+    host: str | None = urlsplit(url).hostname if isinstance(url, str) else url.host
+    return host or ""
+
+
 def strip_leaving(request: Any) -> None:
-    """Take the trace headers off a request that leaves for a provider. Never raises."""
+    """Take the trace headers off a request that leaves for a provider, or strays from the user's services.
+
+    Never raises.
+    """
     try:
-        if otel_context.get_current().get(LEAVING):
+        running: Any = otel_context.get_current()
+        if running.get(LEAVING):
             strip(request.headers)
+        elif running.get(HANDED) is not None:
+            running[HANDED].follow(_host_of(request.url), request.headers)
     except Exception as error:
         swallow("strip", error)

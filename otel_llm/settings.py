@@ -65,6 +65,20 @@ def _hosts(value: str) -> dict[str, str]:
 
 SETTINGS: Final = (
     Setting(
+        "baggage_accept",
+        "OTEL_LLM_BAGGAGE_ACCEPT",
+        "false",
+        _flag,
+        "Take session, user, properties and prompt over from the W3C baggage of requests that come in: docs/context.md",
+    ),
+    Setting(
+        "baggage_hosts",
+        "OTEL_LLM_BAGGAGE_HOSTS",
+        "",
+        _names,
+        "Hosts of your own services that get them along: billing.internal,*.svc.local,.corp.example; never a provider",
+    ),
+    Setting(
         "capture_content",
         a.OPT_IN_CONTENT_ENV,
         "NO_CONTENT",
@@ -197,6 +211,8 @@ class Settings:
     Raises UsageError for a keyword that is no setting, or a value that cannot be read.
     """
 
+    baggage_accept: bool
+    baggage_hosts: tuple[str, ...]
     capture_content: str
     content_bytes_max: int
     content_upload: str

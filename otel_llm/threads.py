@@ -22,7 +22,7 @@ from opentelemetry.context import Context
 from .entered import attach, detach
 from .failures import guarded
 from .patching import patch, when_imported
-from .propagation import LEAVING
+from .propagation import HANDED, LEAVING
 
 #: Modules whose threads serve everybody: what they work on brings its own context, or has none.
 _SERVANTS: Final = ("concurrent.futures", "multiprocessing", "opentelemetry", "otel_llm")
@@ -40,10 +40,8 @@ def instrument() -> None:
 def carried() -> Context | None:
     """The context that goes along from here; None where there is nothing in it."""
     context = otel_context.get_current()
-    if LEAVING in context:
-        outer = getattr(context[LEAVING], "outer", None)
-        context = outer or Context({key: value for key, value in context.items() if key != LEAVING})
-    return context or None
+    outer = getattr(context.get(LEAVING), "outer", context)
+    return Context({key: value for key, value in outer.items() if key not in (LEAVING, HANDED)}) or None
 
 
 def _wrap_start(start: Callable[..., Any]) -> Callable[..., Any]:

@@ -37,11 +37,24 @@ class _Sent(NamedTuple):
     options: dict[str, Any]
 
 
+class _SentHeaders(Headers):
+    """Headers of such a request. A copy: they are stripped when it leaves, with the session's own; what is set is."""
+
+    def __init__(self, request: _Sent) -> None:
+        super().__init__([*pairs_of(request.session.headers), *pairs_of(request.options.get("headers"))])
+        self._options = request.options
+
+    def __setitem__(self, name: str, value: str) -> None:
+        super().__setitem__(name, value)
+        kept = [(key, old) for key, old in pairs_of(self._options.get("headers")) if key.lower() != name]
+        self._options["headers"] = [*kept, (name, value)]
+
+
 class _Requests:
-    """How such a request is read. Its headers are a copy: they are stripped when it leaves, with the session's own."""
+    """How such a request is read."""
 
     def headers(self, request: _Sent) -> MutableMapping[str, Any]:
-        return Headers([*pairs_of(request.session.headers), *pairs_of(request.options.get("headers"))])
+        return _SentHeaders(request)
 
     def port(self, request: _Sent) -> int | None:
         port: int | None = request.url.port

@@ -11,7 +11,7 @@ _VALUE: Final = itemgetter(1)
 
 
 class Headers(dict[str, str]):
-    """Headers by lower-case names, as text. What is deleted here is deleted in the original, if there is one.
+    """Headers by lower-case names, as text. What changes here changes in the original, if there is one.
 
     A plain dict, since a dozen names are looked up in it for each request of the app, to a model or not.
     """
@@ -24,6 +24,11 @@ class Headers(dict[str, str]):
         super().__delitem__(name)
         if self._original is not None:
             del self._original[name]
+
+    def __setitem__(self, name: str, value: str) -> None:
+        super().__setitem__(name, value)
+        if self._original is not None:
+            self._original[name] = value
 
 
 class RawHeaders(Mapping[str, str]):

@@ -22,6 +22,8 @@ from .headers import RawHeaders
 MODULES: Final = ("httpx", "httpx2")
 #: Where a client hands a request to its transport. Private: without it the app's own hooks have the last word.
 _LAST_STEP: Final = "_send_single_request"
+#: Where a client makes the request that follows a redirect.
+_REDIRECT: Final = "_build_redirect_request"
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -67,6 +69,7 @@ def _hook(module: ModuleType, exchanges: Exchanges) -> None:
     tees, async_tees = _sync_tees(module.SyncByteStream), _async_tees(module.AsyncByteStream)
     patch(module.Client, "send", lambda send: _wrap_sync(send, exchanges, tees))
     patch(module.AsyncClient, "send", lambda send: _wrap_async(send, exchanges, async_tees))
+    patch(module.Client.__base__, _REDIRECT, _wrap_redirect)
     for client in (module.Client, module.AsyncClient):
         if hasattr(client, _LAST_STEP):
             patch(client, _LAST_STEP, _wrap_last_step)
@@ -82,6 +85,17 @@ def _wrap_last_step(step: Callable[..., Any]) -> Callable[..., Any]:
         except Exception as error:
             swallow("strip", error)
         return step(client, request, *args, **kwargs)
+
+    return hooked
+
+
+def _wrap_redirect(build: Callable[..., Any]) -> Callable[..., Any]:
+    """A request that is sent on to another place takes along what may go there."""
+
+    def hooked(client: Any, *args: Any, **kwargs: Any) -> Any:
+        request = build(client, *args, **kwargs)
+        strip_leaving(request)
+        return request
 
     return hooked
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from ..exchange import Exchange, Exchanges, Passage
 from ..failures import guarded
 from ..patching import patch, when_imported
+from ..propagation import strip_leaving
 from .prepared import begin
 from .urllib3 import tee
 
@@ -36,6 +37,8 @@ def _wrap(send: Callable[..., Any], exchanges: Exchanges) -> Callable[..., Any]:
         request = args[0] if args else kwargs.get("request")
         # inside `send`, a session sends on to where it was told to
         is_redirect = _sending.get() is session and kwargs.get("allow_redirects") is False
+        if is_redirect:
+            strip_leaving(request)
         exchange = None if is_redirect else guarded(begin, exchanges, request)
         if exchange is None:
             return send(session, *args, **kwargs)

@@ -48,6 +48,7 @@ EXCEPTIONS: Final[dict[str, str]] = {
     "injection:UsageFilter.take": "a guard: after a fault all bytes pass as they are",
     "instrument:_at_exit": "calls guards, at the end of the process",
     "instrument:_watch_providers.*.hooked": "a hook: calls a guard, and the provider's method",
+    "propagation:Guard.inject": "the app's propagator: calls a guard",
     "propagation:strip_leaving": "a guard",
     "score:score": "a guard",
     "sdk_calls:_wrap.<locals>.hooked*": "a hook: calls a guard, and the SDK's method inside `with`",

@@ -24,13 +24,14 @@ from app.test_endings import HELLO, USAGE, chunk
 from app.test_realtime import CREATE, created, delta, done, event, scripted
 from app.test_transports import CASES, TYPES, body_of, path_of
 from app.ways import WAYS
-from opentelemetry import trace
+from opentelemetry import propagate, trace
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from websockets.sync.server import ServerConnection
 
+import otel_llm
 from otel_llm.providers import find_reader
 from otel_llm_semconv import attributes as a
 
@@ -183,6 +184,20 @@ def _hooked(_: str) -> Any:
 
     with httpx2.Client(transport=httpx2.MockTransport(answer), event_hooks={"request": [add]}) as client:
         return client.post(URL, json=ASKED).json(), seen
+
+
+def _service(_: str) -> Any:
+    """A service of the user's that sends on to another place; an instrumentor below injects what it has."""
+    statuses = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        propagate.inject(request.headers)
+        status = 307 if request.url.host == "own.test" else 200
+        statuses.append(status)
+        return httpx2.Response(status, headers={"location": "http://other.test/"})
+
+    with otel_llm.user("alice"), httpx2.Client(transport=httpx2.MockTransport(answer), follow_redirects=True) as client:
+        return client.get("http://own.test/", headers={"baggage": "given=1"}).status_code, statuses
 
 
 def _models(_: str) -> Any:
@@ -367,6 +382,7 @@ def _kinds() -> Iterator[Kind]:
     yield Kind("SDK, body read later", _sdk_body)
     yield Kind("hook of the app's", _hooked)
     yield Kind("no call of a model", _models)
+    yield Kind("a service of the user's", _service, settings={"baggage_hosts": ["own.test"]})
     yield Kind("inside a foreign span", _inside_foreign(_stream(_events)))
     yield Kind("estimated", _post(lambda: _document(body=UNCOUNTED)), settings={"estimate_usage": True})
     yield Kind(
