@@ -10,6 +10,7 @@ take a request's marks along, and our own threads and the exporters'; beside it,
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from opentelemetry.context import Context
 
 from .entered import attach, detach
 from .failures import guarded
-from .patching import patch, when_imported
+from .patching import on_undo, patch, when_imported
 from .propagation import HANDED, LEAVING
 
 #: Modules whose threads serve everybody: what they work on brings its own context, or has none.
@@ -30,15 +31,28 @@ _SERVANTS: Final = ("concurrent.futures", "multiprocessing", "opentelemetry", "o
 _POOL: Final = ("apply_async", "_map_async", "imap", "imap_unordered")
 
 
+_is_on = False
+
+
 def instrument() -> None:
     """Hook threads, and pools as soon as the app has imported them."""
+    _switch(True)
+    on_undo(functools.partial(_switch, False))
     patch(threading.Thread, "start", _wrap_start)
     when_imported("concurrent.futures.thread", lambda module: patch(module.ThreadPoolExecutor, "submit", _wrap_submit))
     when_imported("multiprocessing.pool", _hook_pool)
 
 
+def _switch(on: bool) -> None:
+    """A hook that could not be removed, since somebody has wrapped it, passes through."""
+    global _is_on
+    _is_on = on
+
+
 def carried() -> Context | None:
     """The context that goes along from here; None where there is nothing in it."""
+    if not _is_on:
+        return None
     context = otel_context.get_current()
     outer = getattr(context.get(LEAVING), "outer", context)
     return Context({key: value for key, value in outer.items() if key not in (LEAVING, HANDED)}) or None

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+import wrapt
 
 import otel_llm
 from otel_llm import failures, patching
@@ -241,3 +242,24 @@ def test_everything_attaches_to_the_versions_that_are_installed_here() -> None:
         assert len(ledger()) > 10
     finally:
         otel_llm.uninstrument()
+
+
+def test_what_another_library_has_wrapped_with_wrapt_knows_its_object_and_comes_back(library: Made) -> None:
+    name = library()
+    module = importlib.import_module(name)
+    seen: list[tuple[Any, tuple[Any, ...]]] = []
+
+    def theirs(function: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        seen.append((instance, args))
+        return function(*args, **kwargs)
+
+    wrapt.wrap_function_wrapper(module, "Client.send", theirs)
+    before, client = vars(module.Client)["send"], module.Client()
+    patch_path(f"{name}:Client.send", lambda send: lambda self, text: send(self, text) + "!")
+    assert client.send("x") == "x!"
+    assert seen == [(client, ("x",))]
+    assert str(inspect.signature(client.send)) == "(text: str) -> str"
+    undo()
+    assert vars(module.Client)["send"] is before
+    assert client.send("y") == "y"
+    assert seen[1:] == [(client, ("y",))]

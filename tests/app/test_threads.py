@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 import openai
 import pytest
+import wrapt
 from app.recording import Recorded
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -252,6 +253,28 @@ def test_what_the_app_sees_of_its_threads_is_the_same(recorded: Recorded) -> Non
 def test_processes_are_handed_what_can_be_pickled(recorded: Recorded) -> None:
     with otel_llm.user("alice"), Pool(1) as pool:
         assert pool.map(abs, [-1]) == [1]
+
+
+def test_others_hand_on_the_context_too(standin: Standin) -> None:
+    """Whoever wraps first, and unwraps first: what is left of ours passes through."""
+
+    def wrapped(function: Any, thread: Any, args: Any, kwargs: Any) -> Any:
+        assert isinstance(thread, threading.Thread)
+        return function(*args, **kwargs)
+
+    start, seen = threading.Thread.start, list[Any]()
+    outer = wrapt.FunctionWrapper(start, wrapped)
+    threading.Thread.start = outer  # type: ignore[method-assign]
+    try:
+        Recorded()
+        threading.Thread.start = wrapt.FunctionWrapper(vars(threading.Thread)["start"], wrapped)  # type: ignore[method-assign]
+        for _ in range(2):
+            with otel_llm.user("alice"):
+                _by_thread(lambda: seen.append(otel_context.get_current()))
+            otel_llm.uninstrument()
+        assert [bool(one) for one in seen] == [True, False]
+    finally:
+        threading.Thread.start = start  # type: ignore[method-assign]
 
 
 def test_it_can_be_switched_off_and_is_taken_back() -> None:
