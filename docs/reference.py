@@ -1,7 +1,7 @@
 """Writes the reference pages from the code that they describe: `make docs`. With --check it only compares.
 
 docs/tables.md     from otel_llm_semconv.tables and the views
-docs/settings.md   from otel_llm.settings
+docs/settings.md   from otel_llm.settings and otel_llm_collector.options
 docs/commands.md   from each command's --help
 docs/dialects.md   from the tables of dialects, and from what was seen speaking them, tests/emitters
 docs/peers.md      from the table of otel_llm.coexistence
@@ -24,6 +24,7 @@ from otel_llm.coexistence import PEERS, Spans
 from otel_llm.settings import SETTINGS
 from otel_llm_collector.counting.reasons import MEANING
 from otel_llm_collector.counting.recent import CALLS_MAX
+from otel_llm_collector.options import OPTIONS, Option
 from otel_llm_collector.query.opening import views_sql
 from otel_llm_semconv import tables
 from otel_llm_semconv.dialects import DIALECTS, Accounting, Dialect
@@ -53,6 +54,30 @@ SETTINGS_INTRO = """\
 A keyword of `otel_llm.init(...)` or `otel_llm.instrument(...)`, or an environment variable; the keyword wins. All
 other `OTEL_*` variables of the OpenTelemetry SDK work as usual (`OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`,
 `OTEL_TRACES_SAMPLER`, `OTEL_SDK_DISABLED` ...).
+"""
+
+OPTIONS_INTRO = """\
+Of `otel-llm collector`. A flag wins over the variable, that over the key in the file that `--config` or
+`OTEL_LLM_COLLECTOR_CONFIG` names, that over the default; `otel-llm collector --print-config` prints what is in force
+and where it came from, as such a file. A key that is none is an error that names its line. Sizes are bytes, or texts
+such as `"64MiB"`.
+
+```toml
+http = "127.0.0.1:4318"
+archive_days = 14
+
+[[forward]]                      # as often as there are targets
+url = "https://otlp.example.com"
+headers = {authorization = "Bearer KEY"}
+only_llm = true                  # leaves out spans and records that have to do with no model
+without_content = true           # leaves out prompts and answers
+enriched = false                 # true adds our cost and the conventions' attributes
+queue_bytes_max = "1GiB"         # what may wait for it; older requests are then dropped for it
+```
+
+`SIGHUP` (`kill -HUP PID`) reads file and environment again: what the table says yes to changes without a restart, a
+file that is wrong changes nothing. `SIGTERM` takes nothing new, converts what was acknowledged, and ends within 10
+seconds.
 """
 
 COMMANDS_INTRO = """\
@@ -127,7 +152,21 @@ def _view(name: str) -> str:
 def settings_page() -> str:
     head = "| variable | keyword | default | meaning |\n|---|---|---|---|"
     rows = [f"| `{row.env}` | `{row.name}` | {row.default or '-'} | {row.doc} |" for row in SETTINGS]
-    return "\n\n".join(["# Settings", MADE, SETTINGS_INTRO.strip(), head + "\n" + "\n".join(rows)]) + "\n"
+    return "\n\n".join(["# Settings", MADE, SETTINGS_INTRO.strip(), head + "\n" + "\n".join(rows), *_options()]) + "\n"
+
+
+def _options() -> list[str]:
+    head = "| key | flag | variable | default | SIGHUP | meaning |\n|---|---|---|---|---|---|"
+    rows = [
+        f"| `{row.name}` | {f'`{row.flag}`' if row.flag else '-'} | `{row.env}` | {_default(row)} "
+        f"| {'yes' if row.reloads else '-'} | {row.doc} |"
+        for row in OPTIONS
+    ]
+    return ["## The collector's options", OPTIONS_INTRO.strip(), head + "\n" + "\n".join(rows)]
+
+
+def _default(row: Option) -> str:
+    return f"{row.default}" if row.default not in ("", [], {}) else "-"
 
 
 def commands_page() -> str:

@@ -99,13 +99,25 @@ def test_the_reference_pages_say_what_the_code_says() -> None:
 
 def test_every_setting_is_documented_once() -> None:
     from otel_llm.settings import SETTINGS
+    from otel_llm_collector.options import CONFIG_ENV, OPTIONS
 
-    documented = re.findall(r"^\| `([A-Z_]+)` ", (ROOT / "docs/settings.md").read_text(), re.MULTILINE)
+    page = (ROOT / "docs/settings.md").read_text()
+    documented = re.findall(r"^\| `([A-Z_]+)` ", page, re.MULTILINE)
     assert sorted(documented) == sorted(set(documented))
     ours = {name for name in documented if name.startswith("OTEL_LLM_")}
     assert ours == {row.env for row in SETTINGS if row.env.startswith("OTEL_LLM_")}
+    options = re.findall(r"^\| `[a-z_]+` \| .*? \| `([A-Z_]+)` ", page, re.MULTILINE)
+    assert options == [row.env for row in OPTIONS]
     code = "\n".join(path.read_text() for path in python_files(*PACKAGES))
-    assert set(re.findall(r"\bOTEL_LLM_[A-Z_]+\b", code)) == ours
+    assert set(re.findall(r"\bOTEL_LLM_[A-Z_]+\b", code)) == {*ours, *options, CONFIG_ENV}
+
+
+def test_every_option_is_a_value_of_the_configuration() -> None:
+    from dataclasses import fields
+
+    from otel_llm_collector.options import OPTIONS, Config
+
+    assert [row.name for row in OPTIONS] == [field.name for field in fields(Config)]
 
 
 def test_the_first_commands_of_the_readme_are_targets() -> None:

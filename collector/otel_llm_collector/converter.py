@@ -6,7 +6,6 @@ each table says up to which segment it holds this collector's data; a segment le
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import logging
 import os
@@ -22,7 +21,9 @@ from otel_llm.errors import OtelLlmError
 from otel_llm_semconv import pricing
 from otel_llm_semconv.pricing.contracts import Contracts
 
-from . import config, journal
+from . import journal
+from .archive import Archive
+from .config import contracts
 from .counting.recent import RecentCalls
 from .counting.recount import Recount, newest_first, pricer
 from .decode import SpanRecord, read_spans
@@ -30,9 +31,11 @@ from .flow import Flow, Reading, Settle, Way
 from .lake.compact import Compactor
 from .lake.replaced import Replacing
 from .log_rows import log_rows, read_records
+from .logs import speak
 from .metric_rows import point_row, read_points
 from .normalise import Normalised, normalise
-from .process import lock, watch_parent
+from .options import Config
+from .process import Orders, lock
 from .query import views_sql
 
 _LOG = logging.getLogger(__name__)
@@ -42,8 +45,7 @@ _POLL_S: Final = 0.1
 BATCH_BYTES_MAX: Final = 12 * 1024 * 1024
 #: Under load small files are merged after so many batches; otherwise whenever there is nothing to convert.
 _BATCHES_A_MERGE: Final = 20
-ARCHIVE_KEPT_S: Final = 7 * 86_400.0
-_CLEAN_EVERY_S: Final = 3_600.0
+_CLEAN_EVERY_S: Final = 60.0
 
 
 def ways(contracts: Contracts, settle: Settle) -> tuple[Way, ...]:
@@ -112,12 +114,6 @@ class Converter:
         for replacing in self._replacing:
             replacing.delete(at_once=True)
 
-    def clean_archive(self) -> None:
-        """Delete archived segments that are older than ARCHIVE_KEPT_S."""
-        for segment in journal.closed_segments(self._archive):
-            if segment.path.stat().st_mtime < time.time() - ARCHIVE_KEPT_S:
-                segment.path.unlink()
-
     def _read(self, batch: Sequence[journal.Segment]) -> Iterator[tuple[int, journal.Frame]]:
         for segment in batch:
             for frame in journal.read_sound_frames(segment.path):
@@ -158,7 +154,7 @@ def _batch(segments: Sequence[journal.Segment]) -> list[journal.Segment]:
     return chosen
 
 
-def run(data: Path, stop: threading.Event, contracts: Contracts | None = None) -> None:
+def run(data: Path, stop: threading.Event, contracts: Contracts, archive: Archive) -> None:
     """Convert until `stop` is set and nothing is left."""
     converter = Converter(data, contracts)
     pricing.warm()
@@ -166,7 +162,7 @@ def run(data: Path, stop: threading.Event, contracts: Contracts | None = None) -
     while True:
         stopping = stop.is_set()
         if time.monotonic() >= clean_at:
-            converter.clean_archive()
+            archive.clean()
             clean_at = time.monotonic() + _CLEAN_EVERY_S
         if converter.convert_some():
             batches += 1
@@ -183,21 +179,19 @@ def run(data: Path, stop: threading.Event, contracts: Contracts | None = None) -
             stop.wait(_POLL_S)
 
 
-def main(argv: list[str]) -> int:
+def main() -> int:
     """Run the converter until SIGTERM, SIGINT or the end of standard input; what is closed by then is converted."""
-    parser = argparse.ArgumentParser(prog="otel_llm_collector.converter")
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--contracts")
-    chosen = parser.parse_args(argv)
-    data = Path(chosen.data)
-    logging.basicConfig(level=logging.WARNING, format="otel-llm converter: %(message)s", stream=sys.stderr)
+    orders = Orders()
+    config = Config.load(orders.first)
+    data = Path(config.data)
+    speak("converter", config)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    watch_parent(stop.set)
+    orders.follow(stop.set)
     try:
         with lock(journal.journal_dir(data) / "converter.lock", "converter"):
-            run(data, stop, config.contracts(chosen.contracts))
+            run(data, stop, contracts(config.contracts), Archive(data, config.archive_days, config.archive_bytes_max))
     except OtelLlmError as error:
         _LOG.error("%s", error)
         return error.exit_code
@@ -208,4 +202,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

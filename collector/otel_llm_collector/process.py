@@ -58,13 +58,19 @@ def _acquire(handle: int, path: Path, role: str) -> None:
             return
 
 
-def watch_parent(gone: Callable[[], object]) -> None:
-    """Call `gone` from a thread once standard input ends: the supervisor holds its other end and says nothing."""
+class Orders:
+    """What the supervisor says on standard input: a line is a configuration, the end is that the supervisor is gone."""
 
-    def wait() -> None:
-        with contextlib.suppress(OSError, ValueError):
-            while os.read(sys.stdin.fileno(), 4096):
-                pass
-        gone()
+    def __init__(self) -> None:
+        self.first = sys.stdin.buffer.readline().decode()
 
-    threading.Thread(target=wait, name="parent-watch", daemon=True).start()
+    def follow(self, gone: Callable[[], object], said: Callable[[str], object] = lambda _: None) -> None:
+        """From a thread, call `said` with each further line and `gone` once there will be none."""
+
+        def read() -> None:
+            with contextlib.suppress(OSError, ValueError):
+                for line in sys.stdin.buffer:
+                    said(line.decode())
+            gone()
+
+        threading.Thread(target=read, name="orders", daemon=True).start()

@@ -4,12 +4,15 @@
                ──stdin──> forward     journal to other receivers, where there are any
                ──stdin──> converter   journal to lake, compaction
 
-Each child holds the other end of a pipe: when the supervisor is gone, however it went, the children stop too.
+Each child holds the other end of a pipe. Its first line is the configuration; when the supervisor is gone, however it
+went, the children stop too.
 """
 
 from __future__ import annotations
 
 import contextlib
+import inspect
+import logging
 import os
 import select
 import signal
@@ -18,21 +21,24 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import IO, Annotated, Final
+from typing import IO, Annotated, Any, Final
 from urllib.parse import urlsplit
 
 import typer
 
 from otel_llm.errors import OtelLlmError, UsageError
 
-from .commandline import run, say
-from .config import CONTRACTS_ENV, DATA_DEFAULT, DATA_ENV, contracts, data_dir
-from .forward import Destination
-from .forward.app import TARGETS_ENV
-from .forward.destination import dump
+from .commandline import run
+from .config import contracts, data_dir
+from .config_file import Configured
 from .forward.queue import Queue
+from .logs import speak
+from .options import CONFIG_ENV, OPTIONS, Config, Option
+
+_LOG = logging.getLogger(__name__)
 
 #: A child that fails is started again, later each time it fails early.
 _RESTART_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -41,6 +47,9 @@ _STOP_S: Final = 9.0
 _STOP_S_MIN: Final = 0.5
 _READY_S: Final = 20.0
 _WATCH_S: Final = 0.1
+_RESTART_S_MAX: Final = 5.0
+#: What the processes behind the receiver read when they start.
+_AT_START: Final = ("contracts", "log_level", "log_format")
 _LOOPBACK: Final = frozenset({"localhost", "::1"})
 #: For the converter: the system allocator gives memory back, and large blocks come from their own mappings.
 _CONVERTER_ENV: Final = {
@@ -51,25 +60,36 @@ _CONVERTER_ENV: Final = {
 
 
 class Child:
-    """One process of the collector, restarted when it dies. `arguments` is asked at every start."""
+    """One process of the collector, restarted when it dies. `config` is asked at every start."""
 
-    def __init__(self, module: str, arguments: Callable[[], list[str]], environment: Mapping[str, str]) -> None:
+    def __init__(self, module: str, config: Callable[[], Config], environment: Mapping[str, str] | None = None) -> None:
         self.name = module
-        self._arguments = arguments
-        self._environment = {**os.environ, **environment}
+        self._config = config
+        self._environment = {**os.environ, **(environment or {})}
         self._failures = 0
         self.process = self._start()
 
     def _start(self) -> subprocess.Popen[str]:
         self._started = time.monotonic()
-        return subprocess.Popen(  # noqa: S603 - our own modules, arguments checked
-            [sys.executable, "-m", f"otel_llm_collector.{self.name}", *self._arguments()],
+        process = subprocess.Popen(  # noqa: S603 - our own modules
+            [sys.executable, "-m", f"otel_llm_collector.{self.name}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=self._environment,
             text=True,
             start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops the children in order
         )
+        _tell(process, self._config())
+        return process
+
+    def tell(self) -> None:
+        """Give it the configuration of now, without starting it again."""
+        _tell(self.process, self._config())
+
+    def restart(self) -> None:
+        """Stop it and start it with the configuration of now."""
+        self.stop(_RESTART_S_MAX)
+        self.process = self._start()
 
     def first_line(self, wait_s: float) -> str:
         """What the child says first; OtelLlmError where it ends or stays silent."""
@@ -90,7 +110,7 @@ class Child:
             self._failures = 0
         pause = _RESTART_S[min(self._failures, len(_RESTART_S) - 1)]
         self._failures += 1
-        say(f"otel-llm collector: {self.name} ended with {self.process.returncode}; starting it again in {pause} s")
+        _LOG.warning("%s ended with %s; starting it again in %s s", self.name, self.process.returncode, pause)
         if not stopping.wait(pause):
             self.process = self._start()
 
@@ -110,51 +130,103 @@ class Child:
 
 
 class Supervisor:
-    """The collector of one data directory: `http` and `grpc` are the addresses where it listens."""
+    """The collector of one configuration. `read` gives the configuration of now; SIGHUP asks for it again."""
 
-    def __init__(self, data: Path, http: str, grpc: str, forward: list[Destination], prices: list[str]) -> None:
-        self._data = data
-        self._forward = forward
+    def __init__(self, config: Config, read: Callable[[], Config]) -> None:
+        self._read = read
         self._stopping = threading.Event()
-        self.http, self.grpc = http, grpc
-        for destination in forward:  # what is taken from now on is for them, however late their process is there
-            Queue(data, destination.id, destination.queue_bytes_max)
-        self._receiver = Child("receiver.app", self._receiver_arguments, {})
+        self._stale = threading.Event()
+        self.config = config
+        self._make_queues()
+        self._receiver = Child("receiver.app", self._current)
         said = dict(part.split("=", 1) for part in self._receiver.first_line(_READY_S).split()[1:])
         # with port 0 the system chose; a receiver that is started again must listen where the senders know it
-        self.http, self.grpc = said["http"], said["grpc"]
-        self._refuse_loop()
-        self._others: list[Child] = []
-        if forward:
-            environment = {TARGETS_ENV: dump(forward)}
-            self._others.append(Child("forward.app", lambda: ["--data", str(data), *prices], environment))
-        self._others.append(Child("converter", lambda: ["--data", str(data), *prices], _CONVERTER_ENV))
+        self.config = replace(config, http=said["http"], grpc=said["grpc"])
+        try:
+            _refuse_loop(self.config)
+        except UsageError:
+            self._receiver.stop(_STOP_S_MIN)
+            raise
+        self._forward = Child("forward.app", self._current) if config.targets else None
+        self._converter = Child("converter", self._current, _CONVERTER_ENV)
 
     def run(self) -> None:
         """Keep all alive until stop() is called, then let them finish: first no new data, then all of it converted."""
-        children = (self._receiver, *self._others)
         while not self._stopping.wait(_WATCH_S):
-            for child in children:
+            if self._stale.is_set():
+                self._stale.clear()
+                self._reload()
+            for child in self._children():
                 child.keep_alive(self._stopping)
         deadline = time.monotonic() + _STOP_S
-        for child in children:
+        for child in self._children():
             child.stop(max(_STOP_S_MIN, deadline - time.monotonic()))
 
     def stop(self, *_: int | FrameType | None) -> None:
         """Ask `run` to end; usable as a signal handler."""
         self._stopping.set()
 
-    def _refuse_loop(self) -> None:
-        """A collector that forwards to itself would store the same spans without end."""
-        own = {address.rpartition(":")[2] for address in (self.http, self.grpc)}
-        for url in (destination.url for destination in self._forward):
-            host, port = urlsplit(url).hostname or "", str(urlsplit(url).port)
-            if port in own and (host in _LOOPBACK or host.startswith("127.")):
-                self._receiver.stop(_STOP_S_MIN)
-                raise UsageError(f"--forward {url} is this collector itself; name another receiver")
+    def reload(self, *_: int | FrameType | None) -> None:
+        """Ask `run` to read the configuration again; usable as a signal handler."""
+        self._stale.set()
 
-    def _receiver_arguments(self) -> list[str]:
-        return ["--data", str(self._data), "--http", self.http, "--grpc", self.grpc]
+    def _children(self) -> list[Child]:
+        return [child for child in (self._receiver, self._forward, self._converter) if child]
+
+    def _current(self) -> Config:
+        return self.config
+
+    def _reload(self) -> None:
+        """Take over what can be. A configuration that is wrong changes nothing."""
+        before = self.config
+        try:
+            after = _taken_over(before, self._read())
+            _refuse_loop(after)
+        except OtelLlmError as error:
+            _LOG.error("the configuration stays as it was: %s", error)
+            return
+        self.config = after
+        speak("collector", after)
+        self._make_queues()
+        self._receiver.tell()
+        if _differs(before, after, "targets", *_AT_START):
+            self._renew_forward()
+        if _differs(before, after, "archive_days", "archive_bytes_max", *_AT_START):
+            self._converter.restart()
+        _LOG.warning("the configuration was read again")
+
+    def _renew_forward(self) -> None:
+        if self._forward:
+            self._forward.stop(_RESTART_S_MAX)
+        self._forward = Child("forward.app", self._current) if self.config.targets else None
+
+    def _make_queues(self) -> None:
+        """What is taken from now on is for all targets, however late their process is there."""
+        for target in self.config.targets:
+            Queue(Path(self.config.data), target.id, target.queue_bytes_max)
+
+
+def _refuse_loop(config: Config) -> None:
+    """A collector that forwards to itself would store the same spans without end."""
+    own = {address.rpartition(":")[2] for address in (config.http, config.grpc)}
+    for url in (target.url for target in config.targets):
+        host, port = urlsplit(url).hostname or "", str(urlsplit(url).port)
+        if port in own and (host in _LOOPBACK or host.startswith("127.")):
+            raise UsageError(f"--forward {url} is this collector itself; name another receiver")
+
+
+def _taken_over(before: Config, read: Config) -> Config:
+    """The new configuration, with the old values of what only a restart can change."""
+    fixed = {row.name: getattr(before, row.name) for row in OPTIONS if not row.reloads}
+    chosen_ports = {name for name in ("http", "grpc") if getattr(read, name).endswith(":0")}
+    for name, value in fixed.items():
+        if getattr(read, name) != value and name not in chosen_ports:
+            _LOG.warning("%s stays %s until the collector is started again", name, value)
+    return replace(read, **fixed)
+
+
+def _differs(before: Config, after: Config, *names: str) -> bool:
+    return any(getattr(before, name) != getattr(after, name) for name in names)
 
 
 def _close(pipe: IO[str] | None) -> None:
@@ -163,74 +235,93 @@ def _close(pipe: IO[str] | None) -> None:
             pipe.close()
 
 
-def _check_address(address: str, flag: str) -> str:
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65_535:
-        raise UsageError(f"{flag} {address!r}: give HOST:PORT, such as 127.0.0.1:4318")
-    return address
+def _tell(process: subprocess.Popen[str], config: Config) -> None:
+    assert process.stdin is not None
+    with contextlib.suppress(OSError):  # it is gone already, which is seen elsewhere
+        process.stdin.write(config.dump() + "\n")
+        process.stdin.flush()
 
 
-def _warn_if_public(*addresses: str) -> None:
-    for address in addresses:
+def _warn_if_public(config: Config) -> None:
+    """A door that others can reach, without a lock, is said loudly."""
+    for address in (config.http, config.grpc):
         host = address.rpartition(":")[0].strip("[]")
         if host not in _LOOPBACK and not host.startswith("127."):
-            say(f"otel-llm collector: {address} can be reached from other machines, without authentication")
+            _LOG.warning(
+                "WARNING: %s can be reached from other machines, without authentication: anybody there can write into "
+                "%s. Listen on 127.0.0.1",
+                address,
+                config.data,
+            )
 
 
-def _collector(
-    *,
-    data: Annotated[
-        str | None, typer.Option(metavar="DIR", help=f"Data directory; else ${DATA_ENV}, else {DATA_DEFAULT}.")
-    ] = None,
-    http: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Address for OTLP/HTTP; port 0 takes a free one.")
-    ] = "127.0.0.1:4318",
-    grpc: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Address for OTLP/gRPC; port 0 takes a free one.")
-    ] = "127.0.0.1:4317",
-    forward: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="URL",
-            help="Hand everything on to this OTLP receiver: http(s)://HOST:PORT or grpc(s)://. Repeatable.",
-        ),
-    ] = None,
-    forward_enriched: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="URL",
-            help="The same, each span of a model with our cost and the conventions' attributes added. Repeatable.",
-        ),
-    ] = None,
-    contract_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--contracts",
-            metavar="FILE",
-            help=f"Contract prices, TOML or YAML, read at the start; else ${CONTRACTS_ENV}, else list prices.",
-        ),
-    ] = None,
-) -> None:
-    """Receive OTLP and keep it as Parquet tables. Prints one line when it is ready; Ctrl-C stops it."""
-    targets = [Destination(url) for url in forward or []]
-    targets += [Destination(url, enriched=True) for url in forward_enriched or []]
-    folder = data_dir(data).absolute()
-    _check_address(http, "--http")
-    _check_address(grpc, "--grpc")
-    _warn_if_public(http, grpc)
+def _collector(config: str | None = None, *, print_config: bool = False, **flags: Any) -> None:
+    path = config or os.environ.get(CONFIG_ENV) or None
+
+    def configured() -> Configured:
+        return Configured(flags, os.environ, Path(path) if path else None)
+
+    def read() -> Config:
+        found = configured().config
+        contracts(found.contracts)  # what is wrong in it is told here
+        absolute = str(Path(found.contracts).absolute()) if found.contracts else ""
+        return replace(found, data=str(data_dir(found.data).absolute()), contracts=absolute)
+
+    if print_config:
+        typer.echo(configured().as_toml(), nl=False)
+        return
+    _run(read(), read)
+
+
+def _run(config: Config, read: Callable[[], Config]) -> None:
+    speak("collector", config)
+    _warn_if_public(config)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        Path(config.data).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OtelLlmError(f"cannot keep data in {folder}: {error.strerror}; name another place with --data") from None
-    contracts(contract_file)  # what is wrong in it is told here
-    prices = ["--contracts", str(contract_file.absolute())] if contract_file else []
-    supervisor = Supervisor(folder, http, grpc, targets, prices)
+        raise OtelLlmError(
+            f"cannot keep data in {config.data}: {error.strerror}; name another place with --data"
+        ) from None
+    supervisor = Supervisor(config, read)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, supervisor.stop)
-    typer.echo(f"ready http={supervisor.http} grpc={supervisor.grpc} data={folder}")
+    signal.signal(signal.SIGHUP, supervisor.reload)
+    typer.echo(f"ready http={supervisor.config.http} grpc={supervisor.config.grpc} data={config.data}")
     supervisor.run()
+
+
+def _with_flags(function: Callable[..., None]) -> Callable[..., None]:
+    """The function with a parameter for each option that has a flag, as typer wants to see it."""
+
+    def command(**given: Any) -> None:
+        function(**given)
+
+    parameters = {
+        "config": Annotated[str | None, typer.Option(metavar="FILE", help=f"Options as TOML; else ${CONFIG_ENV}.")],
+        "print_config": Annotated[bool, typer.Option("--print-config", help="Print the options in force, and stop.")],
+        **{row.name: Annotated[_type(row), _flag(row)] for row in OPTIONS if row.flag},
+    }
+    defaults: dict[str, Any] = {"print_config": False}
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    signature = [
+        inspect.Parameter(name, keyword, default=defaults.get(name), annotation=annotation)
+        for name, annotation in parameters.items()
+    ]
+    command.__signature__ = inspect.Signature(signature)  # type: ignore[attr-defined]  # inspect and typer read it
+    command.__annotations__ = dict(parameters)
+    command.__doc__ = "Receive OTLP and keep it as Parquet tables. Prints one line when it is ready; Ctrl-C stops it."
+    return command
+
+
+def _type(row: Option) -> Any:
+    return list[str] | None if row.is_list else str | None
+
+
+def _flag(row: Option) -> Any:
+    default = "" if row.is_list or row.default == "" else f", else {row.default}"
+    return typer.Option(row.flag, metavar=row.metavar, help=f"{row.doc}; else ${row.env}{default}.")
 
 
 def command(argv: list[str]) -> int:
     """`otel-llm collector`: runs until SIGTERM or Ctrl-C; 0 after an orderly end."""
-    return run("collector", _collector, argv)
+    return run("collector", _with_flags(_collector), argv)

@@ -17,6 +17,7 @@ from otel_llm_collector.receiver.soundness import check
 from otel_llm_collector.receiver.weight import check_weight
 from otel_llm_collector.signals import SIGNALS
 
+MEMORY = 64 * 1024 * 1024
 TRACES = SIGNALS[journal.TRACES]
 BODY = otlp.request(otlp.span(otlp.chat())).SerializeToString()
 
@@ -37,7 +38,7 @@ def test_a_disk_that_cannot_close_segments_refuses_nobody_for_ever(
         sync(folder)
 
     async def main() -> int:
-        store = Intake(journal.Writer(tmp_path))
+        store = Intake(journal.Writer(tmp_path), MEMORY)
         monkeypatch.setattr(journal, "sync_folder", flaky)
         stored = 0
         for _ in range(20):
@@ -59,7 +60,7 @@ def test_a_disk_that_cannot_close_segments_refuses_nobody_for_ever(
 
 def test_any_fault_of_the_writer_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
-        store = Intake(journal.Writer(tmp_path))
+        store = Intake(journal.Writer(tmp_path), MEMORY)
         with monkeypatch.context() as patched:
             patched.setattr(journal.Writer, "append", lambda *_: 1 / 0)
             with pytest.raises(BusyError, match="nothing was stored"):
@@ -72,10 +73,10 @@ def test_any_fault_of_the_writer_is_answered(tmp_path: Path, monkeypatch: pytest
 
 def test_memory_is_given_back(tmp_path: Path) -> None:
     async def main() -> None:
-        store = Intake(journal.Writer(tmp_path))
-        with pytest.raises(BusyError), store.admit(10), store.admit(intake.IN_FLIGHT_BYTES_MAX):
+        store = Intake(journal.Writer(tmp_path), MEMORY)
+        with pytest.raises(BusyError), store.admit(10), store.admit(MEMORY):
             pass
-        with store.admit(intake.IN_FLIGHT_BYTES_MAX):
+        with store.admit(MEMORY):
             pass
         await store.close()
 

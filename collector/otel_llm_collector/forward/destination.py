@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
 from urllib.parse import urlsplit
 
 from otel_llm.errors import UsageError
@@ -59,9 +58,6 @@ class Destination:
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-_NAMES: Final = tuple(one.name for one in fields(Destination))
-
-
 def check_url(url: str) -> str:
     """The URL of a target, or UsageError with what is wrong."""
     try:
@@ -72,14 +68,3 @@ def check_url(url: str) -> str:
     if not is_good:
         raise UsageError(f"--forward {url!r}: give http://HOST:PORT, https://, grpc:// or grpcs://")
     return url
-
-
-def dump(destinations: Iterable[Destination]) -> str:
-    """As text for the process that forwards: headers hold keys, which must not stand on a command line."""
-    return json.dumps([asdict(one) for one in destinations])
-
-
-def load(text: str) -> list[Destination]:
-    """The destinations in a text that `dump` has written."""
-    found: list[Mapping[str, Any]] = json.loads(text)
-    return [Destination(**{name: row[name] for name in _NAMES if name in row}) for row in found]

@@ -5,7 +5,6 @@ It imports neither pyarrow nor duckdb. Its one line on standard output says wher
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import logging
@@ -22,7 +21,9 @@ import uvloop
 from otel_llm.errors import OtelLlmError
 
 from .. import journal
-from ..process import lock, watch_parent
+from ..logs import speak
+from ..options import Config
+from ..process import Orders, lock
 from .grpc import GrpcDoor
 from .http import HttpDoor
 from .intake import Intake
@@ -30,8 +31,6 @@ from .intake import Intake
 _LOG = logging.getLogger(__name__)
 _GRACE_S: Final = 2.0
 _BACKLOG: Final = 1024
-#: Largest request, before and after decompression (the OTLP specification's recommendation).
-BODY_BYTES_MAX: Final = 64 * 1024 * 1024
 
 
 class _Server(uvicorn.Server):
@@ -42,38 +41,38 @@ class _Server(uvicorn.Server):
         yield
 
 
-def main(argv: list[str]) -> int:
+def main() -> int:
     """Run the receiver until SIGTERM, SIGINT or the end of standard input."""
-    options = _parse(argv)
-    data = Path(options.data)
-    logging.basicConfig(level=logging.WARNING, format="otel-llm receiver: %(message)s", stream=sys.stderr)
+    orders = Orders()
+    config = Config.load(orders.first)
+    speak("receiver", config)
     try:
         with (
-            lock(journal.journal_dir(data) / "receiver.lock", "receiver"),
+            lock(journal.journal_dir(Path(config.data)) / "receiver.lock", "receiver"),
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         ):
-            runner.run(_serve(options, data))
+            runner.run(_serve(config, orders))
     except (OtelLlmError, OSError) as error:
         _LOG.error("%s", error)
         return 1
     return 0
 
 
-async def _serve(options: argparse.Namespace, data: Path) -> None:
-    stop = _stop_event()
-    writer = journal.Writer(data)
+async def _serve(config: Config, orders: Orders) -> None:
+    writer = journal.Writer(Path(config.data))
     if writer.torn_bytes:
         _LOG.warning("cut %d bytes that were never acknowledged off the journal's tail", writer.torn_bytes)
-    intake = Intake(writer)
-    listener = _listen(options.http)
-    grpc_door = GrpcDoor(intake, options.grpc, BODY_BYTES_MAX)
-    server = _http_server(HttpDoor(intake, BODY_BYTES_MAX))
+    intake = Intake(writer, config.memory_bytes_max)
+    stop = _stop_event(orders, intake)
+    listener = _listen(config.http)
+    grpc_door = GrpcDoor(intake, config.grpc, config.body_bytes_max)
+    server = _http_server(HttpDoor(intake, config.body_bytes_max))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     await grpc_door.start()
     while not server.started:  # noqa: ASYNC110 - uvicorn offers no event
         await asyncio.sleep(0.005)
     http_host, http_port = listener.getsockname()[:2]
-    grpc_host = options.grpc.rpartition(":")[0]
+    grpc_host = config.grpc.rpartition(":")[0]
     sys.stdout.write(f"ready http={http_host}:{http_port} grpc={grpc_host}:{grpc_door.port}\n")
     sys.stdout.flush()
     await stop.wait()
@@ -100,12 +99,21 @@ def _http_server(door: HttpDoor) -> _Server:
     )
 
 
-def _stop_event() -> asyncio.Event:
+def _stop_event(orders: Orders, intake: Intake) -> asyncio.Event:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    watch_parent(lambda: loop.call_soon_threadsafe(stop.set))
+
+    def configure(line: str) -> None:
+        config = Config.load(line)
+        speak("receiver", config)
+        intake.memory_bytes_max = config.memory_bytes_max
+
+    orders.follow(
+        gone=lambda: loop.call_soon_threadsafe(stop.set),
+        said=lambda line: loop.call_soon_threadsafe(configure, line),
+    )
     return stop
 
 
@@ -119,13 +127,5 @@ def _listen(address: str) -> socket.socket:
         raise OtelLlmError(f"cannot listen on {address}: {error.strerror}; choose another port with --http") from None
 
 
-def _parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="otel_llm_collector.receiver.app")
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--http", required=True)
-    parser.add_argument("--grpc", required=True)
-    return parser.parse_args(argv)
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

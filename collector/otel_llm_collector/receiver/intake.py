@@ -21,8 +21,6 @@ from .soundness import LARGE_BYTES_MIN, Accepted, check
 
 _LOG = logging.getLogger(__name__)
 
-#: Bytes of requests that may be in memory at once, read or waiting for the disk; above it clients are told to wait.
-IN_FLIGHT_BYTES_MAX: Final = 192 * 1024 * 1024
 #: A segment is closed, and so handed to the converter, at this age or size, whichever comes first.
 SEGMENT_AGE_S_MAX: Final = 0.4
 SEGMENT_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -36,10 +34,14 @@ class _Waiting:
 
 
 class Intake:
-    """Accepts requests on behalf of the HTTP and gRPC doors. Lives in one event loop."""
+    """Accepts requests on behalf of the HTTP and gRPC doors. Lives in one event loop.
 
-    def __init__(self, writer: journal.Writer) -> None:
+    `memory_bytes_max` of requests are in memory at once, read or waiting for the disk.
+    """
+
+    def __init__(self, writer: journal.Writer, memory_bytes_max: int) -> None:
         self._writer = writer
+        self.memory_bytes_max = memory_bytes_max
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._waiting: list[_Waiting] = []
         self._wake = asyncio.Event()
@@ -49,7 +51,7 @@ class Intake:
     @contextlib.contextmanager
     def admit(self, size: int) -> Iterator[None]:
         """Hold `size` bytes of the memory budget, or raise BusyError."""
-        if self._in_flight + size > IN_FLIGHT_BYTES_MAX:
+        if self._in_flight + size > self.memory_bytes_max:
             raise BusyError(f"the receiver holds {self._in_flight} bytes already; send this again in a moment")
         self._in_flight += size
         try:

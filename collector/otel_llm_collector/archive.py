@@ -1,0 +1,29 @@
+"""Converted segments, kept as they came for a while: mistakes can be repaired, a target that was away catches up."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from . import journal
+
+_DAY_S = 86_400.0
+
+
+class Archive:
+    """The archive of a data directory, kept for `days` and up to `bytes_max`, whichever ends first."""
+
+    def __init__(self, data: Path, days: float, bytes_max: int) -> None:
+        self._folder = journal.archive_dir(data)
+        self._kept_s = days * _DAY_S
+        self._bytes_max = bytes_max
+
+    def clean(self) -> None:
+        """Delete the segments that are too old, then the oldest of those that are too many."""
+        found = [(segment, segment.path.stat()) for segment in journal.closed_segments(self._folder)]
+        excess = sum(stat.st_size for _, stat in found) - self._bytes_max
+        oldest_kept = time.time() - self._kept_s
+        for segment, stat in found:
+            if excess > 0 or stat.st_mtime <= oldest_kept:
+                segment.path.unlink()
+                excess -= stat.st_size

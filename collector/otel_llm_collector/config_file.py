@@ -1,0 +1,111 @@
+"""What the collector is told: flags over environment over file over defaults, and where each value came from."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, Final
+
+from otel_llm.errors import UsageError
+
+from .forward import Destination
+from .options import OPTIONS, Config, Option, UnknownKeyError
+
+_BY_NAME: Final = {row.name: row for row in OPTIONS}
+_HIDDEN: Final = "(hidden)"
+
+
+class Configured:
+    """The values in force, and where each came from: 'flag', 'environment', 'file' or 'default'."""
+
+    def __init__(self, flags: Mapping[str, Any], environment: Mapping[str, str], path: Path | None) -> None:
+        """Raises UsageError, naming the file and its line, the variable or the flag, for what cannot be used."""
+        written = _read(path) if path else {}
+        self.source: dict[str, str] = {}
+        values: dict[str, Any] = {}
+        for row in OPTIONS:
+            place, given = _chosen(row, flags, environment, written)
+            self.source[row.name] = place
+            try:
+                values[row.name] = row.parse(given)
+            except (ValueError, UsageError) as error:
+                raise UsageError(f"{_where(row, place, path, error)}: {error}") from error
+        self.config = Config(**values)
+
+    def as_toml(self) -> str:
+        """The values as a file that gives the same again; secrets are left out, each line says where it came from."""
+        tables: list[str] = []
+        lines: list[str] = []
+        for row in OPTIONS:
+            value, source = getattr(self.config, row.name), self.source[row.name]
+            if row.name in ("forward", "forward_enriched"):
+                tables += [line for one in value for line in _target_table(one, source)]
+            else:
+                lines.append(f"{row.name} = {_toml(value)}  # {source}")
+        return "\n".join([*lines, *tables]) + "\n"
+
+
+def _chosen(
+    row: Option, flags: Mapping[str, Any], environment: Mapping[str, str], written: Mapping[str, Any]
+) -> tuple[str, Any]:
+    if flags.get(row.name):
+        return "flag", flags[row.name]
+    if environment.get(row.env, "").strip():
+        return "environment", environment[row.env].strip()
+    if row.name in written:
+        return "file", written[row.name]
+    return "default", row.default
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        written = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}; name another file with --config") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is no TOML: {error}") from error
+    for name in written:
+        if name not in _BY_NAME:
+            raise UsageError(f"{path} line {_line_of(path, name)}: {UnknownKeyError(name, list(_BY_NAME))}")
+    return written
+
+
+def _where(row: Option, place: str, path: Path | None, error: Exception) -> str:
+    if place == "flag":
+        return row.flag
+    if place == "environment":
+        return row.env
+    key = error.key if isinstance(error, UnknownKeyError) else row.name
+    line = _line_of(path, key) if path else 0
+    return f"{path} line {line}: {row.name}"
+
+
+def _line_of(path: Path, key: str) -> int:
+    """The line that begins with a key, or names a table of it; the library's parser keeps no places."""
+    wanted = re.compile(
+        rf"""^\s*(\[\[?\s*)?["']?{re.escape(key)}["']?\s*[=.\]]|[{{,]\s*["']?{re.escape(key)}["']?\s*="""
+    )
+    lines = path.read_text().splitlines()
+    return next((number for number, line in enumerate(lines, 1) if wanted.search(line)), 1)
+
+
+def _target_table(target: Destination, source: str) -> list[str]:
+    plain = {name: value for name, value in asdict(target).items() if name != "headers"}
+    default = {field.name: field.default for field in fields(Destination)}
+    said = {name: value for name, value in plain.items() if value != default[name]}
+    hidden = f"# headers: {', '.join(sorted(target.headers))} {_HIDDEN}"
+    return [
+        "",
+        f"[[forward]]  # {source}",
+        *(f"{name} = {_toml(value)}" for name, value in said.items()),
+        *([hidden] if target.headers else []),
+    ]
+
+
+def _toml(value: Any) -> str:
+    """A scalar or a list of texts as TOML spells it, which is as JSON does, but for one control sign."""
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False).replace("\x7f", "\\u007f")

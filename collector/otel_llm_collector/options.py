@@ -1,0 +1,278 @@
+"""Every option of `otel-llm collector`: one row each. A flag wins over the environment, that over the file, that over
+the default. The rows are also what the flags, the documentation and `--print-config` are made from.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final, NamedTuple
+
+from .config import CONTRACTS_ENV, DATA_DEFAULT, DATA_ENV
+from .forward import Destination
+
+_MIB: Final = 1024 * 1024
+_GIB: Final = 1024 * _MIB
+_SIZE: Final = re.compile(r"^(\d+) ?(|[KMGT]i?B)$")
+_UNITS: Final[Mapping[str, int]] = {
+    "": 1,
+    **{f"{sign}iB": 1024**power for power, sign in enumerate("KMGT", 1)},
+    **{f"{sign}B": 1000**power for power, sign in enumerate("KMGT", 1)},
+}
+_LEVELS: Final = ("debug", "info", "warning", "error")
+_FORMATS: Final = ("text", "json")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The values of all options, as the processes of a collector need them."""
+
+    data: str
+    http: str
+    grpc: str
+    forward: tuple[Destination, ...]
+    forward_enriched: tuple[Destination, ...]
+    contracts: str
+    body_bytes_max: int
+    memory_bytes_max: int
+    archive_days: float
+    archive_bytes_max: int
+    log_level: str
+    log_format: str
+
+    @property
+    def targets(self) -> tuple[Destination, ...]:
+        """All that is forwarded to."""
+        return self.forward + self.forward_enriched
+
+    def dump(self) -> str:
+        """As one line, for another process."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def load(cls, text: str) -> Config:
+        """What `dump` has written."""
+        given: dict[str, Any] = json.loads(text)
+        for name in ("forward", "forward_enriched"):
+            given[name] = tuple(Destination(**one) for one in given[name])
+        return cls(**given)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("give text")
+    return value
+
+
+def _address(value: Any) -> str:
+    host, _, port = _text(value).rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65_535:
+        raise ValueError("give HOST:PORT, such as 127.0.0.1:4318")
+    return str(value)
+
+
+def _size(value: Any) -> int:
+    found = _SIZE.match(str(value).strip()) if not isinstance(value, bool) else None
+    if found is None or not int(found[1]):
+        raise ValueError("give a number of bytes above 0, such as 67108864 or 64MiB")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def _days(value: Any) -> float:
+    try:
+        days = float(value)
+    except (TypeError, ValueError):
+        days = -1
+    if isinstance(value, bool) or not 0 <= days < 1e6:
+        raise ValueError("give a number of days, 0 or more")
+    return days
+
+
+def _one_of(words: tuple[str, ...]) -> Callable[[Any], str]:
+    def parse(value: Any) -> str:
+        if value not in words:
+            raise ValueError(f"give one of {', '.join(words)}")
+        return str(value)
+
+    return parse
+
+
+def _words(value: Any) -> list[Any]:
+    """A list as a file gives it, or texts with commas, as a flag or the environment does."""
+    given = [value] if isinstance(value, str | Mapping) else value
+    if not isinstance(given, list | tuple):
+        raise ValueError("give a list")
+    return [word for one in given for word in (_split(one) if isinstance(one, str) else [one])]
+
+
+def _split(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _destinations(value: Any) -> tuple[Destination, ...]:
+    return tuple(_destination(one) for one in _words(value))
+
+
+def _enriched(value: Any) -> tuple[Destination, ...]:
+    return tuple(Destination(_text(url), enriched=True) for url in _words(value))
+
+
+def _destination(given: Any) -> Destination:
+    if isinstance(given, str):
+        return Destination(given)
+    if not isinstance(given, Mapping) or "url" not in given:
+        raise ValueError("each target has a url")
+    known = {field.name: field for field in fields(Destination)}
+    for name, one in given.items():
+        if name not in known:
+            raise UnknownKeyError(name, list(known))
+        wanted = {"url": str, "headers": dict, "queue_bytes_max": int}.get(name, bool)
+        if name != "queue_bytes_max" and not isinstance(one, wanted):
+            raise ValueError(f"{name}: give {'true or false' if wanted is bool else wanted.__name__}")
+    more = {"queue_bytes_max": _size(given["queue_bytes_max"])} if "queue_bytes_max" in given else {}
+    return Destination(**{**given, **more})
+
+
+class UnknownKeyError(ValueError):
+    """A key that nothing knows. `key` is how it was spelled."""
+
+    def __init__(self, key: str, known: list[str]) -> None:
+        near = difflib.get_close_matches(key, known, n=1)
+        hint = f", did you mean {near[0]!r}?" if near else f": one of {', '.join(known)}"
+        super().__init__(f"unknown key {key!r}{hint}")
+        self.key = key
+
+
+class Option(NamedTuple):
+    """One row: name in the file, variable, default as it would be written, reader of text or of TOML, the meaning.
+
+    `metavar` is what its flag is given, '' where it has none: a secret does not belong on a command line. `reloads` is
+    True where SIGHUP takes a new value over.
+    """
+
+    name: str
+    env: str
+    default: Any
+    parse: Callable[[Any], Any]
+    metavar: str
+    reloads: bool
+    doc: str
+
+    @property
+    def flag(self) -> str:
+        """The flag, '' for none."""
+        return "--" + self.name.replace("_", "-") if self.metavar else ""
+
+    @property
+    def is_list(self) -> bool:
+        """A flag that may be given several times."""
+        return isinstance(self.default, list)
+
+
+OPTIONS: Final = (
+    Option("data", DATA_ENV, DATA_DEFAULT, _text, "DIR", False, "Data directory"),
+    Option(
+        "http",
+        "OTEL_LLM_COLLECTOR_HTTP",
+        "127.0.0.1:4318",
+        _address,
+        "HOST:PORT",
+        False,
+        "Address for OTLP/HTTP; port 0 takes a free one",
+    ),
+    Option(
+        "grpc",
+        "OTEL_LLM_COLLECTOR_GRPC",
+        "127.0.0.1:4317",
+        _address,
+        "HOST:PORT",
+        False,
+        "Address for OTLP/gRPC; port 0 takes a free one",
+    ),
+    Option(
+        "forward",
+        "OTEL_LLM_COLLECTOR_FORWARD",
+        [],
+        _destinations,
+        "URL",
+        True,
+        "Hand everything on to this OTLP receiver: http(s)://HOST:PORT or grpc(s)://. Repeatable",
+    ),
+    Option(
+        "forward_enriched",
+        "OTEL_LLM_COLLECTOR_FORWARD_ENRICHED",
+        [],
+        _enriched,
+        "URL",
+        True,
+        "The same, each span of a model with our cost and the conventions' attributes added. Repeatable",
+    ),
+    Option(
+        "contracts",
+        CONTRACTS_ENV,
+        "",
+        _text,
+        "FILE",
+        True,
+        "Contract prices, TOML or YAML; without, list prices",
+    ),
+    Option(
+        "body_bytes_max",
+        "OTEL_LLM_COLLECTOR_BODY_BYTES_MAX",
+        64 * _MIB,
+        _size,
+        "BYTES",
+        False,
+        "Largest request, before and after decompression",
+    ),
+    Option(
+        "memory_bytes_max",
+        "OTEL_LLM_COLLECTOR_MEMORY_BYTES_MAX",
+        192 * _MIB,
+        _size,
+        "BYTES",
+        True,
+        "Requests in memory at once; above it clients are told to wait",
+    ),
+    Option(
+        "archive_days",
+        "OTEL_LLM_COLLECTOR_ARCHIVE_DAYS",
+        7,
+        _days,
+        "DAYS",
+        True,
+        "How long converted requests are kept as they came",
+    ),
+    Option(
+        "archive_bytes_max",
+        "OTEL_LLM_COLLECTOR_ARCHIVE_BYTES_MAX",
+        16 * _GIB,
+        _size,
+        "BYTES",
+        True,
+        "How much of them is kept at most",
+    ),
+    Option(
+        "log_level",
+        "OTEL_LLM_COLLECTOR_LOG_LEVEL",
+        "warning",
+        _one_of(_LEVELS),
+        "|".join(_LEVELS),
+        True,
+        "What is said on stderr. Nothing of what was sent ever is",
+    ),
+    Option(
+        "log_format",
+        "OTEL_LLM_COLLECTOR_LOG_FORMAT",
+        "text",
+        _one_of(_FORMATS),
+        "|".join(_FORMATS),
+        True,
+        "Lines for people, or one JSON object each",
+    ),
+)
+#: Names the file itself: neither in it nor reloaded.
+CONFIG_ENV: Final = "OTEL_LLM_COLLECTOR_CONFIG"
