@@ -20,7 +20,7 @@ from pathlib import Path
 import duckdb
 
 from otel_llm.cli import GROUP, SUMMARIES
-from otel_llm.coexistence import PEERS, Spans
+from otel_llm.coexistence import PEERS, SUPPRESSIONS, Spans
 from otel_llm.settings import SETTINGS
 from otel_llm_collector.counting.reasons import MEANING
 from otel_llm_collector.counting.recent import CALLS_MAX
@@ -95,6 +95,12 @@ backends show them. Where the other side records the conventions' metrics, ours 
 """
 
 
+KEYS_INTRO = """\
+Instrumentations tell each other to be silent by keys of the OpenTelemetry context. Headers of traces are taken off a
+request to a provider whatever they say.
+"""
+
+
 def peers_page() -> str:
     kinds = "\n".join(f"- **{kind.name.lower()}**: {kind.value}." for kind in Spans)
     head = "| scope | package | whose | its spans | metrics | to switch it off | |\n|---|---|---|---|---|---|---|"
@@ -103,9 +109,19 @@ def peers_page() -> str:
         f"| {p.off} | {p.note} |"
         for p in sorted(PEERS, key=lambda peer: peer.scope.lower())
     ]
-    return (
-        "\n\n".join(["# Who switches off whom", MADE, PEERS_INTRO.strip(), kinds, head + "\n" + "\n".join(rows)]) + "\n"
-    )
+    keys = "| key | used by | what it does to ours | we set it |\n|---|---|---|---|"
+    silenced = [f"| `{s.key}` | {s.used_by} | {s.honoured} | {s.is_set} |" for s in SUPPRESSIONS]
+    parts = [
+        "# Who switches off whom",
+        MADE,
+        PEERS_INTRO.strip(),
+        kinds,
+        head + "\n" + "\n".join(rows),
+        "## Keys that silence others",
+        KEYS_INTRO.strip(),
+        keys + "\n" + "\n".join(silenced),
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 def tables_page() -> str:

@@ -7,8 +7,8 @@ Not every such span is current during its call, so those that start are noted, t
 context, is of the same trace and still open is the call's. Where spans of several peers are, the innermost is
 counted: each says in `otel_llm.continues` which one it stands for as well.
 
-The suppression keys of others are honoured. We set none: nobody makes spans below ours, and a call of a model that
-an HTTP hook of the app makes would be lost.
+`SUPPRESSIONS` has the keys by which instrumentations silence each other: all are honoured that can mean ours, and while
+a request of ours is under way those are set that keep others from a second span of it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from itertools import pairwise
 from typing import Any, Final
 from weakref import WeakSet, ref
 
+from opentelemetry import context as otel_context
 from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry.context import _SUPPRESS_HTTP_INSTRUMENTATION_KEY, _SUPPRESS_INSTRUMENTATION_KEY, Context
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import NonRecordingSpan, Span
 
@@ -33,6 +34,9 @@ from otel_llm_semconv import attributes as a
 
 #: Set in the context by OpenLLMetry's framework instrumentors around a call whose span they have made already.
 SUPPRESS_LANGUAGE_MODEL_KEY: Final = "suppress_language_model_instrumentation"
+#: How older packages, and people, spell OpenTelemetry's own key.
+SUPPRESS_PLAIN_KEY: Final = "suppress_instrumentation"
+_UNDER_WAY: Final = "otel-llm"  # what we set that key to: a call that is made inside of ours is one of its own
 _STARTED_MAX: Final = 32
 
 
@@ -152,6 +156,41 @@ _MARKS: Final[Mapping[str, frozenset[str]]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Suppression:
+    """A key of the OpenTelemetry context by which one instrumentation silences others."""
+
+    key: str
+    used_by: str
+    honoured: str  # what it does to ours
+    is_set: str  # when we set it
+
+
+SUPPRESSIONS: Final = (
+    Suppression("suppress_http_instrumentation", "OpenTelemetry's HTTP instrumentors",
+                "no: a call of a model is not one of HTTP",
+                "while a request to a model is under way, unless OTEL_LLM_HTTP_SPANS is on"),
+    Suppression("suppress_instrumentation", "OpenTelemetry, OpenInference (suppress_tracing), Logfire, exporters",
+                "no span of a call, a step or a framework inside; both spellings", "never: it would silence the app"),
+    Suppression(SUPPRESS_LANGUAGE_MODEL_KEY, "OpenLLMetry",
+                "the call is written on the span of the framework that set it, else nowhere",
+                "while a request to a model is under way"),
+)  # fmt: skip
+
+
+def is_suppressed(context: Context | None = None) -> bool:
+    """True where all instrumentation is to be silent, in a context or the running code's."""
+    found = otel_context.get_current() if context is None else context
+    return bool(found.get(_SUPPRESS_INSTRUMENTATION_KEY) or found.get(SUPPRESS_PLAIN_KEY))
+
+
+def suppress_others(values: dict[str, object], *, http_spans: bool) -> None:
+    """Put into the values of a context what keeps others from a span of the request that is under way."""
+    values.setdefault(SUPPRESS_LANGUAGE_MODEL_KEY, _UNDER_WAY)
+    if not http_spans:
+        values[_SUPPRESS_HTTP_INSTRUMENTATION_KEY] = True
+
+
+@dataclass(frozen=True, slots=True)
 class Foreign:
     """The foreign span that a call belongs to. `takes` is False where one of ours is made inside it and counted."""
 
@@ -191,15 +230,16 @@ def find_foreign(context: Context) -> Foreign | None:
 
     Where somebody has suppressed the spans of models and has none open, it is one that records nothing.
     """
-    current, is_suppressed = trace.get_current_span(context), bool(context.get(SUPPRESS_LANGUAGE_MODEL_KEY))
+    current, told = trace.get_current_span(context), context.get(SUPPRESS_LANGUAGE_MODEL_KEY)
+    is_silenced = bool(told) and told != _UNDER_WAY
     started = _started.get()
-    if current is trace.INVALID_SPAN and not started and not is_suppressed:
+    if current is trace.INVALID_SPAN and not started and not is_silenced:
         return None
     with _adopting:
         around = list(_around(current, started))
         _adopted.update(around)
     if not around:
-        return Foreign(NonRecordingSpan(current.get_span_context())) if is_suppressed else None
+        return Foreign(NonRecordingSpan(current.get_span_context())) if is_silenced else None
     for outer, inner in pairwise(around):
         inner.set_attribute(a.CONTINUES, trace.format_span_id(outer.get_span_context().span_id))
     innermost = find_peer(_scope(around[-1]))

@@ -17,11 +17,12 @@ from typing import Any, Final, TypeVar, overload
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.semconv.attributes.exception_attributes import EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import NonRecordingSpan, Span, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
 from otel_llm_semconv import attributes as a
 
+from .coexistence import is_suppressed
 from .context import current_scope, with_scope
 from .encodable import clean, clean_attributes, message_of
 from .failures import swallow
@@ -95,12 +96,15 @@ class Run:
     ) -> None:
         names = {kind.name_attribute: name} if kind.is_carried else {}
         inside = _inside(outer, {**names, **(carried or {})})
-        self.span = tracer().start_span(
-            clean(f"{kind.operation} {name}"),
-            context=inside,
-            kind=SpanKind.INTERNAL,
-            attributes=clean_attributes({a.OPERATION: kind.operation, kind.name_attribute: name, **attributes}),
-        )
+        if is_suppressed(outer):
+            self.span: Span = NonRecordingSpan(trace.get_current_span(outer).get_span_context())
+        else:
+            self.span = tracer().start_span(
+                clean(f"{kind.operation} {name}"),
+                context=inside,
+                kind=SpanKind.INTERNAL,
+                attributes=clean_attributes({a.OPERATION: kind.operation, kind.name_attribute: name, **attributes}),
+            )
         self.context: Context = trace.set_span_in_context(self.span, inside)
 
     def end(self, error: BaseException | None) -> None:

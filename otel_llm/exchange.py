@@ -12,10 +12,10 @@ from contextvars import ContextVar, Token
 from typing import Any, Final, NamedTuple, Protocol
 
 from opentelemetry import context as otel_context
-from opentelemetry.context import _SUPPRESS_HTTP_INSTRUMENTATION_KEY, _SUPPRESS_INSTRUMENTATION_KEY, Context
+from opentelemetry.context import Context
 from opentelemetry.trace.propagation import _SPAN_KEY
 
-from .coexistence import lets_through
+from .coexistence import is_suppressed, lets_through, suppress_others
 from .driver import Call, Driver
 from .event_stream import EventRecorder
 from .failures import guarded, swallow
@@ -314,7 +314,7 @@ class Exchanges:
                     return None
                 target = self._recogniser.recognise(wire_format, path, host, headers, transport.body(request))
                 if target is not None:
-                    if context.get(_SUPPRESS_INSTRUMENTATION_KEY) and not lets_through(context):
+                    if is_suppressed(context) and not lets_through(context):
                         return make_private(headers)
                     strip(headers)
                     found = self._begin(target, leaving, transport.port(request), context)
@@ -347,8 +347,7 @@ class Exchanges:
 
     def _context(self, call: Call, leaving: Leaving, context: Context) -> Context:
         values: dict[str, object] = {**context, LEAVING: leaving, _SPAN_KEY: call.span}
-        if not self._http_spans:
-            values[_SUPPRESS_HTTP_INSTRUMENTATION_KEY] = True
+        suppress_others(values, http_spans=self._http_spans)
         return Context(values)
 
 

@@ -15,9 +15,10 @@ from typing import Any, Final
 from opentelemetry import baggage, propagate, trace
 from opentelemetry import context as otel_context
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
-from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context
+from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan
 
+from .coexistence import is_suppressed
 from .context import current_scope
 from .inheritance import VALUE_CHARS_MAX, goes_along, inherited_from
 from .propagation import ensure_guard, strip
@@ -41,7 +42,7 @@ class Services:
 
     def hand_on(self, host: str, headers: MutableMapping[str, Any], context: Context) -> Handed | None:
         """Put into a request's headers what goes along to its host; None where nothing does."""
-        if not self.has(host) or context.get(_SUPPRESS_INSTRUMENTATION_KEY):
+        if not self.has(host) or is_suppressed(context):
             return None
         ensure_guard()
         handed = Handed(self, _carried_along(context))

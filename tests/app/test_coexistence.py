@@ -13,6 +13,7 @@ import pytest
 from app.recording import Recorded
 from opentelemetry import context as otel_context
 from opentelemetry import trace
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.metrics import MeterProvider
@@ -20,7 +21,14 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan
 
 import otel_llm
-from otel_llm.coexistence import PEERS, SUPPRESS_LANGUAGE_MODEL_KEY, Spans, find_peer
+from otel_llm.coexistence import (
+    PEERS,
+    SUPPRESS_LANGUAGE_MODEL_KEY,
+    SUPPRESS_PLAIN_KEY,
+    Spans,
+    find_peer,
+    is_suppressed,
+)
 from otel_llm.finisher import finisher
 from otel_llm_collector.demo.standin.server import Standin
 from otel_llm_semconv import attributes as a
@@ -231,6 +239,38 @@ def test_suppressed_without_a_span_of_the_model_adds_none(recorded: Recorded, gp
     assert (work.name, dict(work.attributes or {})) == ("work", {})
     ask(gpt)
     assert scope_of(the_call(recorded)[0]) == a.SCOPE_APP
+
+
+@pytest.mark.parametrize("key", [SUPPRESS_PLAIN_KEY, _SUPPRESS_INSTRUMENTATION_KEY], ids=["plain", "today"])
+def test_both_spellings_of_silence_are_heard(recorded: Recorded, gpt: openai.OpenAI, key: str) -> None:
+    with recorded.tracer.start_as_current_span("work") as work:
+        token = otel_context.attach(otel_context.set_value(key, True))
+        with otel_llm.agent("nurse") as step:
+            ask(gpt)
+            assert step.get_span_context() == work.get_span_context()
+        otel_context.detach(token)
+    assert [span.name for span in recorded.spans()] == ["work"]
+
+
+def test_others_are_silent_while_a_request_is_under_way_and_our_own_calls_are_not(
+    recorded: Recorded, standin: Standin
+) -> None:
+    """An HTTP hook of the app's calls a model: its call is counted, and a peer's span of it would be a second one."""
+    seen: list[Any] = []
+
+    def hook(request: httpx2.Request) -> None:
+        seen.append((otel_context.get_value(SUPPRESS_LANGUAGE_MODEL_KEY), is_suppressed()))
+        if len(seen) == 1:
+            httpx2.post(f"{standin.openai_url}/embeddings", json={"model": "text-embedding-3-small", "input": "x"})
+
+    url = f"{standin.openai_url}/chat/completions"
+    with httpx2.Client(event_hooks={"request": [hook]}) as client:
+        client.post(url, json={"model": MODEL, "messages": HELLO})
+        with suppressed():
+            client.post(url, json={"model": MODEL, "messages": HELLO})
+    assert [(bool(told), silent) for told, silent in seen] == [(True, False), (True, False)]
+    assert otel_context.get_value(SUPPRESS_LANGUAGE_MODEL_KEY) is None
+    assert [span.name for span in counted(recorded)] == ["embeddings text-embedding-3-small", f"chat {MODEL}"]
 
 
 @pytest.mark.parametrize(
