@@ -67,6 +67,7 @@ class Child:
         self._config = config
         self._environment = {**os.environ, **(environment or {})}
         self._failures = 0
+        self._due: float | None = None  # when it is started again, once it has died
         self.process = self._start()
 
     def _start(self) -> subprocess.Popen[str]:
@@ -101,18 +102,29 @@ class Child:
             raise OtelLlmError(f"the collector's {self.name} did not start; its reason stands above")
         return line.strip()
 
-    def keep_alive(self, stopping: threading.Event) -> None:
-        """Start the child again if it died, after a pause that grows while it keeps failing."""
+    def keep_alive(self) -> None:
+        """Start the child again if it died, after a pause that grows while it keeps failing. Never waits."""
         if self.process.poll() is None:
             return
-        self._close_pipes()
+        if self._due is None:
+            self._due = time.monotonic() + self._pause()
+        elif time.monotonic() >= self._due:
+            self.revive()
+
+    def revive(self) -> None:
+        """Start it now if it died."""
+        if self.process.poll() is not None:
+            self._due = None
+            self._close_pipes()
+            self.process = self._start()
+
+    def _pause(self) -> float:
         if time.monotonic() - self._started > _STEADY_S:
             self._failures = 0
         pause = _RESTART_S[min(self._failures, len(_RESTART_S) - 1)]
         self._failures += 1
         _LOG.warning("%s ended with %s; starting it again in %s s", self.name, self.process.returncode, pause)
-        if not stopping.wait(pause):
-            self.process = self._start()
+        return pause
 
     def stop(self, wait_s: float) -> None:
         """Ask it to finish; end it if it does not in time (the journal keeps what it had not converted)."""
@@ -157,9 +169,11 @@ class Supervisor:
                 self._stale.clear()
                 self._reload()
             for child in self._children():
-                child.keep_alive(self._stopping)
+                child.keep_alive()
         deadline = time.monotonic() + _STOP_S
         for child in self._children():
+            if child is not self._receiver:
+                child.revive()  # what it left when it died is still to be done
             child.stop(max(_STOP_S_MIN, deadline - time.monotonic()))
 
     def stop(self, *_: int | FrameType | None) -> None:

@@ -3,85 +3,33 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from pathlib import Path
 
 import pytest
 import urllib3
-from rig import otlp
+from rig import killing, otlp
 from rig.processes import CollectorProcess, is_over, wait_for
 
-SENDERS = 4
-SPANS_A_REQUEST = 40
-ACKNOWLEDGED_MIN = 5_000
+SPANS_BETWEEN_KILLS = 1_000
+KILLS = 5
 
 
-class Sender(threading.Thread):
-    """Sends requests one after the other; one without an answer is sent again, as an OTLP exporter does."""
-
-    def __init__(self, url: list[str], stop: threading.Event) -> None:
-        super().__init__()
-        self.url, self.stop = url, stop
-        self.acknowledged: list[str] = []
-        self.unanswered = 0
-
-    def run(self) -> None:
-        with urllib3.PoolManager(retries=False, timeout=5) as pool:
-            while not self.stop.is_set():
-                spans = [otlp.span(otlp.chat()) for _ in range(SPANS_A_REQUEST)]
-                body = otlp.request(*spans).SerializeToString()
-                if self._deliver(pool, body):
-                    self.acknowledged += [span.span_id.hex() for span in spans]
-
-    def _deliver(self, pool: urllib3.PoolManager, body: bytes) -> bool:
-        while not self.stop.is_set():
-            try:
-                answer = pool.request("POST", self.url[0], body=body, headers=otlp.PROTOBUF)
-            except urllib3.exceptions.HTTPError:
-                self.unanswered += 1
-                time.sleep(0.02)
-                continue
-            if answer.status == 200:
-                return True
-        return False
-
-
-@pytest.mark.parametrize("round_", range(3))
-def test_acknowledged_spans_survive_sigkill_exactly_once(tmp_path: Path, round_: int) -> None:
-    chance = random.Random(round_)
-    data = tmp_path / "data"
-    running = CollectorProcess(data)
-    url, stop = [running.traces_url], threading.Event()
-    senders = [Sender(url, stop) for _ in range(SENDERS)]
-    for sender in senders:
-        sender.start()
-    try:
-        for _ in range(2):
-            already = sum(len(sender.acknowledged) for sender in senders)
-            wait_for(lambda done=already: sum(len(s.acknowledged) for s in senders) > done + ACKNOWLEDGED_MIN / 2, 40)  # type: ignore[misc]
+@pytest.mark.parametrize("victim", ["kill", "kill_converter"])
+def test_acknowledged_spans_survive_sigkill_exactly_once(tmp_path: Path, victim: str) -> None:
+    """`make test-kills` does it a hundred times."""
+    chance = random.Random(victim)
+    with killing.load(tmp_path / "data") as running:
+        for _ in range(KILLS):
+            running.progress(SPANS_BETWEEN_KILLS)
             time.sleep(chance.random() * 0.5)
-            running.kill()
-            running = CollectorProcess(data)
-            url[0] = running.traces_url
-        time.sleep(0.3)
-    finally:
-        stop.set()
-        for sender in senders:
-            sender.join()
-        if running.process.poll() is None:
-            code = running.stop()
-    assert code == 0
-    for _ in range(5):  # a busy machine does not convert all within the time that the end takes at most
-        if list((data / "journal").glob("*.seg")):
-            assert CollectorProcess(data).stop() == 0
-    acknowledged = [span for sender in senders for span in sender.acknowledged]
-    assert len(acknowledged) >= ACKNOWLEDGED_MIN
-    assert sum(sender.unanswered for sender in senders) > 0, "no request was in flight when the collector was killed"
-    counts = {row["span_id"]: row["n"] for row in otlp.rows(data, "SELECT span_id, count(*) n FROM t GROUP BY 1")}
-    assert [span for span in acknowledged if counts.get(span) != 1] == []
-    assert max(counts.values()) == 1
-    assert not list((data / "journal").glob("*.seg"))
+            getattr(running, victim)()
+        running.progress(SPANS_BETWEEN_KILLS)
+        outcome = running.end()
+    assert outcome.acknowledged >= KILLS * SPANS_BETWEEN_KILLS
+    assert outcome.unanswered > 0 or victim != "kill", "no request was in flight when the collector was killed"
+    assert (outcome.lost, outcome.doubled) == ([], [])
+    assert not list((tmp_path / "data" / "journal").glob("*.seg"))
 
 
 def test_a_span_sent_again_after_a_restart_is_one_row(tmp_path: Path) -> None:
