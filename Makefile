@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-sdks test-emitters test-prefork check lint types layers unit format docs wheel bench-app bench-columns clean
+.PHONY: help demo test test-sdks test-emitters test-interop test-spark test-kills test-prefork check lint types layers unit format docs wheel bench-app bench-columns clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,16 @@ test-sdks: $(READY) ## Try the newest SDKs and frameworks in environments of the
 
 test-emitters: $(READY) ## Run the emitters of all dialects again: they send what is stored (5 minutes)
 	cd tests && ../$(BIN)/python -m emitters.run $(EMITTERS)
+
+test-interop: $(READY) ## The collector with OpenTelemetry's own SDKs and collector and with Jaeger, built once (6 minutes)
+	cd tests && ../$(BIN)/python -m interop.builds
+	$(BIN)/python -m pytest tests/interop
+
+test-spark: $(READY) ## Spark reads the lake: examples/spark, with Java and Maven (installs 500 MB once)
+	$(BIN)/python -m pytest tests/spark
+
+test-kills: $(READY) ## A hundred SIGKILLs of the collector under load: nothing lost, nothing twice (5 minutes)
+	cd tests && ../$(BIN)/python -m rig.killing
 
 test-prefork: $(READY) ## Forks, gunicorn, Celery, multiprocessing: every span arrives (2 minutes)
 	$(BIN)/python -m pytest -m slow
