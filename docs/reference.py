@@ -204,7 +204,8 @@ that only that emitter has, in this order, and reads from it what the columns ho
 in one convention (input includes what was read from and written to a cache, output includes reasoning), session,
 user, prompt, agent, tool, the time to the first chunk, what the emitter says that it cost. `derived` names the
 columns that were read from attributes of other names, or corrected; what was sent stays in `attributes`, unknown
-attributes too, and content moves to `messages`. Which of several rows that tell of one call is counted, and why the
+attributes too, and content moves to `messages`. Calls that Claude Code, Codex and Gemini CLI tell of in log records are
+rows, too. Which of several rows that tell of one call is counted, and why the
 others are not, is said in [tables.md](tables.md#not_counted_reason).
 
 `seen in` are the packages that `make test-emitters` runs: what they send of a call is stored in `tests/emitters`, and

@@ -27,6 +27,7 @@ from .config import contracts
 from .counting.recent import RecentCalls
 from .counting.recount import Recount, newest_first, pricer
 from .decode import SpanRecord, read_spans
+from .event_rows import Event, event_rows, read_events
 from .flow import Flow, Reading, Settle, Way
 from .lake.compact import Compactor
 from .lake.replaced import Replacing
@@ -54,9 +55,12 @@ def ways(contracts: Contracts, settle: Settle) -> tuple[Way, ...]:
     def spans(record: SpanRecord, received_ns: int) -> Normalised:
         return normalise(record, received_ns, contracts)
 
+    def events(event: Event, received_ns: int) -> Normalised:
+        return event_rows(event, received_ns, contracts)
+
     return (
         Way(
-            {journal.TRACES: Reading(read_spans, spans)},
+            {journal.TRACES: Reading(read_spans, spans), journal.LOGS: Reading(read_events, events)},
             {"spans": lambda rows: rows.row, "messages": lambda rows: rows.message},
             settle,
         ),

@@ -83,12 +83,10 @@ def _plain(record: SpanRecord) -> dialects.Span:
         name=span.name,
         scope=record.scope_name,
         scope_version=record.scope_version,
-        attributes={name: _value(value) for name, value in record.attributes.items()},
-        resource={name: _value(value) for name, value in record.resource_attributes.items()},
+        attributes={name: plain(value) for name, value in record.attributes.items()},
+        resource={name: plain(value) for name, value in record.resource_attributes.items()},
         events=[
-            dialects.Event(
-                event.name, event.time_unix_nano, {pair.key: _value(pair.value) for pair in event.attributes}
-            )
+            dialects.Event(event.name, event.time_unix_nano, {pair.key: plain(pair.value) for pair in event.attributes})
             for event in span.events
         ],
         start_ns=span.start_time_unix_nano,
@@ -96,13 +94,14 @@ def _plain(record: SpanRecord) -> dialects.Span:
     )
 
 
-def _value(value: AnyValue) -> Any:
+def plain(value: AnyValue) -> Any:
+    """A value of the protocol as Python has it: text, numbers, bytes, lists, mappings."""
     match value.WhichOneof("value"):
         case None:
             return None
         case "array_value":
-            return [_value(item) for item in value.array_value.values]
+            return [plain(item) for item in value.array_value.values]
         case "kvlist_value":
-            return {pair.key: _value(pair.value) for pair in value.kvlist_value.values}
+            return {pair.key: plain(pair.value) for pair in value.kvlist_value.values}
         case kind:
             return getattr(value, kind)

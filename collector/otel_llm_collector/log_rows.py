@@ -20,7 +20,7 @@ from .decode import first_values, text_of, without
 from .normalise import SESSION_SOURCES, Row, moment_of, number_of, signed, string_in, take_properties
 
 #: Before the protocol had a field for it, the name of an event was an attribute.
-_EVENT_NAME_OLD: Final = "event.name"
+EVENT_NAME_OLD: Final = "event.name"
 _TOLD: Final = (
     "time_unix_nano",
     "observed_time_unix_nano",
@@ -95,7 +95,7 @@ def _row(sent: SentRecord, attributes: Mapping[str, AnyValue], received_ns: int)
         "observed_time_ns": signed(record.observed_time_unix_nano),
         "trace_id": _id(record.trace_id, 16),
         "span_id": _id(record.span_id, 8),
-        "event_name": record.event_name or string_in(attributes, _EVENT_NAME_OLD),
+        "event_name": record.event_name or string_in(attributes, EVENT_NAME_OLD),
         "severity_number": record.severity_number or None,
         "severity_text": record.severity_text or None,
         "body": body,
@@ -126,7 +126,7 @@ def _side(record: LogRecord, attributes: Mapping[str, AnyValue], repeated: list[
     for field in ("trace_id", "span_id"):
         if row[field]:
             rest.ClearField(field)
-    if _EVENT_NAME_OLD not in attributes:
+    if EVENT_NAME_OLD not in attributes:
         rest.ClearField("event_name")
     rest.attributes.extend(repeated)
     return bytes(rest.SerializeToString())

@@ -44,10 +44,14 @@ def _c(name: str, type: str, meaning: str, *, unit: str = "", attribute: str | N
 
 
 _IDENTITY = (
-    _c("row_id", TEXT, "Identity of the row, the same on every replay: 16 hex digits from trace and span id"),
-    _c("trace_id", TEXT, "Trace id, 32 lower-case hex digits, as Jaeger shows it"),
-    _c("span_id", TEXT, "Span id, 16 lower-case hex digits"),
-    _c("parent_span_id", TEXT, "Span id of the parent; NULL for a root"),
+    _c(
+        "row_id",
+        TEXT,
+        "Identity of the row, the same on every replay: 16 hex digits from trace and span id, or of a row of `logs`",
+    ),
+    _c("trace_id", TEXT, "Trace id, 32 lower-case hex digits, as Jaeger shows it; NULL of an event outside any"),
+    _c("span_id", TEXT, "Span id, 16 lower-case hex digits; NULL where a log record tells of the call"),
+    _c("parent_span_id", TEXT, "Span id of the parent, or of the span that an event belongs to; NULL for a root"),
     _c("date", DATE, "UTC day of start_time; the partition of the table"),
     _c("start_time", TIME, "When the operation began, to the microsecond; when it was received, if clock_flag says so"),
     _c("start_time_ns", LONG, "When the operation began, exactly", unit="ns since 1970 UTC"),

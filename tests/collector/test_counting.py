@@ -173,6 +173,23 @@ SCENES: dict[str, tuple[list[Told], dict[str, str | None]]] = {
         ],
         {"stream": None, "meant": None},
     ),
+    "spans that were over when their streams began": (
+        [
+            *(Told(f"begin{n}", PEER, trace=n, attributes=UNTOLD, at=(10 * n, 10 * n + 5)) for n in range(1, 4)),
+            *(Told(f"end{n}", PEER, trace=9, attributes=chat((n, n)), at=(200 + n, 200 + n)) for n in range(1, 4)),
+            Told("failed", PEER, trace=8, attributes=UNTOLD, at=(50, 60), failed=True),
+        ],
+        {f"begin{n}": "duplicate" for n in range(1, 4)} | {f"end{n}": None for n in range(1, 4)} | {"failed": None},
+    ),
+    "attempts beside each other, by who tells of attempts": (
+        [
+            Told("generate", "ai", attributes={"gen_ai.operation.name": "invoke_agent"}),
+            Told("try1", "ai", parent="generate", attributes=UNTOLD, at=(1, 20), failed=True),
+            Told("try2", "ai", parent="generate", at=(40, 60)),
+            Told("step2", "ai", parent="generate", at=(61, 70)),
+        ],
+        {"try1": "retry", "try2": None, "step2": None},
+    ),
     "a cycle of parents": (
         [Told("a", PEER, parent="b"), Told("b", PEER, parent="a", at=(1, 99))],
         {"a": "duplicate", "b": None},

@@ -22,6 +22,8 @@ from emitters.agreement import CONTENT, differences, told
 from emitters.emission import HERE, Emission
 from emitters.replay import ours, theirs
 
+from otel_llm_collector import counting
+from otel_llm_collector.lake import files
 from otel_llm_collector.normalise import Normalised
 
 Difference = tuple[str, Any]  # a column, and what the emitter's row has there
@@ -41,7 +43,9 @@ def of_call(sent: Emission) -> list[dict[str, Any]]:
 
 def counted(rows: list[Normalised]) -> list[Normalised]:
     """The rows that count as calls, in the order of their starts."""
-    return sorted((one for one in rows if one.row["is_llm_call"]), key=lambda one: one.row["start_time_ns"])
+    settled = counting.settle(files.as_table("spans", [one.row for one in rows]))
+    ids = set(settled.filter(settled["is_llm_call"])["row_id"].to_pylist())
+    return sorted((one for one in rows if one.row["row_id"] in ids), key=lambda one: one.row["start_time_ns"])
 
 
 def differing(sent: Emission) -> list[Difference]:

@@ -10,10 +10,8 @@ from typing import Any
 import httpx
 from app.recording import Recorded
 from emitters.emission import HERE, Emission
-from emitters.otlpjson import from_json
 from google.protobuf.message import Message
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 import otel_llm
@@ -22,43 +20,31 @@ from otel_llm.finisher import finisher
 from otel_llm_collector import journal
 from otel_llm_collector.decode import read_spans
 from otel_llm_collector.demo.standin import Standin
+from otel_llm_collector.event_rows import event_rows, read_events
 from otel_llm_collector.normalise import Normalised, normalise
 from otel_llm_collector.receiver.otlp_json import request_from_json
 from otel_llm_collector.signals import SIGNALS
 
 CONTEXT: Any = json.loads((HERE / "calls/calls.json").read_text())["context"]
 #: When the emission is taken to have been received: the prices of both are those of one day.
-__all__ = ["CONTEXT", "RAISE_ENV", "ours", "theirs"]
+__all__ = ["CONTEXT", "RAISE_ENV", "of_logs", "of_traces", "ours", "theirs"]
 
 
 def theirs(emission: Emission) -> list[Normalised]:
-    """The rows that the collector makes of what was sent; of log records, of spans that say the same."""
-    if emission.signal == "logs":
-        return _rows(_as_spans(emission.logs).SerializeToString())
-    return (
-        _rows(request_from_json(SIGNALS[journal.TRACES], json.dumps(emission.traces).encode()))
-        if emission.traces
-        else []
-    )
+    """The rows that the collector makes of the signal that tells of the calls."""
+    return of_logs(emission) if emission.signal == "logs" else of_traces(emission)
 
 
-def _as_spans(logs: dict[str, Any]) -> ExportTraceServiceRequest:
-    """A span a log record, which ends when it is told."""
-    request = ExportLogsServiceRequest()
-    from_json(json.loads(json.dumps(logs)), request)
-    spans = ExportTraceServiceRequest()
-    for resource in request.resource_logs:
-        to = spans.resource_spans.add(resource=resource.resource)
-        for scope in resource.scope_logs:
-            inside = to.scope_spans.add(scope=scope.scope)
-            for number, record in enumerate(scope.log_records):
-                end_ns = record.time_unix_nano or record.observed_time_unix_nano
-                inside.spans.add(
-                    name=record.event_name or record.body.string_value, attributes=record.attributes,
-                    trace_id=b"\x01" * 16, span_id=(number + 1).to_bytes(8), start_time_unix_nano=end_ns,
-                    end_time_unix_nano=end_ns,
-                )  # fmt: skip
-    return spans
+def of_traces(emission: Emission) -> list[Normalised]:
+    """The rows of the spans that were sent."""
+    traces = json.dumps(emission.traces).encode()
+    return _rows(request_from_json(SIGNALS[journal.TRACES], traces)) if emission.traces else []
+
+
+def of_logs(emission: Emission) -> list[Normalised]:
+    """The rows of the log records that were sent."""
+    payload = request_from_json(SIGNALS[journal.LOGS], json.dumps(emission.logs).encode())
+    return [event_rows(event, event.record.span.end_time_unix_nano) for event in read_events(payload)]
 
 
 def ours(emission: Emission) -> tuple[list[Normalised], list[str | None]]:

@@ -15,7 +15,7 @@ import pytest
 from emitters.differing import counted, differing, is_named, of_call, parts, reasons, stale
 from emitters.emission import HERE, emitters, read, stored
 from emitters.registry import speakers
-from emitters.replay import theirs
+from emitters.replay import of_logs, of_traces, theirs
 
 from otel_llm_semconv.dialects import BY_ID, Span
 from otel_llm_semconv.dialects import read as read_span
@@ -35,6 +35,13 @@ def test_a_call_is_the_row_that_ours_is(path: Path) -> None:
     found = differing(sent)
     assert [one for one in found if not is_named(one, sent)] == []
     assert list(stale(sent, found)) == [], "named in differs.json, and the same"
+
+
+@pytest.mark.parametrize("path", [path for path in STORED if read(path).logs], ids=lambda path: path.parents[1].name)
+def test_a_call_that_spans_and_events_tell_of_is_counted_once(path: Path) -> None:
+    sent = read(path)
+    rows = [*of_traces(sent), *of_logs(sent)]
+    assert len(counted(rows)) == len(sent.calls)
 
 
 @pytest.mark.parametrize("emitter", emitters())

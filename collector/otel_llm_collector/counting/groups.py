@@ -54,12 +54,20 @@ class Groups:
     def join_likely(self, pairs: Iterable[Pair], services_max: int | None = None) -> None:
         """Join pairs, the closest first. An emitter tells of a call once; so many services that are no proxies at most
         tell of one."""
-        for _, x, y in sorted(pairs, key=lambda pair: (pair[0], pair[1].row_id, pair[2].row_id)):
+        for _, x, y in _closest_first(pairs):
             one, other = self._top(x), self._top(y)
             if not self._emitters[one].isdisjoint(self._emitters[other]):
                 continue
             if services_max is None or len(self._callers[one] | self._callers[other]) <= services_max:
                 self.join(one, other)
+
+    def join_streams(self, pairs: Iterable[Pair]) -> None:
+        """Join what begins a stream and what ends it, the closest first: two rows of one emitter, each in one pair."""
+        joined: set[Call] = set()
+        for _, x, y in _closest_first(pairs):
+            if joined.isdisjoint((x, y)):
+                joined |= {x, y}
+                self.join(x, y)
 
     def are_one(self, one: Call, other: Call) -> bool:
         """True where it is known that both tell of the same call."""
@@ -79,6 +87,10 @@ class Groups:
         return call
 
 
+def _closest_first(pairs: Iterable[Pair]) -> list[Pair]:
+    return sorted(pairs, key=lambda pair: (pair[0], pair[1].row_id, pair[2].row_id))
+
+
 def group(calls: Sequence[Call], links: Links) -> Groups:
     """The calls that some rows tell of."""
     groups = Groups(calls)
@@ -93,7 +105,7 @@ def group(calls: Sequence[Call], links: Links) -> Groups:
     apart = [call for call in calls if call not in groups.rollups and call not in groups.retries]
     groups.join_likely(_in_one_trace(apart))
     groups.join_likely(_across_traces(apart), services_max=1)
-    groups.join_likely(_ends_of_streams(apart))
+    groups.join_streams(_ends_of_streams(apart))
     return groups
 
 

@@ -106,14 +106,16 @@ def _dictionary_columns(name: str) -> list[str]:
 
 
 def _stats(name: str, rows: pa.Table) -> str:
-    """The file's statistics as the Delta protocol spells them."""
-    bounds: dict[str, Any] = {column: pc.min_max(rows[column]).as_py() for column in _LAYOUTS[name].statistics}
+    """The file's statistics as the Delta protocol spells them. A column of nothing but NULL has no bounds."""
+    columns = _LAYOUTS[name].statistics
+    bounds: dict[str, Any] = {column: pc.min_max(rows[column]).as_py() for column in columns}
+    bounds = {column: bound for column, bound in bounds.items() if bound["min"] is not None}
     return json.dumps(
         {
             "numRecords": rows.num_rows,
             "minValues": {column: bound["min"] for column, bound in bounds.items()},
             "maxValues": {column: bound["max"] for column, bound in bounds.items()},
-            "nullCount": dict.fromkeys(bounds, 0),
+            "nullCount": {column: rows[column].null_count for column in columns},
         }
     )
 

@@ -1,4 +1,4 @@
--- One row a trace. Its name is the root's, or the earliest span's while the root is missing. duration_ms leaves out
+-- One row a trace; what belongs to no trace, as an event may, is in none. Its name is the root's, or the earliest span's while the root is missing. duration_ms leaves out
 -- spans whose start cannot be right (clock_flag), where there are others.
 CREATE OR REPLACE VIEW traces AS
 SELECT
@@ -23,5 +23,6 @@ FROM (
         start_time_ns::HUGEINT + duration_ns AS end_ns,
         coalesce(clock_flag, '') NOT IN ('zero_time', 'out_of_range') AS is_sound
     FROM spans
+    WHERE trace_id IS NOT NULL
 )
 GROUP BY trace_id;

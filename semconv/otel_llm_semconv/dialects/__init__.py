@@ -40,7 +40,7 @@ from . import (
     vercel_legacy,
     voltagent,
 )
-from .dialect import Accounting, Dialect, Event, Reading, Span
+from .dialect import Accounting, Dialect, Event, Logs, Reading, Span
 from .reading import read_as
 
 #: In the order in which they are asked: those that know themselves by a mark of their own come before those that share
@@ -104,4 +104,4 @@ def _has_prefix(attributes: Collection[str], prefixes: tuple[str, ...]) -> bool:
     return bool(prefixes) and any(name.startswith(prefixes) for name in attributes)
 
 
-__all__ = ["BY_ID", "DIALECTS", "Accounting", "Dialect", "Event", "Reading", "Span", "find", "read", "read_as"]
+__all__ = ["BY_ID", "DIALECTS", "Accounting", "Dialect", "Event", "Logs", "Reading", "Span", "find", "read", "read_as"]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from .. import attributes as a
-from .dialect import NS_PER_MS, Accounting, Dialect, Reading, Scaled, Span, Values
+from .dialect import NS_PER_MS, Accounting, Dialect, Logs, Reading, Scaled, Span, Values
 
+_CALLS = ("api_error", "api_request", "claude_code.api_error", "claude_code.api_request")
 _OPERATIONS = {
-    "api_request": "chat",
-    "claude_code.api_request": "chat",
+    **dict.fromkeys(_CALLS, "chat"),
     "claude_code.interaction": "invoke_agent",
     "claude_code.llm_request": "chat",
     "claude_code.tool": "execute_tool",
@@ -40,6 +40,8 @@ DIALECT = Dialect(
     columns={
         "operation": (Values("span.type", _OPERATIONS),),
         "request_model": (a.REQUEST_MODEL, "model"),
+        "response_id": (a.RESPONSE_ID, "request_id"),
+        "http_status": ("status_code",),
         "input_tokens": ("input_tokens",),
         "output_tokens": ("output_tokens",),
         "cache_read_tokens": ("cache_read_tokens",),
@@ -53,5 +55,6 @@ DIALECT = Dialect(
     },
     accounting=Accounting.EXCLUSIVE,
     content=("user_prompt", "prompt", "response.model_output", "tool_input", "tool_parameters"),
+    logs=Logs((*_CALLS, "claude_code.tool_result", "tool_result"), Scaled("duration_ms", NS_PER_MS)),
     complete=(_name_it,),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .dialect import NS_PER_MS, Dialect, Reading, Scaled, Span
+from .dialect import NS_PER_MS, Dialect, Logs, Reading, Scaled, Span
 
 _USAGE = "input_token_count"
 
@@ -36,5 +36,6 @@ DIALECT = Dialect(
         "error_type": ("error.message",),
     },
     content=("prompt", "arguments", "output"),
+    logs=Logs(("codex.sse_event", "codex.tool_result"), Scaled("duration_ms", NS_PER_MS)),
     complete=(_name_it,),
 )

@@ -71,6 +71,13 @@ class Part(NamedTuple):
 Source = str | Values | Scaled | Part
 
 
+class Logs(NamedTuple):
+    """The events by which an emitter logs what others make a span of, and the attribute that tells how long it took."""
+
+    events: tuple[str, ...]
+    duration: Source
+
+
 @dataclass(slots=True)
 class Reading:
     """What a span says, by the names of the columns of `spans`; `emitted_cost_usd` is a decimal's text or a number.
@@ -115,6 +122,7 @@ class Dialect:
     providers: Mapping[str, str] = field(default_factory=dict)
     properties: tuple[str, ...] = ()
     content: tuple[str, ...] = ()
+    logs: Logs | None = None
     complete: tuple[Completion, ...] = ()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import attributes as a
-from .dialect import Dialect, Reading, Span, Values
+from .dialect import NS_PER_MS, Dialect, Logs, Reading, Scaled, Span, Values
 
 _OPERATIONS = {"agent_call": "invoke_agent", "llm_call": "generate_content", "tool_call": "execute_tool"}
 
@@ -40,5 +40,8 @@ DIALECT = Dialect(
     },
     output_excludes_reasoning=True,
     content=("function_args", "prompt", "request_text", "response_text"),
+    logs=Logs(
+        ("gemini_cli.api_error", "gemini_cli.api_response", "gemini_cli.tool_call"), Scaled("duration_ms", NS_PER_MS)
+    ),
     complete=(_name_it,),
 )

@@ -1,18 +1,11 @@
-"""Logfire's own instrumentations. A streamed call has a second span, which only logs."""
+"""Logfire's own instrumentations. Of a streamed call the span ends first, a second one logs what it used."""
 
 from __future__ import annotations
 
 from .. import attributes as a
-from .dialect import Dialect, Part, Reading, Span
+from .dialect import Dialect, Part
 
-_STREAM = "streaming response from"
 _RAW = "gen_ai.usage.raw"  # as the provider has it
-
-
-def _tell_echo(span: Span, reading: Reading) -> None:
-    """The log of a stream tells once more of the request's span."""
-    if span.attributes.get(a.LOGFIRE_SPAN_TYPE) == "log" and _STREAM in span.name:
-        reading.reason = "echo"
 
 
 DIALECT = Dialect(
@@ -33,5 +26,4 @@ DIALECT = Dialect(
         "emitted_cost_usd": ("operation.cost",),
     },
     content=("request_data", "response_data"),
-    complete=(_tell_echo,),
 )
