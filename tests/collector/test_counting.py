@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,21 @@ from rig import otlp
 from rig.lake import store
 from rig.told import GATEWAY, NATIVE, OURS, PEER, Told, counted, rows
 
+from otel_llm.failures import raise_faults
 from otel_llm_collector import counting, journal, query
 from otel_llm_collector.converter import Converter
 from otel_llm_collector.counting import recent
 from otel_llm_collector.counting.reasons import MEANING
 from otel_llm_collector.lake import files
 from otel_llm_collector.lake.log import LakeTable
+
+
+@pytest.fixture(autouse=True)
+def _faults_are_raised() -> Iterator[None]:
+    raise_faults(on=True)
+    yield
+    raise_faults(on=False)
+
 
 UNTOLD = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o-mini"}
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from otel_llm.failures import swallow
 
+from ..lake.schema import memory_schema
 from .calls import calls_of
 from .settle import Decisions, apply, decisions
 from .sieve import related_to
@@ -73,7 +74,7 @@ class RecentCalls:
             self.overdue |= {row_id: Change(days[row_id], why) for row_id, why in decided.items() if row_id in days}
 
     def _read(self) -> pa.Table:
-        found: list[pa.Table] = []
+        found = [calls_of(memory_schema("spans").empty_table())]
         for rows in self._load():
             found.append(calls_of(rows))
             if sum(calls.num_rows for calls in found) >= CALLS_MAX:
