@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -23,12 +23,13 @@ from otel_llm_semconv.pricing.contracts import Contracts
 
 from . import journal
 from .archive import Archive
+from .columns.reader import Reader
 from .config import contracts
 from .counting.recent import RecentCalls
 from .counting.recount import Recount, newest_first, pricer
 from .decode import SpanRecord, read_spans
 from .event_rows import Event, event_rows, read_events
-from .flow import Flow, Reading, Settle, Way
+from .flow import Flow, OneByOne, Reading, Settle, Way
 from .lake.compact import Compactor
 from .lake.replaced import Replacing
 from .log_rows import log_rows, read_records
@@ -38,6 +39,7 @@ from .normalise import Normalised, normalise
 from .options import Config
 from .process import Orders, lock
 from .query import views_sql
+from .rows import SetAside, Tables
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,26 +51,28 @@ _BATCHES_A_MERGE: Final = 20
 _CLEAN_EVERY_S: Final = 60.0
 
 
-def ways(contracts: Contracts, settle: Settle) -> tuple[Way, ...]:
+def ways(collector_id: str, contracts: Contracts, settle: Settle, set_aside: SetAside) -> tuple[Way, ...]:
     """What becomes of each kind of frame; `settle` says which of the rows of `spans` count."""
 
-    def spans(record: SpanRecord, received_ns: int) -> Normalised:
+    def row(record: SpanRecord, received_ns: int) -> Normalised:
         return normalise(record, received_ns, contracts)
 
     def events(event: Event, received_ns: int) -> Normalised:
         return event_rows(event, received_ns, contracts)
 
+    def one_by_one(tables: Tables, readings: Mapping[int, Reading]) -> OneByOne:
+        return OneByOne(collector_id, tables, readings, set_aside)
+
+    spans: Tables = {"spans": lambda rows: rows.row, "messages": lambda rows: rows.message}
+    logs: Tables = {"logs": lambda rows: rows.row, "scores": lambda rows: rows.score}
+    metrics: Tables = {"metrics": lambda rows: rows.row}
+    calls = one_by_one(spans, {journal.TRACES: Reading(read_spans, row), journal.LOGS: Reading(read_events, events)})
+    records = one_by_one(logs, {journal.LOGS: Reading(read_records, log_rows)})
+    points = one_by_one(metrics, {journal.METRICS: Reading(read_points, point_row)})
     return (
-        Way(
-            {journal.TRACES: Reading(read_spans, spans), journal.LOGS: Reading(read_events, events)},
-            {"spans": lambda rows: rows.row, "messages": lambda rows: rows.message},
-            settle,
-        ),
-        Way(
-            {journal.LOGS: Reading(read_records, log_rows)},
-            {"logs": lambda rows: rows.row, "scores": lambda rows: rows.score},
-        ),
-        Way({journal.METRICS: Reading(read_points, point_row)}, {"metrics": lambda rows: rows.row}),
+        Way((journal.TRACES, journal.LOGS), Reader(collector_id, contracts, calls).read, (*spans,), settle),
+        Way((journal.LOGS,), records.read, (*logs,)),
+        Way((journal.METRICS,), points.read, (*metrics,)),
     )
 
 
@@ -83,7 +87,8 @@ class Converter:
         self._collector_id = journal.read_collector_id(data)
         contracts = contracts or Contracts()
         recent = RecentCalls(lambda: newest_first(self._spans))
-        flows = [Flow(data, self._collector_id, way, self._quarantine) for way in ways(contracts, recent.settle)]
+        found = ways(self._collector_id, contracts, recent.settle, self._quarantine)
+        flows = [Flow(data, self._collector_id, way, self._quarantine) for way in found]
         tables = [table for flow in flows for table in flow.tables]
         self._flows, self._spans = flows, tables[0]
         self._replacing = [Replacing(table) for table in tables]

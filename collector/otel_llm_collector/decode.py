@@ -65,11 +65,24 @@ def spans_of(request: ExportTraceServiceRequest) -> Iterator[SpanRecord]:
         resource = without(resource_spans, "scope_spans")
         for scope_spans in resource_spans.scope_spans:
             scope = without(scope_spans, "spans")
+            around = {"scope_name": scope_spans.scope.name, "scope_version": scope_spans.scope.version}
             for span in scope_spans.spans:
-                attributes, repeated = first_values(span.attributes)
-                side = _side(span, repeated)
-                name, version = scope_spans.scope.name, scope_spans.scope.version
-                yield SpanRecord(span, attributes, side, resource_attributes, resource, name, scope, version)
+                yield record_of(span, resource_attributes, resource, scope=scope, **around)
+
+
+def record_of(
+    span: Span,
+    resource_attributes: Mapping[str, AnyValue],
+    resource: bytes,
+    *,
+    scope_name: str,
+    scope: bytes,
+    scope_version: str,
+) -> SpanRecord:
+    """A span with what surrounds it."""
+    attributes, repeated = first_values(span.attributes)
+    side = _side(span, repeated)
+    return SpanRecord(span, attributes, side, resource_attributes, resource, scope_name, scope, scope_version)
 
 
 def text_of(value: AnyValue) -> tuple[str, str]:

@@ -6,12 +6,14 @@ The first table of a flow says what is new: a row that it holds already is dropp
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 
 from otel_llm.errors import OtelLlmError
@@ -20,25 +22,15 @@ from otel_llm.failures import swallow
 from . import journal
 from .lake import files
 from .lake.log import DataFile, LakeTable
-from .lake.seen import SeenRows
+from .lake.seen import KeySet, SeenRows
+from .rows import Bools, Item, Places, Rows, SetAside, Tables, from_items
 
-#: Rows in memory at most.
+#: Rows made one by one that are in memory at most.
 ROWS_MAX: Final = 15_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC).date()
 
-SetAside = Callable[[int, str], None]  # the number of a segment that did not become rows as a whole, and why
 Settle = Callable[[pa.Table], pa.Table]
-Row = dict[str, Any]
-
-
-class Rows(Protocol):
-    """What one item becomes: its identity, its date, its row in the first table."""
-
-    @property
-    def key(self) -> int: ...
-    @property
-    def day(self) -> date: ...
-    @property
-    def row(self) -> Row: ...
+Frames = Iterable[tuple[int, journal.Frame]]  # each with the number of its segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +38,64 @@ class Reading:
     """How frames of a kind are read: the items of a request, and the rows of an item received at a moment (ns)."""
 
     items: Callable[[bytes], Iterable[Any]]
-    rows: Callable[[Any, int], Rows]
+    rows: Callable[[Any, int], Item]
+
+
+class OneByOne:
+    """Makes rows of frames item by item."""
+
+    def __init__(self, collector_id: str, tables: Tables, readings: Mapping[int, Reading], set_aside: SetAside) -> None:
+        self._collector_id = collector_id
+        self._tables = tables
+        self._readings = readings
+        self._set_aside = set_aside
+
+    def read(self, frames: Frames) -> Iterator[Rows]:
+        """The rows of the frames in portions of bounded length, however many a segment has."""
+        items = self.items(frames)
+        while portion := list(itertools.islice(items, ROWS_MAX)):
+            yield self.rows(portion)
+
+    def reading(self, kind: int) -> Reading:
+        """How frames of a kind are read."""
+        return self._readings[kind]
+
+    def items(self, frames: Frames) -> Iterator[Item]:
+        """What becomes of the items of the frames."""
+        for segment, frame in frames:
+            reading = self._readings[frame.kind]
+            for item in reading.items(frame.payload):
+                yield from self.item(reading, item, segment, frame.received_ns, frame.tenant)
+
+    def item(self, reading: Reading, item: Any, segment: int, received_ns: int, tenant: str) -> Iterator[Item]:
+        """What becomes of one. If we fail on it, it is skipped: it must not hold up all that follow."""
+        try:
+            rows = reading.rows(item, received_ns)
+        except Exception as error:
+            name = next(iter(self._tables))
+            swallow(f"reading a row of {name}", error)
+            self._set_aside(segment, f"an item of {name} cannot be read: {error!r}")
+            return
+        for row_of in self._tables.values():
+            if (row := row_of(rows)) is not None:
+                row |= {"collector_id": self._collector_id, "segment": segment, "tenant": tenant or None}
+        yield rows
+
+    def rows(self, items: Sequence[Item]) -> Rows:
+        """Items as rows of the tables."""
+        return from_items(items, self._tables, self._set_aside)
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """What flows where: the readings by kind of frame, and the tables with what of an item's rows each holds.
+    """What flows where: the kinds of frames, what reads them, and the tables.
 
-    A table gets None for an item that brings it nothing. `settle` has the last word on the rows of the first.
+    `settle` has the last word on the rows of the first.
     """
 
-    readings: Mapping[int, Reading]
-    tables: Mapping[str, Callable[[Any], Row | None]]
+    kinds: Sequence[int]
+    read: Callable[[Frames], Iterator[Rows]]
+    tables: Sequence[str]
     settle: Settle | None = None
 
 
@@ -79,62 +117,68 @@ class Flow:
 
         True where a table got its first file.
         """
-        mine = [(number, frame) for number, frame in frames if frame.kind in self._way.readings]
+        mine = [(number, frame) for number, frame in frames if frame.kind in self._way.kinds]
         if not mine:
             return False
         first = Pending(self._first, self._collector_id, self._set_aside, self._way.settle)
         others = [Pending(table, self._collector_id, self._set_aside) for table in self._others]
-        row_of, *other_rows = self._way.tables.values()
-        added: dict[date, set[int]] = {}
-        for rows in _portions(self._read(mine)):
-            fresh = self._fresh([row for row in rows if row.row["segment"] > first.stored], added)
-            replayed = self._replayed([row for row in rows if row.row["segment"] <= first.stored])
-            for row in first.write(fresh, row_of):
-                added.setdefault(row.day, set()).add(row.key)
-            for pending, other_row in zip(others, other_rows, strict=True):
-                pending.write([row for row in (*replayed, *fresh) if other_row(row)], other_row)
+        added = defaultdict[date, KeySet](KeySet)
+        for rows in self._way.read(mine):
+            is_stored = rows.segments <= first.stored
+            if is_stored.any():
+                self._write_others(others, self._replayed(rows.select(is_stored)))
+            fresh = self._fresh(rows.select(~is_stored), added)
+            for day, is_of_day in _by_day(fresh.select(first.write(fresh.first, fresh.segments))):
+                added[day].add(is_of_day.keys)
+            self._write_others(others, fresh)
         are_first = [pending.commit(segment) for pending in (first, *others)]
         for day, keys in added.items():
-            self._seen.add(day, keys)
+            self._seen.add(day, keys.all())
         return any(are_first)
 
-    def _read(self, frames: Sequence[tuple[int, journal.Frame]]) -> Iterator[Rows]:
-        """The rows of the frames. An item that we fail on is skipped: it must not hold up all that follow."""
-        for segment, frame in frames:
-            reading = self._way.readings[frame.kind]
-            for item in reading.items(frame.payload):
-                try:
-                    rows = reading.rows(item, frame.received_ns)
-                except Exception as error:
-                    swallow(f"reading a row of {self._first.name}", error)
-                    self._set_aside(segment, f"an item of {self._first.name} cannot be read: {error!r}")
-                    continue
-                self._stamp(rows, frame, segment)
-                yield rows
+    def _write_others(self, others: Sequence[Pending], rows: Rows) -> None:
+        for pending, table, owner in zip(others, rows.others, rows.owners, strict=True):
+            pending.write(table, rows.segments[owner])
 
-    def _stamp(self, rows: Rows, frame: journal.Frame, segment: int) -> None:
-        for row_of in self._way.tables.values():
-            if (row := row_of(rows)) is not None:
-                row |= {"collector_id": self._collector_id, "segment": segment, "tenant": frame.tenant or None}
-
-    def _fresh(self, rows: list[Rows], added: Mapping[date, set[int]]) -> list[Rows]:
+    def _fresh(self, rows: Rows, added: Mapping[date, KeySet]) -> Rows:
         """The rows that neither the lake nor this batch holds yet; of equal ones the first."""
-        first = {(row.day, row.key): row for row in reversed(rows)}
-        held = {
-            (day, key)
-            for day, keys in _keys_by_day(first.values()).items()
-            for key, old in zip(keys, self._seen.holds(day, keys), strict=True)
-            if old or key in added.get(day, ())
-        }
-        return [row for place, row in reversed(first.items()) if place not in held]
+        rows = rows.select(_is_first(rows))
+        is_fresh = np.ones(len(rows), np.bool_)
+        days = rows.days
+        for number in np.unique(days).tolist():
+            day, places = _day(number), np.flatnonzero(days == number)
+            held = self._seen.holds(day, rows.keys[places])
+            if day in added:
+                held |= added[day].holds(rows.keys[places])
+            is_fresh[places] = ~held
+        return rows.select(is_fresh)
 
-    def _replayed(self, rows: list[Rows]) -> list[Rows]:
+    def _replayed(self, rows: Rows) -> Rows:
         """After a crash between the two commits: the rows of these segments that the first table did take."""
-        if not rows:
-            return []
-        segments = {row.row["segment"] for row in rows}
+        segments = set(np.unique(rows.segments).tolist())
         taken = files.rows_of_segments(self._first, self._collector_id, segments)
-        return list({row.key: row for row in reversed(rows) if row.key in taken}.values())
+        rows = rows.select(np.isin(rows.keys, taken))
+        return rows.select(_is_first(rows))
+
+
+def _is_first(rows: Rows) -> Bools:
+    """Of the rows of a date with the same key, the first."""
+    is_first = np.zeros(len(rows), np.bool_)
+    days = rows.days
+    for number in np.unique(days).tolist():
+        places = np.flatnonzero(days == number)
+        is_first[places[np.unique(rows.keys[places], return_index=True)[1]]] = True
+    return is_first
+
+
+def _by_day(rows: Rows) -> Iterator[tuple[date, Rows]]:
+    days = rows.days
+    for number in np.unique(days).tolist():
+        yield _day(number), rows.select(days == number)
+
+
+def _day(number: int) -> date:
+    return _EPOCH + timedelta(days=number)
 
 
 class Pending:
@@ -152,10 +196,14 @@ class Pending:
         self._files: list[DataFile] = []
         self.stored = table.segment_of(collector_id)
 
-    def write(self, rows: list[Rows], of: Callable[[Rows], Row | None]) -> list[Rows]:
-        """Write the rows of segments that the table lacks. Returns those that were written."""
-        wanted = [row for row in rows if row.row["segment"] > self.stored]
-        return self._write(wanted, of) if wanted else []
+    def write(self, rows: pa.Table, segments: Places) -> Bools:
+        """Write the rows that came from segments which the table lacks. Returns which of all were written."""
+        wanted = segments > self.stored
+        if not wanted.all():
+            rows, segments = rows.filter(pa.array(wanted)), segments[wanted]
+        if rows.num_rows:
+            wanted[np.flatnonzero(wanted)[~self._write(rows, segments)]] = False
+        return wanted
 
     def commit(self, segment: int) -> bool:
         """Add the files to the log, as everything up to `segment`. True where they are the table's first."""
@@ -167,32 +215,20 @@ class Pending:
             raise OtelLlmError(f"{name}: segment {segment} is in the log already; is another converter running?")
         return is_first
 
-    def _write(self, rows: list[Rows], of: Callable[[Rows], Row | None]) -> list[Rows]:
+    def _write(self, rows: pa.Table, segments: Places) -> Bools:
         """Write; what cannot be written together is halved, and a row that cannot be written alone is left out."""
-        stem = f"{self._collector_id}-{rows[-1].row['segment']:012d}"
+        segment = int(segments.max())
         try:
-            table = files.as_table(self._table.name, [row for each in rows if (row := of(each))])
-            self._files += files.write_rows(self._table, self._settle(table), stem)
+            written = files.write_rows(self._table, self._settle(rows), f"{self._collector_id}-{segment:012d}")
         except OSError:
             raise  # the disk, not the rows
         except Exception as error:
-            if len(rows) > 1:
-                half = len(rows) // 2
-                return self._write(rows[:half], of) + self._write(rows[half:], of)
+            if rows.num_rows > 1:
+                half = rows.num_rows // 2
+                parts = ((rows.slice(0, half), segments[:half]), (rows.slice(half), segments[half:]))
+                return np.concatenate([self._write(*part) for part in parts])
             swallow(f"writing a row of {self._table.name}", error)
-            self._set_aside(rows[0].row["segment"], f"a row of {self._table.name} cannot be stored: {error!r}")
-            return []
-        return rows
-
-
-def _portions(rows: Iterator[Rows]) -> Iterator[list[Rows]]:
-    """The rows in lists of bounded length: what is in memory at once, however many rows a segment has."""
-    while portion := list(itertools.islice(rows, ROWS_MAX)):
-        yield portion
-
-
-def _keys_by_day(rows: Iterable[Rows]) -> dict[date, list[int]]:
-    by_day: dict[date, list[int]] = {}
-    for row in rows:
-        by_day.setdefault(row.day, []).append(row.key)
-    return by_day
+            self._set_aside(segment, f"a row of {self._table.name} cannot be stored: {error!r}")
+            return np.zeros(1, np.bool_)
+        self._files += written
+        return np.ones(rows.num_rows, np.bool_)

@@ -32,17 +32,17 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _US: Final = timedelta(microseconds=1)
 #: A start further than this from the time of receipt is a broken clock: the row is dated by the receipt, and flagged,
 #: so that it is found, is priced at a sane moment, and makes no partition of its own.
-_PAST_MAX: Final = timedelta(days=400)
-_FUTURE_MAX: Final = timedelta(days=1)
+PAST_MAX: Final = timedelta(days=400)
+FUTURE_MAX: Final = timedelta(days=1)
 _PICO: Final = Decimal("1e-12")
 #: DECIMAL(18,12) ends below a million USD.
 MONEY_MAX: Final = 999_999
 _INT32_MAX: Final = 2**31 - 1
 
-_KINDS: Final = {number: name.removeprefix("SPAN_KIND_") for name, number in Span.SpanKind.items()}
-_STATUSES: Final = {n: name.removeprefix("STATUS_CODE_") for name, n in Status.StatusCode.items()}
-_PROMOTED: Final = tuple(c for c in tables.TABLES["spans"] if c.attribute)
-_CONTENT: Final = tuple(c for c in tables.TABLES["messages"] if c.attribute)
+KINDS: Final = {number: name.removeprefix("SPAN_KIND_") for name, number in Span.SpanKind.items()}
+STATUSES: Final = {n: name.removeprefix("STATUS_CODE_") for name, n in Status.StatusCode.items()}
+PROMOTED: Final = tuple(c for c in tables.TABLES["spans"] if c.attribute)
+CONTENT: Final = tuple(c for c in tables.TABLES["messages"] if c.attribute)
 SESSION_SOURCES: Final = (a.SESSION_ID, a.CONVERSATION_ID)
 _NO_CONTRACTS: Final = Contracts()
 
@@ -95,8 +95,8 @@ def _identity(record: SpanRecord, identity: str, received_ns: int) -> Row:
         "start_time_ns": signed(start),
         "duration_ns": signed(duration),
         "name": span.name,
-        "kind": _KINDS.get(span.kind, str(span.kind)),
-        "status": _STATUSES.get(span.status.code, str(span.status.code)),
+        "kind": KINDS.get(span.kind, str(span.kind)),
+        "status": STATUSES.get(span.status.code, str(span.status.code)),
         "status_message": span.status.message or None,
         "service_name": string_in(record.resource_attributes, a.SERVICE_NAME),
         "environment": string_in(record.resource_attributes, a.ENVIRONMENT, a.ENVIRONMENT_OLD),
@@ -111,7 +111,7 @@ def moment_of(start_ns: int, received_ns: int) -> tuple[datetime, bool]:
     """When the operation began, and True; or, where the sender's clock cannot be right, when it was received."""
     received = _EPOCH + received_ns // 1000 * _US
     distance_us = (start_ns - received_ns) // 1000
-    if not -_PAST_MAX // _US <= distance_us <= _FUTURE_MAX // _US:
+    if not -PAST_MAX // _US <= distance_us <= FUTURE_MAX // _US:
         return received, False
     return _EPOCH + start_ns // 1000 * _US, True
 
@@ -133,7 +133,7 @@ def _take_content(rest: dict[str, AnyValue], row: Row, reading: Reading | None) 
     """Content leaves the span's row for its own table, as the JSON text it came as if that is in the schema."""
     retold = () if reading is None else reading.messages
     found: Row = {
-        c.name: _json_text(rest.pop(c.attribute)) for c in _CONTENT if c.attribute in rest and c.name not in retold
+        c.name: _json_text(rest.pop(c.attribute)) for c in CONTENT if c.attribute in rest and c.name not in retold
     }
     if reading is not None:
         found = foreign.take_content(reading, rest) | found
@@ -149,7 +149,7 @@ def _json_text(value: AnyValue) -> str:
 
 
 def _promote(rest: dict[str, AnyValue], row: Row) -> None:
-    for column in _PROMOTED:
+    for column in PROMOTED:
         value = rest.get(column.attribute or "")
         if value is None:
             continue

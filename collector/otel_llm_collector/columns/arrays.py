@@ -11,7 +11,8 @@ import pyarrow as pa
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-Column: TypeAlias = "pa.Array[Any]"
+#: An Arrow array: the stubs know too few of the types that its methods take.
+Column: TypeAlias = Any
 
 
 class Words(NamedTuple):
@@ -37,6 +38,11 @@ def texts(codes: npt.NDArray[np.integer[Any]], values: Sequence[str | None]) -> 
 def buffer_of(values: Any) -> pa.Buffer:
     """The memory of a NumPy array, not copied."""
     return pa.py_buffer(values)
+
+
+def array_of(values: Any, mask: Any = None) -> Column:
+    """Numbers as an Arrow array, not copied; NULL where the mask says so."""
+    return pa.array(values, mask=mask)
 
 
 def validity(known: Bools) -> pa.Buffer | None:

@@ -67,7 +67,7 @@ def write_rows(table: LakeTable, rows: pa.Table, stem: str) -> list[DataFile]:
 
 def write_file(table: LakeTable, rows: pa.Table, day: date, stem: str) -> DataFile:
     """One sorted Parquet file: written under a temporary name outside every glob, fsynced, renamed."""
-    rows = rows.sort_by(_LAYOUTS[table.name].ordering)
+    rows = _sorted(rows, _LAYOUTS[table.name])
     name = f"{stem}-{uuid.uuid4().hex[:12]}.parquet"
     path = f"date={day.isoformat()}/{name}"
     final = table.folder / path
@@ -80,6 +80,25 @@ def write_file(table: LakeTable, rows: pa.Table, day: date, stem: str) -> DataFi
     sync_folder(final.parent)
     sync_folder(table.folder)
     return DataFile(path, day, final.stat().st_size, rows.num_rows, _stats(table.name, rows))
+
+
+def _sorted(rows: pa.Table, layout: _Layout) -> pa.Table:
+    """In the order of the layout, in which rows that were made by columns are already."""
+    return rows if _is_sorted(rows, layout.sorted_by) else rows.sort_by(layout.ordering)
+
+
+def _is_sorted(rows: pa.Table, columns: Sequence[str]) -> bool:
+    """Whether no row comes before one that is less than it."""
+    is_tied: Any = True
+    for name in columns:
+        column: Any = rows[name].combine_chunks()
+        if column.null_count:
+            return False
+        before, after = column.slice(0, len(column) - 1), column.slice(1)
+        if not pc.all(pc.or_(pc.less_equal(before, after), pc.invert(is_tied)), min_count=0).as_py():
+            return False
+        is_tied = pc.and_(is_tied, pc.equal(before, after))
+    return True
 
 
 def _write_parquet(name: str, rows: pa.Table, path: Path) -> None:
@@ -152,15 +171,15 @@ def row_keys(table: LakeTable, day: date) -> npt.NDArray[np.uint64]:
     return np.concatenate([_keys_of(part) for part in parts]) if parts else np.empty(0, dtype=np.uint64)
 
 
-def rows_of_segments(table: LakeTable, collector_id: str, segments: set[int]) -> set[int]:
+def rows_of_segments(table: LakeTable, collector_id: str, segments: set[int]) -> npt.NDArray[np.uint64]:
     """The keys of the rows that came from some segments of a collector's journal."""
     mine = pc.field("collector_id") == collector_id
     wanted = mine & pc.field("segment").isin(list(segments))
-    found: set[int] = set()
+    found = [np.empty(0, dtype=np.uint64)]
     for file in table.live_files():
         rows = pq.read_table(table.folder / file.path, columns=["row_id"], filters=wanted, partitioning=None)
-        found.update(int(key) for key in _keys_of(rows["row_id"]))
-    return found
+        found.append(_keys_of(rows["row_id"]))
+    return np.concatenate(found)
 
 
 def _keys_of(ids: pa.ChunkedArray[Any]) -> npt.NDArray[np.uint64]:

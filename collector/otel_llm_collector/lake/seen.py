@@ -7,7 +7,7 @@ numbers in sorted NumPy arrays (8 bytes a row), loaded from the lake when a date
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from datetime import date
 from typing import Final
 
@@ -15,35 +15,41 @@ import numpy as np
 import numpy.typing as npt
 
 Keys = npt.NDArray[np.uint64]
+Bools = npt.NDArray[np.bool_]
 
 #: Keys held in memory at most; above it the dates that were touched longest ago are loaded anew when needed.
 KEYS_MAX: Final = 16_000_000
-_RECENT_MAX: Final = 100_000
 
 
-class _Day:
-    """The keys of one date: one sorted array, and the recent ones in a set."""
+class KeySet:
+    """Keys in a few sorted arrays, each at most half as long as the one before it: adding costs little on average."""
 
-    def __init__(self, keys: Keys) -> None:
-        self._sorted = np.sort(keys)
-        self._recent: set[int] = set()
+    def __init__(self, keys: Keys | None = None) -> None:
+        self._sorted = [] if keys is None else [np.sort(keys)]
 
     def __len__(self) -> int:
-        return len(self._sorted) + len(self._recent)
+        return sum(map(len, self._sorted))
 
-    def holds(self, keys: Sequence[int]) -> list[bool]:
-        wanted = np.array(keys, dtype=np.uint64)
-        places = np.searchsorted(self._sorted, wanted)
-        places[places == len(self._sorted)] = 0
-        stored = self._sorted[places] == wanted if len(self._sorted) else np.zeros(len(wanted), dtype=bool)
-        return [bool(old) or key in self._recent for old, key in zip(stored, keys, strict=True)]
+    def holds(self, keys: Keys) -> Bools:
+        """For each key whether it is in."""
+        found = np.zeros(len(keys), np.bool_)
+        for held in self._sorted:
+            if len(held):
+                places = np.searchsorted(held, keys)
+                places[places == len(held)] = 0
+                found |= held[places] == keys
+        return found
 
-    def add(self, keys: Iterable[int]) -> None:
-        self._recent.update(keys)
-        if len(self._recent) > _RECENT_MAX:
-            fresh = np.fromiter(self._recent, dtype=np.uint64, count=len(self._recent))
-            self._sorted = np.sort(np.concatenate([self._sorted, fresh]))
-            self._recent.clear()
+    def all(self) -> Keys:
+        """Every key, in no order."""
+        return np.concatenate(self._sorted) if self._sorted else np.empty(0, np.uint64)
+
+    def add(self, keys: Keys) -> None:
+        """Put keys in that are not."""
+        fresh = np.sort(keys)
+        while self._sorted and len(self._sorted[-1]) < 2 * len(fresh):
+            fresh = np.sort(np.concatenate([self._sorted.pop(), fresh]), kind="stable")
+        self._sorted.append(fresh)
 
 
 class SeenRows:
@@ -51,20 +57,20 @@ class SeenRows:
 
     def __init__(self, load: Callable[[date], Keys]) -> None:
         self._load = load
-        self._days: OrderedDict[date, _Day] = OrderedDict()
+        self._days: OrderedDict[date, KeySet] = OrderedDict()
 
-    def holds(self, day: date, keys: Sequence[int]) -> list[bool]:
+    def holds(self, day: date, keys: Keys) -> Bools:
         """For each key whether the lake has it."""
         return self._day(day).holds(keys)
 
-    def add(self, day: date, keys: Iterable[int]) -> None:
+    def add(self, day: date, keys: Keys) -> None:
         """Note keys that were committed."""
         self._day(day).add(keys)
         self._forget()
 
-    def _day(self, day: date) -> _Day:
+    def _day(self, day: date) -> KeySet:
         if day not in self._days:
-            self._days[day] = _Day(self._load(day))
+            self._days[day] = KeySet(self._load(day))
         self._days.move_to_end(day)
         return self._days[day]
 

@@ -105,8 +105,9 @@ class Dialect:
     """One table. It is spoken by spans of its scopes, and by others that carry one of its marks.
 
     `among` are prefixes one of which some attribute has to have, too. `accounting` may depend on the span and on what
-    was read of it. `properties` are prefixes of attributes that are the user's own.
-    `content` are attributes, or prefixes that end with a dot or a star, that hold prompts and answers.
+    was read of it; it is exclusive where the scope's name has one of `exclusive_scopes` in it. `properties` are
+    prefixes of attributes that are the user's own. `content` are attributes, or prefixes that end with a dot or a star,
+    that hold prompts and answers.
     """
 
     id: str
@@ -117,6 +118,7 @@ class Dialect:
     mark_prefixes: tuple[str, ...] = ()
     among: tuple[str, ...] = ()
     columns: Mapping[str, tuple[Source, ...]] = field(default_factory=dict)
+    exclusive_scopes: tuple[str, ...] = ()
     accounting: Accounting | Callable[[Span, Mapping[str, Any]], Accounting] = Accounting.INCLUSIVE
     output_excludes_reasoning: bool = False
     providers: Mapping[str, str] = field(default_factory=dict)

@@ -66,7 +66,8 @@ def _unquote(span: Span, reading: Reading) -> None:
     said = {key: json_of(value) for key, value in reading.properties.items()}
     reading.properties.update({key: value for key, value in said.items() if isinstance(value, str)})
     if reasons := reading.columns.get("finish_reasons"):
-        reading.columns["finish_reasons"] = [json_of(reason) or reason for reason in reasons]
+        unquoted = ((json_of(reason), reason) for reason in reasons)
+        reading.columns["finish_reasons"] = [new if isinstance(new, str) and new else old for new, old in unquoted]
 
 
 DIALECT = Dialect(

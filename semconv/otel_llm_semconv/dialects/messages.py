@@ -31,7 +31,10 @@ _REASONS: Final = {
     "tool_use": "tool_call",
 }
 #: What was seen wrong in messages that have parts; all others are not looked into, which would cost more than the rest.
-_ODD: Final = re.compile(r'"content": ?\[|"parts": ?\[\]|"finish_reason": ?""|"(result|text|thinking)":')
+ODD: Final = r'"content": ?\[|"parts": ?\[\]|"finish_reason": ?""|"(result|text|thinking)":'
+_ODD: Final = re.compile(ODD)
+#: What is in all messages of the schema.
+IN_SCHEMA: Final = '"parts"'
 _COLUMN_OF: Final = {a.INPUT_MESSAGES: "input_messages", a.OUTPUT_MESSAGES: "output_messages"}
 
 
@@ -103,7 +106,7 @@ def settle(span: Span, reading: Reading) -> None:
 
 
 def _settle(value: Any, column: str, reading: Reading) -> None:
-    if isinstance(value, str) and '"parts"' in value and not _ODD.search(value):
+    if isinstance(value, str) and IN_SCHEMA in value and not _ODD.search(value):
         reading.messages.pop(column, None)
         return
     listed, said = json_of(value), column == "output_messages"

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from .dialect import Accounting, Dialect, Span
-
-
-def _accounting(span: Span, columns: Mapping[str, Any]) -> Accounting:
-    return Accounting.EXCLUSIVE if "bedrock" in span.scope else Accounting.INCLUSIVE
-
+from .dialect import Dialect
 
 DIALECT = Dialect(
     "otel_python_genai",
@@ -21,5 +13,5 @@ DIALECT = Dialect(
         "opentelemetry.instrumentation.openai_v2",
         "opentelemetry.util.genai",
     ),
-    accounting=_accounting,
+    exclusive_scopes=("bedrock",),
 )

@@ -17,8 +17,8 @@ _CACHE: Final = ("cache_read_tokens", "cache_write_tokens")
 def read_as(dialect: Dialect, span: Span) -> Reading:
     """What a span says in a dialect. Never raises for what an attribute may hold."""
     reading = Reading(dialect.id)
-    for column, sources in _sources(dialect).items():
-        value = _first(column, sources, span)
+    for column, places in sources(dialect).items():
+        value = _first(column, places, span)
         if value is not None:
             reading.columns[column] = value
     _name_provider(dialect, reading.columns)
@@ -34,7 +34,7 @@ def read_as(dialect: Dialect, span: Span) -> Reading:
     return reading
 
 
-def _sources(dialect: Dialect) -> Mapping[str, tuple[Source, ...]]:
+def sources(dialect: Dialect) -> Mapping[str, tuple[Source, ...]]:
     """The dialect's own sources of each column, then those of the conventions."""
     found = _known.get(dialect.id)
     if found is None:
@@ -59,8 +59,13 @@ def _first(column: str, sources: tuple[Source, ...], span: Span) -> Any:
 
 def _name_provider(dialect: Dialect, columns: dict[str, Any]) -> None:
     if provider := columns.get("provider"):
-        name = provider.lower()
-        columns["provider"] = dialect.providers.get(name) or genai.PROVIDERS.get(name, name)
+        columns["provider"] = provider_name(dialect, provider)
+
+
+def provider_name(dialect: Dialect, provider: str) -> str:
+    """The conventions' name of a provider."""
+    name = provider.lower()
+    return dialect.providers.get(name) or genai.PROVIDERS.get(name, name)
 
 
 def _name_error(span: Span, columns: dict[str, Any]) -> None:
@@ -78,6 +83,8 @@ def _account(dialect: Dialect, span: Span, columns: dict[str, Any]) -> None:
     accounting = dialect.accounting
     if not isinstance(accounting, Accounting):
         accounting = accounting(span, columns)
+    if any(part in span.scope for part in dialect.exclusive_scopes):
+        accounting = Accounting.EXCLUSIVE
     asked = columns.get("input_tokens")
     read, written = (columns.get(name) for name in _CACHE)
     exceeds = asked is not None and (read or 0) + (written or 0) > asked

@@ -13,6 +13,8 @@ from ..usage import count
 from .dialect import Attributes, Part, Scaled, Source, Values
 
 _TYPES = {column.name: column.type for column in tables.TABLES["spans"]}
+#: What a price depends on has no column.
+_TYPES |= {"place": tables.TEXT, "service_tier": tables.TEXT}
 
 
 def value_of(source: Source, attributes: Attributes) -> Any:

@@ -64,15 +64,19 @@ class Contract:
         self, provider: str, models: Iterable[str | None], at: datetime, endpoint: str, properties: Mapping[str, str]
     ) -> bool:
         """True where it is the price of such a call."""
-        if self.provider and provider_id(provider) != provider_id(self.provider):
-            return False
-        if self.model and not any(model and fnmatchcase(model.lower(), self.model) for model in models):
-            return False
-        if self.endpoint and not fnmatchcase(endpoint.lower(), self.endpoint):
+        if not self.is_about(provider, models, endpoint):
             return False
         if (self.since and at < self.since) or (self.until and at >= self.until):
             return False
         return all(properties.get(key) == value for key, value in self.properties.items())
+
+    def is_about(self, provider: str, models: Iterable[str | None], endpoint: str) -> bool:
+        """True where it is the price of such calls at some time, for somebody."""
+        if self.provider and provider_id(provider) != provider_id(self.provider):
+            return False
+        if self.model and not any(model and fnmatchcase(model.lower(), self.model) for model in models):
+            return False
+        return not self.endpoint or fnmatchcase(endpoint.lower(), self.endpoint)
 
     def applied(self, card: RateCard | None) -> RateCard | None:
         """A model's rates under the contract; None where neither the list nor the contract knows any."""

@@ -1,0 +1,118 @@
+"""Requests as an instrumented application sends them: spans with 20 attributes, random ids, random content.
+
+About 2.4 kB a span with content, 0.8 kB without, as OTLP protobuf.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from collections.abc import Iterator
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+MODELS = (
+    ("openai", "gpt-4o-mini", "gpt-4o-mini-2024-07-18"),
+    ("openai", "gpt-4o", "gpt-4o-2024-08-06"),
+    ("anthropic", "claude-sonnet-4-5", "claude-sonnet-4-5-20250929"),
+    ("gcp.gemini", "gemini-2.5-flash", "gemini-2.5-flash"),
+)
+DEPARTMENTS = ("cardiology", "oncology", "radiology", "surgery")
+_SPANS_A_TRACE = 4
+_CONTENT_CHARS = 760
+
+
+class Load:
+    """Random spans, the same in every run but for their ids and times."""
+
+    def __init__(self, *, content: bool, scope: str = "opentelemetry.instrumentation.genai.openai") -> None:
+        self._random = random.Random(7)
+        self._content = content
+        self._scope = scope
+        letters = "etaoinshrdlucmfwypvbgk"
+        self._words = ["".join(self._random.choices(letters, k=self._random.randint(2, 9))) for _ in range(4000)]
+        self._trace_id = b""
+
+    def requests(self, spans: int, spans_a_request: int = 512) -> Iterator[bytes]:
+        """Requests of so many spans altogether."""
+        for first in range(0, spans, spans_a_request):
+            message = ExportTraceServiceRequest()
+            resource_spans = message.resource_spans.add()
+            resource_spans.resource.attributes.extend(
+                [_pair("service.name", "clinic"), _pair("deployment.environment.name", "production")]
+            )
+            scope_spans = resource_spans.scope_spans.add()
+            scope_spans.scope.name, scope_spans.scope.version = self._scope, "1.3b0"
+            scope_spans.spans.extend(self._span(first + i) for i in range(min(spans_a_request, spans - first)))
+            yield message.SerializeToString()
+
+    def _span(self, number: int) -> Span:
+        if number % _SPANS_A_TRACE == 0:
+            self._trace_id = os.urandom(16)
+        start, duration = time.time_ns(), self._random.randint(10**8, 10**10)
+        attributes = self._attributes()
+        return Span(
+            trace_id=self._trace_id,
+            span_id=os.urandom(8),
+            parent_span_id=os.urandom(8),
+            name=f"chat {attributes['gen_ai.request.model']}",
+            kind=Span.SPAN_KIND_CLIENT,
+            start_time_unix_nano=start - duration,
+            end_time_unix_nano=start,
+            attributes=[_pair(key, value) for key, value in attributes.items()],
+            status=Status(),
+            flags=257,
+        )
+
+    def _attributes(self) -> dict[str, object]:
+        random = self._random
+        provider, asked, answered = random.choice(MODELS)
+        whole = random.randint(200, 5000)
+        found: dict[str, object] = {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": provider,
+            "gen_ai.request.model": asked,
+            "gen_ai.response.model": answered,
+            "gen_ai.response.id": f"chatcmpl-{os.urandom(12).hex()}",
+            "gen_ai.response.finish_reasons": ["stop"],
+            "gen_ai.request.max_tokens": 1024,
+            "gen_ai.request.temperature": 0.7,
+            "gen_ai.usage.input_tokens": whole,
+            "gen_ai.usage.output_tokens": random.randint(10, 900),
+            "gen_ai.usage.cache_read.input_tokens": random.randint(0, whole // 2),
+            "server.address": f"api.{provider}.com",
+            "server.port": 443,
+            "session.id": f"session-{random.randrange(2000)}",
+            "user.id": f"user-{random.randrange(500)}",
+            "gen_ai.prompt.name": "triage",
+            "gen_ai.prompt.version": f"v{random.randrange(9)}",
+            "otel_llm.property.department": random.choice(DEPARTMENTS),
+        }
+        if self._content:
+            found["gen_ai.input.messages"] = self._message("user")
+            found["gen_ai.output.messages"] = self._message("assistant")
+        else:
+            found["otel_llm.property.ward"] = f"ward-{random.randrange(20)}"
+            found["gen_ai.conversation.id"] = f"conv-{random.randrange(2000)}"
+        return found
+
+    def _message(self, role: str) -> str:
+        text = " ".join(self._random.choices(self._words, k=_CONTENT_CHARS // 6))[:_CONTENT_CHARS]
+        return json.dumps([{"role": role, "parts": [{"type": "text", "content": text}], "finish_reason": "stop"}])
+
+
+def _pair(key: str, value: object) -> KeyValue:
+    match value:
+        case str():
+            return KeyValue(key=key, value=AnyValue(string_value=value))
+        case int():
+            return KeyValue(key=key, value=AnyValue(int_value=value))
+        case float():
+            return KeyValue(key=key, value=AnyValue(double_value=value))
+    found = KeyValue(key=key)
+    found.value.array_value.values.extend(AnyValue(string_value=str(item)) for item in list(value))  # type: ignore[call-overload]
+    return found

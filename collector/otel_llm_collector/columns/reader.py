@@ -1,0 +1,104 @@
+"""Stored requests as rows of the lake's tables: by columns what can be, the rest by the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import numpy as np
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from otel_llm.failures import swallow
+from otel_llm_semconv.pricing.contracts import Contracts
+
+from .. import decode, journal
+from ..flow import Frames, OneByOne
+from ..rows import Item, Rows, joined
+from . import speech
+from .assembly import messages_table, spans_table
+from .request import Around, Requests
+from .spans import read
+from .wire import Wire
+
+#: What is worked on at once: bounds memory, however large or many the requests are.
+ROWS_MAX: Final = 30_000
+BYTES_MAX: Final = 48 * 1024 * 1024
+#: Fewer spans than this are read one by one: columns have a price of their own.
+ROWS_MIN: Final = 64
+
+
+class Reader:
+    """Makes rows of the spans that a collector stored. `reference` reads what cannot be read by columns."""
+
+    def __init__(self, collector_id: str, contracts: Contracts, reference: OneByOne) -> None:
+        self._collector_id = collector_id
+        self._contracts = contracts
+        self._reference = reference
+
+    def read(self, frames: Frames) -> Iterator[Rows]:
+        """The rows of some requests, ROWS_MAX at most at once. Those of other signals are left to the reference."""
+        traces, others = list[tuple[int, journal.Frame]](), list[tuple[int, journal.Frame]]()
+        for segment, frame in frames:
+            (traces if frame.kind == journal.TRACES else others).append((segment, frame))
+        for requests in _portions(traces):
+            wire = Wire(requests.padded())
+            for first in range(0, len(requests.starts), ROWS_MAX):
+                yield self._rows(wire, requests, first, min(first + ROWS_MAX, len(requests.starts)))
+            yield from self._reference.read(requests.odd)
+        yield from self._reference.read(others)
+
+    def _rows(self, wire: Wire, requests: Requests, first: int, last: int) -> Rows:
+        """The rows of some spans. Where columns fail, it is for the reference to tell which span is at fault."""
+        if last - first >= ROWS_MIN:
+            try:
+                return self._by_columns(wire, requests, first, last)
+            except Exception as error:
+                swallow("reading spans by columns", error)
+        return self._reference.rows(self._one_by_one(requests, range(first, last)))
+
+    def _by_columns(self, wire: Wire, requests: Requests, first: int, last: int) -> Rows:
+        found = read(wire, requests, first, last)
+        dialect, is_odd = speech.judge(found.spans)
+        is_odd |= found.is_odd
+        spans = found.spans.select(~is_odd)
+        table = spans_table(spans, dialect[~is_odd], self._contracts, self._collector_id)
+        messages, owner = messages_table(spans, table)
+        rows = Rows(table, spans.key, (messages,), (owner,))
+        odd = np.sort(np.concatenate([found.odd, found.spans.place[is_odd]]))
+        if not len(odd):
+            return rows
+        return joined([rows, self._reference.rows(self._one_by_one(requests, odd.tolist()))])
+
+    def _one_by_one(self, requests: Requests, places: Iterable[int]) -> list[Item]:
+        """What becomes of the spans at these places by the reference."""
+        bounds = np.cumsum([size for size, _ in requests.runs])
+        reading, found = self._reference.reading(journal.TRACES), list[Item]()
+        for place in places:
+            around = requests.runs[int(np.searchsorted(bounds, place, side="right"))][1]
+            record = _record(bytes(requests.data[requests.starts[place] : requests.ends[place]]), around)
+            found += self._reference.item(reading, record, around.segment, around.received_ns, around.tenant)
+        return found
+
+
+def _portions(frames: Frames) -> Iterator[Requests]:
+    requests = Requests()
+    for segment, frame in frames:
+        requests.add(segment, frame)
+        if len(requests.starts) >= ROWS_MAX or len(requests.data) >= BYTES_MAX:
+            yield requests
+            requests = Requests()
+    if requests.starts or requests.odd:
+        yield requests
+
+
+def _record(octets: bytes, around: Around) -> decode.SpanRecord:
+    resource, scope = around.resource, around.scope
+    span = Span.FromString(octets)
+    return decode.record_of(
+        span,
+        resource.attributes,
+        resource.blob,
+        scope_name=scope.name,
+        scope=scope.blob,
+        scope_version=scope.version,
+    )

@@ -1,0 +1,177 @@
+"""Where the spans stand in the requests of a batch, and what surrounds them.
+
+The levels above the spans hold few messages: a loop over them is quick. What they say beside their spans is the same in
+request after request, and is looked at once.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
+
+from .. import decode, journal
+from .wire import PADDING
+
+#: Tag of the repeated field at each level: resource_spans, scope_spans, spans.
+_INNER: Final = (0x0A, 0x12, 0x12)
+#: What is remembered at most, in messages and in bytes of one.
+_KNOWN_MAX: Final = 1024
+_KNOWN_BYTES_MAX: Final = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What stands around scopes: `blob` is ResourceSpans without them."""
+
+    attributes: Mapping[str, AnyValue]
+    blob: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What stands around spans: `blob` is ScopeSpans without them."""
+
+    name: str
+    version: str
+    blob: bytes
+
+
+class Around(NamedTuple):
+    """What is around a span: the segment that it is stored in, when it came and from whom, its resource and scope."""
+
+    segment: int
+    received_ns: int
+    tenant: str
+    resource: Resource
+    scope: Scope
+
+
+class OddRequestError(Exception):
+    """A request that is spelled in a way that only the reference reads."""
+
+
+@dataclass(slots=True)
+class Requests:
+    """Requests end to end, and of each span its place, and what surrounds it."""
+
+    data: bytearray = field(default_factory=bytearray)
+    starts: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    #: Of each run of spans how many they are, and what is around them.
+    runs: list[tuple[int, Around]] = field(default_factory=list)
+    #: Requests that cannot be read here, with the number of their segment.
+    odd: list[tuple[int, journal.Frame]] = field(default_factory=list)
+
+    def add(self, segment: int, frame: journal.Frame) -> None:
+        """Find the spans of one more request, which is stored in this segment."""
+        kept = len(self.data), len(self.starts), len(self.runs)
+        self.data += frame.payload
+        try:
+            self._read(segment, frame, kept[0])
+        except (OddRequestError, IndexError):
+            del self.data[kept[0] :], self.starts[kept[1] :], self.ends[kept[1] :], self.runs[kept[2] :]
+            self.odd.append((segment, frame))
+
+    def padded(self) -> bytearray:
+        """The data as `Wire` wants it; nothing can be added from now on."""
+        self.data += bytes(PADDING)
+        return self.data
+
+    def _read(self, segment: int, frame: journal.Frame, at: int) -> None:
+        for start, stop in _inner(self.data, at, len(self.data), _INNER[0])[0]:
+            scopes, rest = _inner(self.data, start, stop, _INNER[1])
+            resource = _resource(rest)
+            for first, last in scopes:
+                before = len(self.starts)
+                scope = _scope(_spans(self, first, last))
+                around = Around(segment, frame.received_ns, frame.tenant, resource, scope)
+                self.runs.append((len(self.starts) - before, around))
+
+
+def _spans(found: Requests, at: int, end: int) -> bytes:
+    """Note where the spans of a scope stand. Returns what else it says."""
+    data, starts, ends, rest = found.data, found.starts, found.ends, b""
+    while at < end:
+        if data[at] != _INNER[2]:
+            begin, (_, at) = at, _skip(data, at)
+            rest += data[begin:at]
+            continue
+        size = data[at + 1]
+        at += 2
+        if size > 0x7F:
+            size, at = _varint(data, at - 1)
+        starts.append(at)
+        at += size
+        ends.append(at)
+    if at != end:
+        raise OddRequestError
+    return rest
+
+
+def _inner(data: bytearray, at: int, end: int, tag: int) -> tuple[list[tuple[int, int]], bytes]:
+    """Where the messages of a repeated field stand in another, and the bytes of all other fields."""
+    found, rest = [], b""
+    while at < end:
+        begin, (start, at) = at, _skip(data, at)
+        if data[begin] == tag:
+            found.append((start, at))
+        else:
+            rest += data[begin:at]
+    if at != end:
+        raise OddRequestError
+    return found, rest
+
+
+def _skip(data: bytearray, at: int) -> tuple[int, int]:
+    """Where the value of a field begins and ends."""
+    tag, start = _varint(data, at)
+    match tag & 7:
+        case 0:
+            return start, _varint(data, start)[1]
+        case 1:
+            return start, start + 8
+        case 2:
+            size, start = _varint(data, start)
+            return start, start + size
+        case 5:
+            return start, start + 4
+    raise OddRequestError
+
+
+def _varint(data: bytearray, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while shift < 70:
+        octet = data[at]
+        at += 1
+        value |= (octet & 0x7F) << shift
+        if octet < 0x80:
+            return value, at
+        shift += 7
+    raise OddRequestError
+
+
+def _resource(rest: bytes) -> Resource:
+    return _known_resource(rest) if len(rest) < _KNOWN_BYTES_MAX else _new_resource(rest)
+
+
+def _scope(rest: bytes) -> Scope:
+    return _known_scope(rest) if len(rest) < _KNOWN_BYTES_MAX else _new_scope(rest)
+
+
+def _new_resource(rest: bytes) -> Resource:
+    message = ResourceSpans.FromString(rest)
+    return Resource(decode.first_values(message.resource.attributes)[0], message.SerializeToString())
+
+
+def _new_scope(rest: bytes) -> Scope:
+    message = ScopeSpans.FromString(rest)
+    return Scope(message.scope.name, message.scope.version, message.SerializeToString())
+
+
+_known_resource = functools.lru_cache(maxsize=_KNOWN_MAX)(_new_resource)
+_known_scope = functools.lru_cache(maxsize=_KNOWN_MAX)(_new_scope)

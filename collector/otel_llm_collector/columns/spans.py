@@ -1,0 +1,276 @@
+"""From stored requests to spans as arrays, in the order in which they stand in the lake's files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ..normalise import FUTURE_MAX, PAST_MAX
+from . import attributes
+from .arrays import Bools, Ints
+from .attributes import Attributes
+from .request import Requests
+from .wire import Fields, Wire, walk
+
+Words = npt.NDArray[np.uint64]
+
+#: Tags of the fields of a Span that are read here.
+TRACE_ID, SPAN_ID, PARENT, NAME, KIND, START, END, ATTRIBUTE = 0x0A, 0x12, 0x22, 0x2A, 0x30, 0x39, 0x41, 0x4A
+EVENT, STATUS, FLAGS = 0x5A, 0x7A, 0x85
+_SINGLE: Final = (TRACE_ID, SPAN_ID, PARENT, NAME, KIND, START, END, STATUS, FLAGS)
+#: Tags of the fields of a Status.
+_MESSAGE, _CODE = 0x12, 0x18
+_KINDS_MAX, _CODES_MAX = 5, 2
+DAY_US: Final = 86_400_000_000
+_GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
+_MIXERS: Final = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
+
+
+class Range(NamedTuple):
+    """Where a field of each span stands, and which spans have it."""
+
+    known: Bools
+    start: Ints
+    end: Ints
+
+    def at(self, rows: Any) -> Range:
+        return Range(*(part[rows] for part in self))
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """Spans that can be read by columns.
+
+    `place` is where each came among those of the requests, `run` the spans around it (see `Requests.runs`). `code` is
+    that of the status, `message` where its description stands. `rest` has the places of fields that have no column.
+    """
+
+    wire: Wire
+    requests: Requests
+    place: Ints
+    run: Ints
+    single: Mapping[int, Range]
+    kind: Ints
+    code: Ints
+    message: Range
+    began_us: Ints
+    is_sound: Bools
+    key: Words
+    attributes: Attributes
+    has_events: Bools
+    rest: Mapping[int, Sequence[tuple[int, int]]]
+
+    def __len__(self) -> int:
+        return len(self.place)
+
+    @property
+    def day(self) -> Ints:
+        """Days since 1970."""
+        return np.asarray(self.began_us // DAY_US)
+
+    @property
+    def start_ns(self) -> Ints:
+        """As it was sent: the bits of an unsigned number."""
+        return self._time(START)
+
+    @property
+    def end_ns(self) -> Ints:
+        return self._time(END)
+
+    def _time(self, tag: int) -> Ints:
+        found = self.single[tag]
+        return np.where(found.known, self.wire.words[found.start].view(np.int64), 0)
+
+    def octets(self, tag: int, width: int) -> npt.NDArray[np.uint8]:
+        """An identifier of so many bytes."""
+        return np.asarray(self.wire.octets[self.single[tag].start[:, None] + np.arange(width)])
+
+    def select(self, rows: Bools) -> Spans:
+        """Some of them."""
+        if rows.all():
+            return self
+        chosen = np.flatnonzero(rows)
+        return Spans(
+            self.wire,
+            self.requests,
+            self.place[chosen],
+            self.run[chosen],
+            {tag: found.at(chosen) for tag, found in self.single.items()},
+            self.kind[chosen],
+            self.code[chosen],
+            self.message.at(chosen),
+            self.began_us[chosen],
+            self.is_sound[chosen],
+            self.key[chosen],
+            self.attributes.select(rows),
+            self.has_events[chosen],
+            {row: self.rest[old] for row, old in enumerate(chosen.tolist()) if old in self.rest} if self.rest else {},
+        )
+
+
+class Reading(NamedTuple):
+    """Spans by columns, which of them are odd after all, and the places of the odd ones that are not among them."""
+
+    spans: Spans
+    is_odd: Bools
+    odd: Ints
+
+
+def read(wire: Wire, requests: Requests, first: int, last: int) -> Reading:
+    """Some of the spans of requests. `place` counts from the first of all."""
+    starts, ends = np.array(requests.starts[first:last], np.int64), np.array(requests.ends[first:last], np.int64)
+    sizes = np.array([size for size, _ in requests.runs], np.int64)
+    run = np.repeat(np.arange(len(sizes)), sizes)[first:last]
+    fields, is_odd = walk(wire, starts, ends)
+    single = {tag: _range(fields.get(tag, ()), is_odd) for tag in _SINGLE}
+    _judge_ids(single, is_odd)
+    received_ns = np.array([around.received_ns for _, around in requests.runs], np.int64)[run]
+    started = np.where(single[START].known, wire.words[single[START].start].view(np.int64), 0)
+    began_us, is_sound = _began(started, received_ns)
+    order = _order(wire, single, began_us // DAY_US, started, is_odd)
+    parts, is_odd_too = _ordered(wire, fields, single, order)
+    spans = Spans(
+        wire=wire,
+        requests=requests,
+        place=order + first,
+        run=run[order],
+        began_us=began_us[order],
+        is_sound=is_sound[order],
+        **parts,
+    )
+    return Reading(spans, is_odd_too, np.flatnonzero(is_odd) + first)
+
+
+def _ordered(
+    wire: Wire, fields: Mapping[int, Sequence[Fields]], single: Mapping[int, Range], order: Ints
+) -> tuple[dict[str, Any], Bools]:
+    """The parts of `Spans` in this order of the rows, and which rows are odd."""
+    rank = np.full(len(single[START].known), -1, np.int64)
+    rank[order] = np.arange(len(order))
+    found, is_odd = _attributes(wire, fields.get(ATTRIBUTE, ()), rank, order)
+    single = {tag: place.at(order) for tag, place in single.items()}
+    kind = np.where(single[KIND].known, wire.varints(single[KIND].start)[0], 0)
+    code, message, is_sound = _status(wire, single[STATUS])
+    is_odd |= ~is_sound | (code < 0) | (code > _CODES_MAX) | (kind < 0) | (kind > _KINDS_MAX)
+    has_events = np.zeros(len(order), np.bool_)
+    for part in fields.get(EVENT, ()):
+        has_events[_rows(rank, part.owner)] = True
+    parts = {
+        "single": single,
+        "kind": kind,
+        "code": code,
+        "message": message,
+        "key": _keys(wire, single),
+        "attributes": found,
+        "has_events": has_events,
+        "rest": _rest(fields, rank),
+    }
+    return parts, is_odd
+
+
+def _range(parts: Sequence[Fields], is_odd: Bools) -> Range:
+    """Where a field stands that a span has once at most; a span that repeats it is odd."""
+    rows = len(is_odd)
+    known, start, end = np.zeros(rows, np.bool_), np.zeros(rows, np.int64), np.zeros(rows, np.int64)
+    for part in parts:
+        is_odd[part.owner[known[part.owner]]] = True
+        known[part.owner], start[part.owner], end[part.owner] = True, part.start, part.end
+    return Range(known, start, end)
+
+
+def _judge_ids(single: Mapping[int, Range], is_odd: Bools) -> None:
+    for tag, width in ((TRACE_ID, 16), (SPAN_ID, 8)):
+        is_odd |= single[tag].end - single[tag].start != width
+    parent = single[PARENT]
+    size = parent.end - parent.start
+    is_odd |= (size != 8) & (size != 0)
+    parent.known[size == 0] = False
+
+
+def _began(started: Ints, received_ns: Ints) -> tuple[Ints, Bools]:
+    """Microseconds since 1970; see `normalise.began`."""
+    distance = started - received_ns
+    past, future = (int(limit.total_seconds()) * 10**9 for limit in (PAST_MAX, FUTURE_MAX))
+    is_sound = (started >= 0) & (distance >= -past) & (distance < future + 1000)
+    return np.where(is_sound, started, received_ns) // 1000, is_sound
+
+
+def _order(wire: Wire, single: Mapping[int, Range], day: Ints, started: Ints, is_odd: Bools) -> Ints:
+    """The spans that are not odd by date, trace and start."""
+    rows = np.flatnonzero(~is_odd)
+    trace = single[TRACE_ID].start[rows]
+    high, low = (wire.words[trace + offset].byteswap() for offset in (0, 8))
+    keys: tuple[Any, ...] = (started[rows], low, high)
+    if len(rows) and (day[rows] != day[rows[0]]).any():
+        keys = (*keys, day[rows])
+    return rows[np.lexsort(keys)]
+
+
+def _rows(rank: Ints, owner: Ints) -> Ints:
+    """The rows of the spans that are not odd."""
+    rows = rank[owner]
+    return rows if rows.min(initial=0) >= 0 else rows[rows >= 0]
+
+
+def _attributes(wire: Wire, parts: Sequence[Fields], rank: Ints, order: Ints) -> tuple[Attributes, Bools]:
+    sizes = np.zeros(len(rank), np.int64)
+    for part in parts:
+        sizes[part.owner] += 1
+    offsets = np.zeros(len(order), np.int64)
+    np.cumsum(sizes[order][:-1], out=offsets[1:])
+    starts, ends = (np.zeros(int(sizes[order].sum()), np.int64) for _ in range(2))
+    seen = np.zeros(len(rank), np.int64)
+    for part in parts:
+        rows = rank[part.owner]
+        chosen = slice(None) if rows.min(initial=0) >= 0 else rows >= 0
+        places = offsets[rows[chosen]] + seen[part.owner[chosen]]
+        starts[places], ends[places] = part.start[chosen], part.end[chosen]
+        seen[part.owner] += 1
+    return attributes.read(wire, sizes[order], starts, ends)
+
+
+def _status(wire: Wire, status: Range) -> tuple[Ints, Range, Bools]:
+    """Code and message, as every SDK spells them: the message before the code."""
+    octets, at, end = wire.octets, status.start, status.end
+    has_message = status.known & (at < end) & (octets[at] == _MESSAGE)
+    size, start = wire.varints(np.where(has_message, at + 1, 0))
+    message = Range(has_message & (size > 0), start, start + size)
+    at = np.where(has_message, start + size, at)
+    at = np.where(at <= end, at, end)
+    has_code = status.known & (at < end) & (octets[at] == _CODE)
+    code, after = wire.varints(np.where(has_code, at + 1, 0))
+    at = np.where(has_code, after, at)
+    is_sound = ~status.known | ((at == end) & (~has_message | (start + size <= end)))
+    return np.where(has_code, code, 0), message, is_sound
+
+
+def _rest(fields: Mapping[int, Sequence[Fields]], rank: Ints) -> dict[int, list[tuple[int, int]]]:
+    """Of each row the places of the fields that are not read here, if it has any, in the order of the wire."""
+    found: dict[int, list[tuple[int, int]]] = {}
+    for parts in (parts for tag, parts in fields.items() if tag not in (*_SINGLE, ATTRIBUTE)):
+        for part in parts:
+            for owner, begin, end in zip(
+                rank[part.owner].tolist(), part.begin.tolist(), part.end.tolist(), strict=True
+            ):
+                found.setdefault(owner, []).append((begin, end))
+    found.pop(-1, None)
+    return {row: sorted(places) for row, places in found.items()}
+
+
+def _keys(wire: Wire, single: Mapping[int, Range]) -> Words:
+    """See `identity.row_key`."""
+    trace, span = single[TRACE_ID].start, single[SPAN_ID].start
+    key = _mix(wire.words[trace].byteswap())
+    key = _mix(key ^ wire.words[trace + 8].byteswap())
+    return _mix(key ^ wire.words[span].byteswap())
+
+
+def _mix(word: Words) -> Words:
+    word = word + _GOLDEN
+    for shift, factor in _MIXERS:
+        word = (word ^ (word >> np.uint64(shift))) * np.uint64(factor)
+    return word ^ (word >> np.uint64(31))
