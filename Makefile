@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-sdks test-emitters test-interop test-spark test-kills test-prefork check lint types layers unit format docs wheel bench-app bench-columns clean
+.PHONY: help demo test test-sdks test-emitters test-interop test-spark test-kills test-prefork check lint types layers unit format docs wheel bench-app bench-columns bench-query clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ bench-app: $(READY) ## What we add to a call (collector healthy, down, hung, slo
 
 bench-columns: $(READY) ## What the collector's columns take beside the row-by-row reference
 	$(BIN)/python benchmarks/columns_pricing.py
+
+bench-query: $(READY) ## How long questions take over a million and ten million spans (makes them: 3 GB, some minutes)
+	$(BIN)/python benchmarks/query_lake.py
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) .venvs dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -110,12 +110,18 @@ def trace(connection: duckdb.DuckDBPyConnection, trace_id: str) -> Tree:
     `trace_id` may be a beginning that only one trace has, or `last` for the trace that began last. Raises UsageError
     for what is no id or fits several traces, OtelLlmError when there is no such trace.
     """
-    found = _find_trace(connection, trace_id)
+    wanted = _id_of(trace_id)
+    whole = wanted if len(wanted) == _ID_DIGITS else _find_trace(connection, trace_id, wanted)
     with readable_errors():
-        rows = connection.sql(question("trace"), params={"trace_id": found}).to_arrow_table()
-    return grow(found, rows.to_pylist())
+        answer = connection.execute(question("trace"), {"trace_id": whole})
+        names = [column[0] for column in answer.description or ()]
+        rows = [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+    if not rows:
+        raise _no_trace(trace_id)
+    return grow(whole, rows)
 
 
+_ID_DIGITS: Final = 32
 #: Columns that a query gives for the notes under its answer; they are no part of it.
 _FOR_NOTES: Final = ("is_total", "unknown_models", "inexact_reasons")
 
@@ -147,21 +153,32 @@ def _ask(
     return answer.drop_columns([name for name in _FOR_NOTES if name in total]).slice(0, flagged), total
 
 
-def _find_trace(connection: duckdb.DuckDBPyConnection, trace_id: str) -> str:
+def _id_of(trace_id: str) -> str:
+    """A trace's id or the beginning of one, in lower case; nothing for `last`."""
     wanted = trace_id.strip().lower()
-    prefix = "" if wanted == "last" else wanted
-    if wanted != "last" and (not wanted or len(wanted) > 32 or set(wanted) - set("0123456789abcdef")):
-        raise UsageError(f"{trace_id!r} is no trace id: give up to 32 hex digits, or `last`")
+    if wanted == "last":
+        return ""
+    if not wanted or len(wanted) > _ID_DIGITS or set(wanted) - set("0123456789abcdef"):
+        raise UsageError(f"{trace_id!r} is no trace id: give up to {_ID_DIGITS} hex digits, or `last`")
+    return wanted
+
+
+def _find_trace(connection: duckdb.DuckDBPyConnection, trace_id: str, prefix: str) -> str:
+    """The id of the one trace whose id begins so; of the newest where nothing is given."""
     with readable_errors():
         rows = connection.execute(question("find_trace"), {"prefix": prefix}).fetchall()
     found = [row[0] for row in rows]
     if not found:
-        hint = "`otel-llm sql 'FROM traces'` lists them, `otel-llm trace last` shows the newest"
-        raise OtelLlmError(f"no trace {trace_id}: {hint}")
-    if len(found) > 1 and wanted != "last":
+        raise _no_trace(trace_id)
+    if len(found) > 1 and prefix:
         more = " ..." if len(found) > 5 else ""
         raise UsageError(f"several traces begin with {trace_id}: {', '.join(found[:5])}{more}")
     return str(found[0])
+
+
+def _no_trace(trace_id: str) -> OtelLlmError:
+    hint = "`otel-llm sql 'FROM traces'` lists them, `otel-llm trace last` shows the newest"
+    return OtelLlmError(f"no trace {trace_id}: {hint}")
 
 
 def _quoted(name: str) -> str:

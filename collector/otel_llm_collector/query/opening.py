@@ -168,6 +168,7 @@ def _in_memory(tz: str) -> duckdb.DuckDBPyConnection:
     config: dict[str, str | bool | int | float | list[str]] = {
         "temp_directory": str(Path(tempfile.gettempdir()) / "otel-llm-duckdb"),  # made only when a query spills
         "autoinstall_known_extensions": "false",  # a reader opens no connection to anywhere
+        "parquet_metadata_cache": "true",  # a file never changes: its footer is read once
     }
     connection = duckdb.connect(config=config)
     try:
