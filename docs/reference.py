@@ -65,6 +65,11 @@ such as `"64MiB"`.
 ```toml
 http = "127.0.0.1:4318"
 archive_days = 14
+cors_origins = ["https://app.example.com"]
+
+[tokens]                         # who is let in; rows carry the tenant
+north = "TOKEN"
+south = ["OLD", "NEW"]           # both, while senders change over
 
 [[forward]]                      # as often as there are targets
 url = "https://otlp.example.com"

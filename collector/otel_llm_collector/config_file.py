@@ -35,6 +35,17 @@ class Configured:
             except (ValueError, UsageError) as error:
                 raise UsageError(f"{_where(row, place, path, error)}: {error}") from error
         self.config = Config(**values)
+        self._check()
+
+    def _check(self) -> None:
+        config = self.config
+        if bool(config.tls_certificate) != bool(config.tls_key):
+            raise UsageError("TLS needs both tls_certificate and tls_key")
+        if config.tls_client_authority and not config.tls_certificate:
+            raise UsageError("tls_client_authority needs tls_certificate and tls_key: without TLS nobody shows one")
+        for path in (config.tls_certificate, config.tls_key, config.tls_client_authority):
+            if path and not Path(path).is_file():
+                raise UsageError(f"{path} is not there: name another file of certificates or keys")
 
     def as_toml(self) -> str:
         """The values as a file that gives the same again; secrets are left out, each line says where it came from."""
@@ -42,7 +53,9 @@ class Configured:
         lines: list[str] = []
         for row in OPTIONS:
             value, source = getattr(self.config, row.name), self.source[row.name]
-            if row.name in ("forward", "forward_enriched"):
+            if row.name == "tokens":
+                tables += _tokens_table(value, source)
+            elif row.name in ("forward", "forward_enriched"):
                 tables += [line for one in value for line in _target_table(one, source)]
             else:
                 lines.append(f"{row.name} = {_toml(value)}  # {source}")
@@ -91,6 +104,13 @@ def _line_of(path: Path, key: str) -> int:
     )
     lines = path.read_text().splitlines()
     return next((number for number, line in enumerate(lines, 1) if wanted.search(line)), 1)
+
+
+def _tokens_table(tokens: Mapping[str, str], source: str) -> list[str]:
+    if not tokens:
+        return []
+    tenants = sorted(set(tokens.values()))
+    return ["", f"[tokens]  # {source}", *(f"# {_toml(tenant)} = {_toml(_HIDDEN)}" for tenant in tenants)]
 
 
 def _target_table(target: Destination, source: str) -> list[str]:

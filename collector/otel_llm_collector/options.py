@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from .config import CONTRACTS_ENV, DATA_DEFAULT, DATA_ENV
 from .forward import Destination
+from .journal import TENANT_BYTES_MAX
 
 _MIB: Final = 1024 * 1024
 _GIB: Final = 1024 * _MIB
@@ -28,7 +29,7 @@ _FORMATS: Final = ("text", "json")
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The values of all options, as the processes of a collector need them."""
+    """The values of all options, as the processes of a collector need them. `tokens` is token -> tenant."""
 
     data: str
     http: str
@@ -36,6 +37,11 @@ class Config:
     forward: tuple[Destination, ...]
     forward_enriched: tuple[Destination, ...]
     contracts: str
+    tokens: Mapping[str, str]
+    tls_certificate: str
+    tls_key: str
+    tls_client_authority: str
+    cors_origins: tuple[str, ...]
     body_bytes_max: int
     memory_bytes_max: int
     archive_days: float
@@ -58,7 +64,7 @@ class Config:
         given: dict[str, Any] = json.loads(text)
         for name in ("forward", "forward_enriched"):
             given[name] = tuple(Destination(**one) for one in given[name])
-        return cls(**given)
+        return cls(**given | {"cors_origins": tuple(given["cors_origins"])})
 
 
 def _text(value: Any) -> str:
@@ -112,6 +118,14 @@ def _split(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
+def _origins(value: Any) -> tuple[str, ...]:
+    found = tuple(_text(word).rstrip("/") for word in _words(value))
+    for origin in found:
+        if origin != "*" and not re.match(r"^https?://[^/]+$", origin):
+            raise ValueError(f"{origin}: give https://HOST, as browsers say where a page is from, or *")
+    return found
+
+
 def _destinations(value: Any) -> tuple[Destination, ...]:
     return tuple(_destination(one) for one in _words(value))
 
@@ -134,6 +148,28 @@ def _destination(given: Any) -> Destination:
             raise ValueError(f"{name}: give {'true or false' if wanted is bool else wanted.__name__}")
     more = {"queue_bytes_max": _size(given["queue_bytes_max"])} if "queue_bytes_max" in given else {}
     return Destination(**{**given, **more})
+
+
+def _tokens(value: Any) -> dict[str, str]:
+    """`tenant = "token"`, or a list of tokens; by the environment tenant=token pairs separated by commas."""
+    if isinstance(value, str):
+        value = dict(pair.partition("=")[::2] for pair in _split(value))
+    if not isinstance(value, Mapping):
+        raise ValueError('give tenant = "token"')
+    found: dict[str, str] = {}
+    for tenant, tokens in value.items():
+        for token in [tokens] if isinstance(tokens, str) else tokens:
+            _check_token(tenant, token)
+            if found.setdefault(token, tenant) != tenant:
+                raise ValueError(f"{tenant} has the token of {found[token]}")
+    return found
+
+
+def _check_token(tenant: str, token: Any) -> None:
+    if not tenant.strip() or len(tenant.encode()) > TENANT_BYTES_MAX:
+        raise ValueError(f"a tenant's name has 1 to {TENANT_BYTES_MAX} bytes")
+    if not isinstance(token, str) or not re.match(r"^[\x21-\x7e]+$", token):
+        raise ValueError(f"the token of {tenant} is not printable ASCII without spaces")
 
 
 class UnknownKeyError(ValueError):
@@ -218,6 +254,43 @@ OPTIONS: Final = (
         "FILE",
         True,
         "Contract prices, TOML or YAML; without, list prices",
+    ),
+    Option(
+        "tokens",
+        "OTEL_LLM_COLLECTOR_TOKENS",
+        {},
+        _tokens,
+        "",
+        True,
+        "Bearer tokens that are let in, as tenant=token pairs; rows carry the tenant. Without any, all are let in",
+    ),
+    Option(
+        "tls_certificate",
+        "OTEL_LLM_COLLECTOR_TLS_CERTIFICATE",
+        "",
+        _text,
+        "FILE",
+        True,
+        "Certificate chain, PEM: both doors speak TLS. A changed file is read by SIGHUP",
+    ),
+    Option("tls_key", "OTEL_LLM_COLLECTOR_TLS_KEY", "", _text, "FILE", True, "Its private key, PEM"),
+    Option(
+        "tls_client_authority",
+        "OTEL_LLM_COLLECTOR_TLS_CLIENT_AUTHORITY",
+        "",
+        _text,
+        "FILE",
+        True,
+        "Who has no certificate of these authorities (PEM) is not let in",
+    ),
+    Option(
+        "cors_origins",
+        "OTEL_LLM_COLLECTOR_CORS_ORIGINS",
+        [],
+        _origins,
+        "ORIGIN",
+        True,
+        "Web pages of this origin (https://HOST, or *) may send from the browser. Repeatable",
     ),
     Option(
         "body_bytes_max",

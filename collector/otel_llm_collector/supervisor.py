@@ -258,12 +258,14 @@ def _tell(process: subprocess.Popen[str], config: Config) -> None:
 
 def _warn_if_public(config: Config) -> None:
     """A door that others can reach, without a lock, is said loudly."""
+    if config.tokens or config.tls_client_authority:
+        return
     for address in (config.http, config.grpc):
         host = address.rpartition(":")[0].strip("[]")
         if host not in _LOOPBACK and not host.startswith("127."):
             _LOG.warning(
                 "WARNING: %s can be reached from other machines, without authentication: anybody there can write into "
-                "%s. Listen on 127.0.0.1",
+                "%s. Set tokens or tls_client_authority, or listen on 127.0.0.1",
                 address,
                 config.data,
             )

@@ -74,10 +74,11 @@ def test_any_fault_of_the_writer_is_answered(tmp_path: Path, monkeypatch: pytest
 def test_memory_is_given_back(tmp_path: Path) -> None:
     async def main() -> None:
         store = Intake(journal.Writer(tmp_path), MEMORY)
-        with pytest.raises(BusyError), store.admit(10), store.admit(MEMORY):
-            pass
-        with store.admit(MEMORY):
-            pass
+        store.budget.take(10)
+        with pytest.raises(BusyError):
+            store.budget.take(MEMORY)
+        store.budget.give(10)
+        store.budget.take(MEMORY)
         await store.close()
 
     asyncio.run(main())

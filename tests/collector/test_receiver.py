@@ -10,6 +10,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+import zstandard
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
@@ -35,7 +36,7 @@ def export(running: CollectorProcess, body: bytes, **more: object) -> bytes:
         return channel.unary_unary(EXPORT, None, None)(body, timeout=20, **more)
 
 
-@pytest.mark.parametrize("encoding", ["identity", "gzip", "deflate", "two gzip members"])
+@pytest.mark.parametrize("encoding", ["identity", "gzip", "deflate", "two gzip members", "zstd", "two zstd frames"])
 def test_protobuf_is_stored(running: CollectorProcess, encoding: str) -> None:
     name = f"protobuf {encoding}"
     body = otlp.request(otlp.span(otlp.chat(), name=name)).SerializeToString()
@@ -46,6 +47,10 @@ def test_protobuf_is_stored(running: CollectorProcess, encoding: str) -> None:
         packed = zlib.compress(body)
     elif encoding == "two gzip members":
         packed, header = gzip.compress(body[:20]) + gzip.compress(body[20:]), "gzip"
+    elif encoding == "zstd":
+        packed = zstandard.compress(body)
+    elif encoding == "two zstd frames":
+        packed, header = zstandard.compress(body[:20]) + zstandard.compress(body[20:]), "zstd"
     answer = otlp.post(running.traces_url, packed, {"content-encoding": header})
     assert answer.status == 200
     assert answer.headers["content-type"] == "application/x-protobuf"
@@ -98,10 +103,24 @@ def test_an_empty_request_is_a_success(running: CollectorProcess) -> None:
         (b"[" * 100_000, JSON, 400, "OTLP/JSON"),
         (b"plain", {"content-encoding": "gzip"}, 400, "gzip"),
         (gzip.compress(b"x" * 100)[:-9], {"content-encoding": "gzip"}, 400, "cut short"),
+        (b"plain", {"content-encoding": "zstd"}, 400, "zstd"),
+        (zstandard.compress(b"x" * 100)[:-3], {"content-encoding": "zstd"}, 400, "cut short"),
         (b"", {"content-encoding": "br"}, 415, "Content-Encoding"),
         (b"", {"content-type": "text/plain"}, 415, "Content-Type"),
     ],
-    ids=["cut", "no json", "bad id", "wrong shape", "deep json", "no gzip", "cut gzip", "encoding", "type"],
+    ids=[
+        "cut",
+        "no json",
+        "bad id",
+        "wrong shape",
+        "deep json",
+        "no gzip",
+        "cut gzip",
+        "no zstd",
+        "cut zstd",
+        "encoding",
+        "type",
+    ],
 )
 def test_bad_data_is_refused_readably(
     running: CollectorProcess, body: bytes, headers: dict[str, str], status: int, words: str
@@ -142,10 +161,12 @@ def test_spans_without_ids_are_rejected_and_the_others_kept(running: CollectorPr
     assert stored(running, "no id") == 0
 
 
-def test_a_gzip_bomb_is_refused_and_costs_no_memory(running: CollectorProcess) -> None:
-    bomb = gzip.compress(b"\0" * (300 * 1024 * 1024), 9)
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_a_bomb_is_refused_and_costs_no_memory(running: CollectorProcess, encoding: str) -> None:
+    pack = {"gzip": gzip.compress, "zstd": zstandard.compress}[encoding]
+    bomb = pack(b"\0" * (300 * 1024 * 1024), 9)
     before = running.tree()[1].memory_info().rss
-    answer = otlp.post(running.traces_url, bomb, {"content-encoding": "gzip"})
+    answer = otlp.post(running.traces_url, bomb, {"content-encoding": encoding})
     assert answer.status == 413
     assert Status.FromString(answer.data).code == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
     with pytest.raises(grpc.RpcError) as caught:

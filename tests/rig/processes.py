@@ -82,9 +82,9 @@ class CollectorProcess:
 
 
 @contextlib.contextmanager
-def collector(data: Path, *arguments: str) -> Iterator[CollectorProcess]:
+def collector(data: Path, *arguments: str, http: str = "127.0.0.1:0") -> Iterator[CollectorProcess]:
     """A collector for the block; killed with its children if the block did not stop it."""
-    running = CollectorProcess(data, *arguments)
+    running = CollectorProcess(data, *arguments, http=http)
     try:
         yield running
     finally:

@@ -6,39 +6,28 @@ It imports neither pyarrow nor duckdb. Its one line on standard output says wher
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import signal
-import socket
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import uvicorn
 import uvloop
 
-from otel_llm.errors import OtelLlmError
+from otel_llm.errors import OtelLlmError, UsageError
 
 from .. import journal
 from ..logs import speak
 from ..options import Config
 from ..process import Orders, lock
+from .access import Access, GrpcCertificates, load_certificates, tls_context
 from .grpc import GrpcDoor
 from .http import HttpDoor
 from .intake import Intake
+from .server import HttpServer
 
 _LOG = logging.getLogger(__name__)
 _GRACE_S: Final = 2.0
-_BACKLOG: Final = 1024
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without signal handlers of its own: the receiver has one way to stop."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 def main() -> int:
@@ -58,73 +47,56 @@ def main() -> int:
     return 0
 
 
+class Receiver:
+    """Both doors over one intake, by one configuration."""
+
+    def __init__(self, config: Config) -> None:
+        writer = journal.Writer(Path(config.data))
+        if writer.torn_bytes:
+            _LOG.warning("cut %d bytes that were never acknowledged off the journal's tail", writer.torn_bytes)
+        self._tls = tls_context(config)
+        self._access = Access(config)
+        self._certificates = GrpcCertificates(config)
+        self._intake = Intake(writer, config.memory_bytes_max)
+        self._http = HttpServer(HttpDoor(self._intake, self._access, config.body_bytes_max), config.http, self._tls)
+        credentials = self._certificates.credentials() if self._tls else None
+        self._grpc = GrpcDoor(self._intake, self._access, config.grpc, config.body_bytes_max, credentials)
+
+    def configure(self, line: str) -> None:
+        """Take over what of a new configuration can be. What cannot be used changes nothing."""
+        config = Config.load(line)
+        speak("receiver", config)
+        try:
+            if self._tls and config.tls_certificate:
+                load_certificates(self._tls, config)
+                self._certificates.configure(config)
+        except UsageError as error:
+            _LOG.error("the certificates stay as they were: %s", error)
+        self._access.configure(config)
+        self._intake.budget.bytes_max = config.memory_bytes_max
+
+    async def serve(self, stop: asyncio.Event) -> None:
+        """Answer until told to stop, then say what is under way and close the journal."""
+        await self._http.start()
+        await self._grpc.start()
+        sys.stdout.write(f"ready http={self._http.address} grpc={self._grpc.address}\n")
+        sys.stdout.flush()
+        await stop.wait()
+        await asyncio.gather(self._http.stop(_GRACE_S), self._grpc.stop(_GRACE_S))
+        await self._intake.close()
+
+
 async def _serve(config: Config, orders: Orders) -> None:
-    writer = journal.Writer(Path(config.data))
-    if writer.torn_bytes:
-        _LOG.warning("cut %d bytes that were never acknowledged off the journal's tail", writer.torn_bytes)
-    intake = Intake(writer, config.memory_bytes_max)
-    stop = _stop_event(orders, intake)
-    listener = _listen(config.http)
-    grpc_door = GrpcDoor(intake, config.grpc, config.body_bytes_max)
-    server = _http_server(HttpDoor(intake, config.body_bytes_max))
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    await grpc_door.start()
-    while not server.started:  # noqa: ASYNC110 - uvicorn offers no event
-        await asyncio.sleep(0.005)
-    http_host, http_port = listener.getsockname()[:2]
-    grpc_host = config.grpc.rpartition(":")[0]
-    sys.stdout.write(f"ready http={http_host}:{http_port} grpc={grpc_host}:{grpc_door.port}\n")
-    sys.stdout.flush()
-    await stop.wait()
-    server.should_exit = True
-    await asyncio.gather(serving, grpc_door.stop(_GRACE_S))
-    await intake.close()
-
-
-def _http_server(door: HttpDoor) -> _Server:
-    return _Server(
-        uvicorn.Config(
-            door,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            ws="none",
-            http="httptools",
-            server_header=False,
-            date_header=False,
-            backlog=_BACKLOG,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=int(_GRACE_S),
-        )
-    )
-
-
-def _stop_event(orders: Orders, intake: Intake) -> asyncio.Event:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-
-    def configure(line: str) -> None:
-        config = Config.load(line)
-        speak("receiver", config)
-        intake.memory_bytes_max = config.memory_bytes_max
-
+    receiver = Receiver(config)
     orders.follow(
         gone=lambda: loop.call_soon_threadsafe(stop.set),
-        said=lambda line: loop.call_soon_threadsafe(configure, line),
+        said=lambda line: loop.call_soon_threadsafe(receiver.configure, line),
     )
-    return stop
-
-
-def _listen(address: str) -> socket.socket:
-    """A bound TCP socket for host:port; the error names the address."""
-    host, _, port = address.rpartition(":")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host.strip("[]"), int(port)), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        raise OtelLlmError(f"cannot listen on {address}: {error.strerror}; choose another port with --http") from None
+    await receiver.serve(stop)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,9 @@ from google.rpc.status_pb2 import Status
 from otel_llm.errors import OtelLlmError
 
 from ..signals import SIGNALS, Signal
+from .access import Access
 from .intake import Intake
-from .refusals import RETRY_AFTER_S, BusyError, RefusedError, TooLargeError
+from .refusals import RETRY_AFTER_S, BusyError, RefusedError, TooLargeError, UnknownSenderError
 from .soundness import Accepted, answer
 
 #: Requests that are handled at once; above it a client is told to wait. (grpc's own limit answers in a way that OTLP
@@ -27,8 +28,16 @@ _Context = grpc.aio.ServicerContext[bytes, bytes]
 class GrpcDoor:
     """The services of one server. `address` is host:port; port 0 takes a free one."""
 
-    def __init__(self, intake: Intake, address: str, body_bytes_max: int) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        access: Access,
+        address: str,
+        body_bytes_max: int,
+        credentials: grpc.ServerCredentials | None,
+    ) -> None:
         self._intake = intake
+        self._access = access
         limits = [
             ("grpc.max_receive_message_length", body_bytes_max),
             ("grpc.so_reuseport", 0),
@@ -37,9 +46,14 @@ class GrpcDoor:
         self._server = grpc.aio.server(options=limits)
         self._server.add_generic_rpc_handlers(tuple(map(self._service, SIGNALS.values())))
         try:
-            self.port = self._server.add_insecure_port(address)
+            port = (
+                self._server.add_secure_port(address, credentials)
+                if credentials
+                else self._server.add_insecure_port(address)
+            )
         except RuntimeError:
             raise OtelLlmError(f"cannot listen on {address}; choose another port with --grpc") from None
+        self.address = f"{address.rpartition(':')[0]}:{port}"
 
     async def start(self) -> None:
         await self._server.start()
@@ -51,7 +65,7 @@ class GrpcDoor:
         async def export(request: bytes, context: _Context) -> bytes:
             self._handled += 1
             try:
-                accepted = await self._store(signal, request)
+                accepted = await self._store(signal, request, context)
             except RefusedError as error:
                 await _abort(context, error)
             finally:
@@ -61,11 +75,22 @@ class GrpcDoor:
         handler = grpc.unary_unary_rpc_method_handler(export)
         return grpc.method_handlers_generic_handler(signal.service, {"Export": handler})
 
-    async def _store(self, signal: Signal, request: bytes) -> Accepted:
+    async def _store(self, signal: Signal, request: bytes, context: _Context) -> Accepted:
+        tenant = self._access.tenant(_authorization(context))
         if self._handled > _CONCURRENT_MAX:
             raise BusyError(f"{_CONCURRENT_MAX} requests are being handled already; send this again in a moment")
-        with self._intake.admit(len(request)):
-            return await self._intake.store(signal, request)
+        self._intake.budget.take(len(request))
+        try:
+            return await self._intake.store(signal, request, tenant)
+        finally:
+            self._intake.budget.give(len(request))
+
+
+def _authorization(context: _Context) -> str:
+    for name, value in context.invocation_metadata() or ():
+        if name == "authorization":
+            return value if isinstance(value, str) else value.decode("latin-1")
+    return ""
 
 
 async def _abort(context: Any, error: RefusedError) -> NoReturn:
@@ -75,6 +100,8 @@ async def _abort(context: Any, error: RefusedError) -> NoReturn:
         context.set_trailing_metadata((("grpc-status-details-bin", _retry_status(error.reason)),))
     elif isinstance(error, TooLargeError):
         code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    elif isinstance(error, UnknownSenderError):
+        code = grpc.StatusCode.UNAUTHENTICATED
     await context.abort(code, error.reason)
     raise AssertionError  # abort always raises
 

@@ -1,4 +1,4 @@
-"""The HTTP door: OTLP/HTTP with protobuf or JSON bodies, as one raw ASGI application.
+"""The HTTP door: OTLP/HTTP with protobuf or JSON bodies.
 
 Statuses are those of the OTLP specification: 400 never to be sent again, 413 too large, 503 with Retry-After under
 pressure; every error body is a `google.rpc.Status` in the request's own encoding.
@@ -6,142 +6,156 @@ pressure; every error body is a `google.rpc.Status` in the request's own encodin
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final, cast
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
 
 from google.protobuf import json_format
-from google.protobuf.message import Message
-from google.rpc.code_pb2 import INVALID_ARGUMENT, NOT_FOUND, RESOURCE_EXHAUSTED, UNAVAILABLE, UNIMPLEMENTED
+from google.rpc import code_pb2 as codes
 from google.rpc.status_pb2 import Status
 
 from ..signals import SIGNALS, Signal
+from . import refusals
+from .access import Access
+from .connection import Answer, Header, Request
 from .inflate import ENCODINGS, inflate
 from .intake import Intake
 from .otlp_json import request_from_json
-from .refusals import RETRY_AFTER_S, BusyError, RefusedError, TooLargeError
-from .soundness import answer
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+from .soundness import Accepted, answer
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
-_ACCEPTED: Final = {PROTOBUF: PROTOBUF, "application/protobuf": PROTOBUF, JSON: JSON}
-_ROUTES: Final = {signal.path: signal for signal in SIGNALS.values()}
+_TYPES: Final = {PROTOBUF: PROTOBUF, "application/protobuf": PROTOBUF, JSON: JSON}
+_ROUTES: Final[Mapping[str, Signal]] = {signal.path: signal for signal in SIGNALS.values()}
+#: A body from this size on is inflated beside the event loop.
+_LARGE_BYTES_MIN: Final = 256 * 1024
+_PREFLIGHT_S: Final = 7200
 
-
-class _AnswerError(Exception):
-    """An answer other than success: HTTP status, google.rpc code and a text for people."""
-
-    def __init__(self, status: int, code: int, text: str, *headers: tuple[bytes, bytes]) -> None:
-        super().__init__(text)
-        self.status, self.code, self.text, self.headers = status, code, text, headers
-
-
-class ClientGoneError(Exception):
-    """The client closed the connection before its body was complete: there is nobody to answer."""
+#: Class of refusal -> HTTP status and google.rpc code; the first that fits.
+_STATUSES: Final[Mapping[type[refusals.RefusedError], tuple[int, int]]] = {
+    refusals.BusyError: (503, codes.UNAVAILABLE),
+    refusals.TooLargeError: (413, codes.RESOURCE_EXHAUSTED),
+    refusals.UnknownSenderError: (401, codes.UNAUTHENTICATED),
+    refusals.NothingThereError: (404, codes.NOT_FOUND),
+    refusals.WrongMethodError: (405, codes.UNIMPLEMENTED),
+    refusals.WrongTypeError: (415, codes.INVALID_ARGUMENT),
+    refusals.FaultError: (500, codes.INTERNAL),
+    refusals.BadDataError: (400, codes.INVALID_ARGUMENT),
+}
+_RETRY_AFTER: Final = (b"retry-after", str(refusals.RETRY_AFTER_S).encode())
+#: The answer of nearly all requests.
+_ACCEPTED: Final = {
+    PROTOBUF: Answer(200, b"", ((b"content-type", PROTOBUF.encode()),)),
+    JSON: Answer(200, b"{}", ((b"content-type", JSON.encode()),)),
+}
 
 
 class HttpDoor:
-    """The ASGI application. `body_bytes_max` bounds a body before and after decompression."""
+    """The site of OTLP/HTTP. `body_bytes_max` bounds a body before and after decompression."""
 
-    def __init__(self, intake: Intake, body_bytes_max: int) -> None:
+    def __init__(self, intake: Intake, access: Access, body_bytes_max: int) -> None:
         self._intake = intake
-        self._limit = body_bytes_max
+        self._access = access
+        self.body_bytes_max = body_bytes_max
+        self.budget = intake.budget
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+    def look(self, request: Request) -> None:
+        """Refuse what no body can make good."""
+        signal = _ROUTES.get(request.path)
+        if signal is None:
+            raise refusals.NothingThereError(f"nothing at {request.path}; this collector takes {', '.join(_ROUTES)}")
+        if request.method == "OPTIONS" and self._access.allows(request.header(b"origin")):
             return
-        headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        encoding = _ACCEPTED.get(_media_type(headers), PROTOBUF)
+        if request.method != "POST":
+            raise refusals.WrongMethodError(f"{request.path} takes POST, not {request.method}", "POST")
+        self._access.tenant(request.header(b"authorization"))
+        if (sent := _media_type(request)) not in _TYPES:
+            raise refusals.WrongTypeError(f"send {PROTOBUF} or {JSON} as Content-Type, not {sent or 'nothing'}")
+        if (packed := _encoding(request)) not in ENCODINGS:
+            raise refusals.WrongTypeError(f"send {', '.join(ENCODINGS)} as Content-Encoding, not {packed!r}")
+
+    async def answer(self, request: Request) -> Answer:
+        """Store a request; what is refused is answered, too."""
+        if request.method == "OPTIONS":
+            return self._preflight(request)
+        signal, form = _ROUTES[request.path], _TYPES[_media_type(request)]
         try:
-            message = await self._answer(scope, headers, receive)
-        except ClientGoneError:
-            return
-        except _AnswerError as error:
-            status = Status(code=error.code, message=error.text)
-            await _respond(send, error.status, encoding, status, error.headers)
+            accepted = await self._store(signal, form, request)
+        except refusals.RefusedError as error:
+            return self.refuse(request, error)
+        if not accepted.rejected and b"origin" not in request.headers:
+            return _ACCEPTED[form]
+        return _say(200, form, answer(signal, accepted), self._cors(request))
+
+    def refuse(self, request: Request, error: refusals.RefusedError) -> Answer:
+        """The answer that says why not, and whether to come again."""
+        status, code = next(found for kind, found in _STATUSES.items() if isinstance(error, kind))
+        headers = self._cors(request)
+        if status == 503:
+            headers += (_RETRY_AFTER,)
+        elif isinstance(error, refusals.WrongMethodError):
+            headers += ((b"allow", error.allowed.encode()),)
+        elif status == 401:
+            headers += ((b"www-authenticate", b"Bearer"),)
+        form = _TYPES.get(_media_type(request), PROTOBUF)
+        return _say(status, form, Status(code=code, message=error.reason), headers)
+
+    async def _store(self, signal: Signal, form: str, request: Request) -> Accepted:
+        tenant = self._access.tenant(request.header(b"authorization"))
+        payload, packed = request.body(), _encoding(request)
+        if packed:
+            payload = await self._inflated(request, payload, packed)
+        if form == JSON:
+            payload = request_from_json(signal, payload)
+        return await self._intake.store(signal, payload, tenant)
+
+    async def _inflated(self, request: Request, body: bytes, packed: str) -> bytes:
+        """The body without its encoding; what it takes more of the memory budget is the request's."""
+        if len(body) < _LARGE_BYTES_MIN:
+            payload = inflate(body, packed, self.body_bytes_max)
         else:
-            await _respond(send, 200, encoding, message, ())
+            payload = await asyncio.to_thread(inflate, body, packed, self.body_bytes_max)
+        more = max(0, len(payload) - len(body))
+        self.budget.take(more)
+        request.held += more
+        return payload
 
-    async def _answer(self, scope: Scope, headers: dict[bytes, str], receive: Receive) -> Message:
-        signal = _route(scope)
-        media_type = _ACCEPTED.get(_media_type(headers))
-        if media_type is None:
-            wanted = f"send {PROTOBUF} or {JSON}, not {_media_type(headers) or 'nothing'}"
-            raise _AnswerError(415, INVALID_ARGUMENT, f"unsupported Content-Type: {wanted}")
-        encoding = headers.get(b"content-encoding", "").strip().lower()
-        if encoding and encoding not in ENCODINGS:
-            raise _AnswerError(415, INVALID_ARGUMENT, f"unsupported Content-Encoding {encoding!r}; use gzip or none")
-        try:
-            return await self._store(signal, headers, receive, encoding, media_type)
-        except RefusedError as error:
-            raise _translate(error) from None
+    def _preflight(self, request: Request) -> Answer:
+        """What a browser asks before it sends for a page of another origin."""
+        wanted = request.headers.get(b"access-control-request-headers", b"content-type")
+        return Answer(
+            204,
+            b"",
+            (
+                *self._cors(request),
+                (b"access-control-allow-methods", b"POST"),
+                (b"access-control-allow-headers", wanted),
+                (b"access-control-max-age", str(_PREFLIGHT_S).encode()),
+            ),
+        )
 
-    async def _store(
-        self, signal: Signal, headers: dict[bytes, str], receive: Receive, encoding: str, media_type: str
-    ) -> Message:
-        with contextlib.ExitStack() as held:
-            body = await self._read(headers, receive, held)
-            payload = inflate(body, encoding, self._limit)
-            if len(payload) > len(body):
-                held.enter_context(self._intake.admit(len(payload) - len(body)))
-            if media_type == JSON:
-                payload = request_from_json(signal, payload)
-            return cast(Message, answer(signal, await self._intake.store(signal, payload)))
-
-    async def _read(self, headers: dict[bytes, str], receive: Receive, held: contextlib.ExitStack) -> bytes:
-        """The body, within the limit and the receiver's memory budget, which is held by `held`."""
-        announced = headers.get(b"content-length", "")
-        if announced.isdigit() and int(announced) > self._limit:
-            raise self._too_large()
-        parts: list[bytes] = []
-        size = 0
-        while True:
-            event = await receive()
-            if event["type"] == "http.disconnect":
-                raise ClientGoneError
-            part: bytes = event.get("body", b"")
-            held.enter_context(self._intake.admit(len(part)))
-            size += len(part)
-            if size > self._limit:
-                raise self._too_large()
-            parts.append(part)
-            if not event.get("more_body"):
-                return b"".join(parts)
-
-    def _too_large(self) -> TooLargeError:
-        return TooLargeError(f"the body is larger than {self._limit} bytes; send smaller batches")
+    def _cors(self, request: Request) -> tuple[Header, ...]:
+        origin = request.header(b"origin")
+        if not self._access.allows(origin):
+            return ()
+        return (
+            (b"access-control-allow-origin", origin.encode("latin-1")),
+            (b"access-control-expose-headers", b"retry-after"),
+            (b"vary", b"origin"),
+        )
 
 
-def _route(scope: Scope) -> Signal:
-    path = scope["path"]
-    signal = _ROUTES.get(path)
-    if signal is None:
-        raise _AnswerError(404, NOT_FOUND, f"nothing at {path}; this collector takes {', '.join(_ROUTES)}")
-    if scope["method"] != "POST":
-        raise _AnswerError(405, UNIMPLEMENTED, f"{path} takes POST, not {scope['method']}", (b"allow", b"POST"))
-    return signal
+def _media_type(request: Request) -> str:
+    return request.header(b"content-type").partition(";")[0].strip().lower()
 
 
-def _media_type(headers: dict[bytes, str]) -> str:
-    return headers.get(b"content-type", "").partition(";")[0].strip().lower()
+def _encoding(request: Request) -> str:
+    """The content encoding, '' where the body is as it is."""
+    packed = request.header(b"content-encoding").lower()
+    return "" if packed == "identity" else packed
 
 
-def _translate(error: RefusedError) -> _AnswerError:
-    if isinstance(error, BusyError):
-        return _AnswerError(503, UNAVAILABLE, error.reason, (b"retry-after", str(RETRY_AFTER_S).encode()))
-    if isinstance(error, TooLargeError):
-        return _AnswerError(413, RESOURCE_EXHAUSTED, error.reason)
-    return _AnswerError(400, INVALID_ARGUMENT, error.reason)
-
-
-async def _respond(
-    send: Send, status: int, encoding: str, message: Message, headers: tuple[tuple[bytes, bytes], ...]
-) -> None:
-    body = json_format.MessageToJson(message, indent=None).encode() if encoding == JSON else message.SerializeToString()
-    start = [(b"content-type", encoding.encode()), (b"content-length", str(len(body)).encode()), *headers]
-    await send({"type": "http.response.start", "status": status, "headers": start})
-    await send({"type": "http.response.body", "body": body})
+def _say(status: int, form: str, message: Any, headers: tuple[Header, ...]) -> Answer:
+    is_json = form == JSON
+    body = json_format.MessageToJson(message, indent=None).encode() if is_json else message.SerializeToString()
+    return Answer(status, body, ((b"content-type", form.encode()), *headers))

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -33,31 +33,37 @@ class _Waiting:
     done: asyncio.Future[None]
 
 
+class Budget:
+    """Bytes of requests that may be in memory at once."""
+
+    def __init__(self, bytes_max: int) -> None:
+        self.bytes_max = bytes_max
+        self.taken = 0
+
+    def take(self, size: int) -> None:
+        """Hold `size` bytes until `give`. Raises BusyError where there is no room."""
+        if self.taken + size > self.bytes_max:
+            raise BusyError(f"the receiver holds {self.taken} bytes already; send this again in a moment")
+        self.taken += size
+
+    def give(self, size: int) -> None:
+        """Give back what was taken."""
+        self.taken -= size
+
+
 class Intake:
     """Accepts requests on behalf of the HTTP and gRPC doors. Lives in one event loop.
 
-    `memory_bytes_max` of requests are in memory at once, read or waiting for the disk.
+    `budget` is the memory for requests that are read or wait for the disk.
     """
 
     def __init__(self, writer: journal.Writer, memory_bytes_max: int) -> None:
         self._writer = writer
-        self.memory_bytes_max = memory_bytes_max
+        self.budget = Budget(memory_bytes_max)
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._waiting: list[_Waiting] = []
         self._wake = asyncio.Event()
-        self._in_flight = 0
         self._task = asyncio.create_task(self._write_groups())
-
-    @contextlib.contextmanager
-    def admit(self, size: int) -> Iterator[None]:
-        """Hold `size` bytes of the memory budget, or raise BusyError."""
-        if self._in_flight + size > self.memory_bytes_max:
-            raise BusyError(f"the receiver holds {self._in_flight} bytes already; send this again in a moment")
-        self._in_flight += size
-        try:
-            yield
-        finally:
-            self._in_flight -= size
 
     async def store(self, signal: Signal, payload: bytes, tenant: str = "") -> Accepted:
         """Store one request of a signal; returns once it is on disk. Raises RefusedError."""

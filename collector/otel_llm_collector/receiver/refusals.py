@@ -26,3 +26,31 @@ class TooLargeError(RefusedError):
 
 class BusyError(RefusedError):
     """No room right now: send it again after a while (503, UNAVAILABLE)."""
+
+
+class UnknownSenderError(RefusedError):
+    """Without a token that is let in (401, UNAUTHENTICATED)."""
+
+
+class NothingThereError(RefusedError):
+    """A path that nothing answers (404, UNIMPLEMENTED)."""
+
+
+class WrongMethodError(RefusedError):
+    """A path that answers another method (405). `allowed` names it."""
+
+    def __init__(self, reason: str, allowed: str) -> None:
+        super().__init__(reason)
+        self.allowed = allowed
+
+
+class WrongTypeError(RefusedError):
+    """A content type or encoding that is not taken (415, INVALID_ARGUMENT)."""
+
+
+class BadRequestError(BadDataError):
+    """Not HTTP as this server reads it; nothing after it on the connection can be read."""
+
+
+class FaultError(RefusedError):
+    """We failed (500, INTERNAL): the client drops it, as the next try would fail too."""

@@ -1,0 +1,300 @@
+"""HTTP/1.1 for one connection, over httptools: requests come out whole and bounded, one at a time; answers go in.
+
+Own code because a general server costs a request several times what storing it does. What it leaves out, nobody who
+sends OTLP needs: other protocols, trailers, answers in pieces.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Final, Protocol, cast
+
+import httptools
+
+from otel_llm.failures import swallow
+
+from .refusals import BadRequestError, FaultError, RefusedError, TooLargeError
+
+#: Bytes of a request's line and headers.
+HEAD_BYTES_MAX: Final = 64 * 1024
+#: From its first byte on a request may take so long, and a connection may say nothing for so long.
+REQUEST_S_MAX: Final = 60.0
+IDLE_S_MAX: Final = 75.0
+#: A refused body up to so many bytes is read, and the connection goes on; else it is answered at once, and what still
+#: comes is passed over for a while, so that the client reads the answer instead of a reset.
+_REST_BYTES_MAX: Final = 1024 * 1024
+_LINGER_S: Final = 2.0
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_STATUS: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+Header = tuple[bytes, bytes]
+
+
+@dataclass(slots=True)
+class Request:
+    """One request. Names of headers are in lower case. `held` bytes of the memory budget are its; `refused` says why
+    it is not answered by the site.
+    """
+
+    path: str = ""
+    method: str = ""
+    headers: dict[bytes, bytes] = field(default_factory=dict)
+    parts: list[bytes] = field(default_factory=list)
+    held: int = 0
+    keep_alive: bool = False
+    refused: RefusedError | None = None
+
+    def header(self, name: bytes) -> str:
+        """The value of a header, '' for none."""
+        value = self.headers.get(name)
+        return value.decode("latin-1").strip() if value else ""
+
+    def body(self) -> bytes:
+        return self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer; its length, and whether the connection goes on, are added."""
+
+    status: int
+    body: bytes = b""
+    headers: tuple[Header, ...] = ()
+
+
+class Budget(Protocol):
+    """Memory for requests, which all doors share."""
+
+    def take(self, size: int) -> None:
+        """Raises BusyError where there is no room."""
+
+    def give(self, size: int) -> None: ...
+
+
+class Site(Protocol):
+    """What answers. `look` sees a request before its body; what it raises is answered without that."""
+
+    @property
+    def body_bytes_max(self) -> int: ...
+    @property
+    def budget(self) -> Budget: ...
+
+    def look(self, request: Request) -> None: ...
+
+    def refuse(self, request: Request, error: RefusedError) -> Answer: ...
+
+    async def answer(self, request: Request) -> Answer: ...
+
+
+class Connection(asyncio.Protocol):
+    """One connection from its accept to its end. `gone` is called with it then.
+
+    With `refused` all that it does is to say so.
+    """
+
+    def __init__(self, site: Site, gone: Callable[[Connection], object], refused: RefusedError | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._site = site
+        self._gone = gone
+        self._parser = httptools.HttpRequestParser(self)
+        self._request = Request()
+        self._url = b""
+        self._head_size = 0
+        self._refused = refused
+        self._waiting: deque[Request] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._is_last = False  # nothing more is read; what waits is answered
+        self._is_reading = False
+        self._can_write = True
+        self._since = self._loop.time()
+
+    # --- what the server asks -----------------------------------------------------------------------------------
+
+    def close_if_late(self, now: float) -> None:
+        """Close a connection that has said nothing for too long, or takes too long to say it."""
+        if self._task is None and now - self._since > (REQUEST_S_MAX if self._is_reading else IDLE_S_MAX):
+            self._transport.close()
+
+    def finish(self) -> None:
+        """Answer what is under way, take nothing more."""
+        self._is_last = True
+        if self._task is None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    # --- the transport's calls ----------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        if self._refused is not None:
+            self._end(self._refused)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._is_last = True
+        for request in (*self._waiting, self._request):
+            self._give_back(request)
+        self._waiting.clear()
+        self._gone(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_last:
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._read_without_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            self._end(cause if isinstance(cause, RefusedError) else BadRequestError("this is not HTTP/1.1"))
+
+    def eof_received(self) -> bool:
+        """A client that has sent all it wants may still wait for the answer."""
+        self.finish()
+        return self._task is not None and self._transport.get_extra_info("sslcontext") is None
+
+    def pause_writing(self) -> None:
+        self._can_write = False
+
+    def resume_writing(self) -> None:
+        self._can_write = True
+        self._next()
+
+    # --- the parser's calls -------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        self._request, self._url, self._head_size = Request(), b"", 0
+        self._is_reading, self._since = True, self._loop.time()
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+        self._count_head(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._request.headers[name.lower()] = value
+        self._count_head(len(name) + len(value))
+
+    def on_headers_complete(self) -> None:
+        request = self._request
+        request.method = self._parser.get_method().decode("latin-1")
+        request.path = self._url.partition(b"?")[0].decode("latin-1")
+        request.keep_alive = self._parser.should_keep_alive()
+        try:
+            self._site.look(request)
+            announced = request.headers.get(b"content-length", b"")
+            if announced.isdigit() and int(announced) > self._site.body_bytes_max:
+                raise too_large(self._site.body_bytes_max)
+        except RefusedError as error:
+            if not _is_short(request):
+                raise
+            request.refused = error
+        else:
+            if b"expect" in request.headers:
+                self._transport.write(_CONTINUE)
+
+    def on_body(self, part: bytes) -> None:
+        request = self._request
+        if request.refused is not None:
+            return
+        self._site.budget.take(len(part))
+        request.held += len(part)
+        request.parts.append(part)
+        if request.held > self._site.body_bytes_max:
+            raise too_large(self._site.body_bytes_max)
+
+    def on_message_complete(self) -> None:
+        if self._parser.should_upgrade():
+            return
+        self._is_reading, self._since = False, self._loop.time()
+        self._waiting.append(self._request)
+        self._request = Request()
+        self._next()
+
+    # --- one after the other --------------------------------------------------------------------------------------
+
+    def _count_head(self, size: int) -> None:
+        self._head_size += size
+        if self._head_size > HEAD_BYTES_MAX:
+            raise TooLargeError(f"the headers are larger than {HEAD_BYTES_MAX} bytes")
+
+    def _read_without_upgrade(self, rest: bytes) -> None:
+        """Java's client offers HTTP/2 with its first request, and the parser takes the body for the other protocol."""
+        asked = self._request
+        kept = {name: value for name, value in asked.headers.items() if name not in (b"upgrade", b"connection")}
+        lines = [b"%s %s HTTP/1.1" % (asked.method.encode(), self._url), *(b"%s: %s" % pair for pair in kept.items())]
+        self._parser = httptools.HttpRequestParser(self)
+        self.data_received(b"\r\n".join([*lines, b"\r\n"]) + rest)
+
+    def _next(self) -> None:
+        """Begin with the next request, if there is one and nothing is under way."""
+        if self._task is None and self._waiting and self._can_write:
+            self._task = self._loop.create_task(self._answer(self._waiting.popleft()))
+        self._read_on(not self._waiting)
+
+    def _read_on(self, wanted: bool) -> None:
+        """Take no more from a client that asks faster than it is answered."""
+        if wanted != self._transport.is_reading() and not self._transport.is_closing():
+            (self._transport.resume_reading if wanted else self._transport.pause_reading)()
+
+    async def _answer(self, request: Request) -> None:
+        try:
+            answer = await self._answer_of(request)
+        finally:
+            self._give_back(request)
+            self._task = None
+        self._since = self._loop.time()
+        is_last = not request.keep_alive or (self._is_last and not self._waiting)
+        self._write(request, answer, is_last)
+        if is_last:
+            self._transport.close()
+        else:
+            self._next()
+
+    async def _answer_of(self, request: Request) -> Answer:
+        if request.refused is not None:
+            return self._site.refuse(request, request.refused)
+        try:
+            return await self._site.answer(request)
+        except Exception as error:
+            swallow("answering a request", error)
+            return self._site.refuse(request, FaultError("the collector failed on this request; its log says where"))
+
+    def _write(self, request: Request, answer: Answer, is_last: bool) -> None:
+        head = [_STATUS[answer.status], b"content-length: %d\r\n" % len(answer.body)]
+        head += [b"%s: %s\r\n" % header for header in answer.headers]
+        if is_last:
+            head.append(b"connection: close\r\n")
+        body = b"" if request.method == "HEAD" else answer.body
+        self._transport.write(b"".join([*head, b"\r\n", body]))
+
+    def _end(self, error: RefusedError) -> None:
+        """Say why, unless others still wait for their answers, and close: what follows cannot be read."""
+        if self._is_last:
+            return
+        self._is_last = True
+        self._give_back(self._request)
+        if self._task is None:
+            self._write(self._request, self._site.refuse(self._request, error), is_last=True)
+            self._loop.call_later(_LINGER_S, self._transport.close)
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
+
+    def _give_back(self, request: Request) -> None:
+        self._site.budget.give(request.held)
+        request.held = 0
+
+
+def _is_short(request: Request) -> bool:
+    """Whether the body that follows is worth passing over to keep the connection."""
+    if b"transfer-encoding" in request.headers or b"expect" in request.headers:
+        return False
+    announced = request.headers.get(b"content-length", b"0")
+    return announced.isdigit() and int(announced) <= _REST_BYTES_MAX
+
+
+def too_large(limit: int) -> TooLargeError:
+    return TooLargeError(f"the body is larger than {limit} bytes; send smaller batches")
