@@ -44,6 +44,8 @@ class Config:
     cors_origins: tuple[str, ...]
     body_bytes_max: int
     memory_bytes_max: int
+    journal_bytes_max: int
+    disk_free_bytes_min: int
     archive_days: float
     archive_bytes_max: int
     log_level: str
@@ -309,6 +311,24 @@ OPTIONS: Final = (
         "BYTES",
         True,
         "Requests in memory at once; above it clients are told to wait",
+    ),
+    Option(
+        "journal_bytes_max",
+        "OTEL_LLM_COLLECTOR_JOURNAL_BYTES_MAX",
+        8 * _GIB,
+        _size,
+        "BYTES",
+        True,
+        "Journal that is not converted yet; above it clients are told to wait",
+    ),
+    Option(
+        "disk_free_bytes_min",
+        "OTEL_LLM_COLLECTOR_DISK_FREE_BYTES_MIN",
+        256 * _MIB,
+        _size,
+        "BYTES",
+        True,
+        "Room that is left free on the disk; below it clients are told to wait",
     ),
     Option(
         "archive_days",

@@ -22,6 +22,7 @@ from otel_llm_collector.receiver import connection, server
 from otel_llm_collector.receiver.access import Access
 from otel_llm_collector.receiver.http import HttpDoor
 from otel_llm_collector.receiver.intake import Intake
+from otel_llm_collector.receiver.room import Room
 from otel_llm_collector.receiver.server import HttpServer
 
 BODY = otlp.request(otlp.span(otlp.chat())).SerializeToString()
@@ -71,7 +72,7 @@ class Served:
 
     def __init__(self, data: Path) -> None:
         config = Configured({}, {}, None).config
-        self.intake = Intake(journal.Writer(data), MEMORY)
+        self.intake = Intake(journal.Writer(data), Room(data, config), MEMORY)
         self.server = HttpServer(HttpDoor(self.intake, Access(config), LIMIT), "127.0.0.1:0", None)
         self.data = data
 

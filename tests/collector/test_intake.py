@@ -10,15 +10,23 @@ import pytest
 from rig import otlp
 
 from otel_llm_collector import journal
+from otel_llm_collector.config_file import Configured
 from otel_llm_collector.receiver import intake
 from otel_llm_collector.receiver.intake import Intake
 from otel_llm_collector.receiver.refusals import BadDataError, BusyError, TooLargeError
+from otel_llm_collector.receiver.room import Room
 from otel_llm_collector.receiver.soundness import check
 from otel_llm_collector.receiver.weight import check_weight
 from otel_llm_collector.signals import SIGNALS
 
 MEMORY = 64 * 1024 * 1024
 TRACES = SIGNALS[journal.TRACES]
+
+
+def make_intake(data: Path) -> Intake:
+    return Intake(journal.Writer(data), Room(data, Configured({}, {}, None).config), MEMORY)
+
+
 BODY = otlp.request(otlp.span(otlp.chat())).SerializeToString()
 
 
@@ -38,7 +46,7 @@ def test_a_disk_that_cannot_close_segments_refuses_nobody_for_ever(
         sync(folder)
 
     async def main() -> int:
-        store = Intake(journal.Writer(tmp_path), MEMORY)
+        store = make_intake(tmp_path)
         monkeypatch.setattr(journal, "sync_folder", flaky)
         stored = 0
         for _ in range(20):
@@ -60,7 +68,7 @@ def test_a_disk_that_cannot_close_segments_refuses_nobody_for_ever(
 
 def test_any_fault_of_the_writer_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
-        store = Intake(journal.Writer(tmp_path), MEMORY)
+        store = make_intake(tmp_path)
         with monkeypatch.context() as patched:
             patched.setattr(journal.Writer, "append", lambda *_: 1 / 0)
             with pytest.raises(BusyError, match="nothing was stored"):
@@ -73,7 +81,7 @@ def test_any_fault_of_the_writer_is_answered(tmp_path: Path, monkeypatch: pytest
 
 def test_memory_is_given_back(tmp_path: Path) -> None:
     async def main() -> None:
-        store = Intake(journal.Writer(tmp_path), MEMORY)
+        store = make_intake(tmp_path)
         store.budget.take(10)
         with pytest.raises(BusyError):
             store.budget.take(MEMORY)

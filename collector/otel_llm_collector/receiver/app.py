@@ -24,6 +24,7 @@ from .access import Access, GrpcCertificates, load_certificates, tls_context
 from .grpc import GrpcDoor
 from .http import HttpDoor
 from .intake import Intake
+from .room import Room
 from .server import HttpServer
 
 _LOG = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ class Receiver:
         self._tls = tls_context(config)
         self._access = Access(config)
         self._certificates = GrpcCertificates(config)
-        self._intake = Intake(writer, config.memory_bytes_max)
+        self._intake = Intake(writer, Room(Path(config.data), config), config.memory_bytes_max)
         self._http = HttpServer(HttpDoor(self._intake, self._access, config.body_bytes_max), config.http, self._tls)
         credentials = self._certificates.credentials() if self._tls else None
         self._grpc = GrpcDoor(self._intake, self._access, config.grpc, config.body_bytes_max, credentials)
@@ -73,6 +74,7 @@ class Receiver:
         except UsageError as error:
             _LOG.error("the certificates stay as they were: %s", error)
         self._access.configure(config)
+        self._intake.room.configure(config)
         self._intake.budget.bytes_max = config.memory_bytes_max
 
     async def serve(self, stop: asyncio.Event) -> None:

@@ -17,6 +17,7 @@ from typing import Final
 from .. import journal
 from ..signals import Signal
 from .refusals import RETRY_AFTER_S, BusyError, RefusedError
+from .room import LOOK_S, Room
 from .soundness import LARGE_BYTES_MIN, Accepted, check
 
 _LOG = logging.getLogger(__name__)
@@ -54,19 +55,21 @@ class Budget:
 class Intake:
     """Accepts requests on behalf of the HTTP and gRPC doors. Lives in one event loop.
 
-    `budget` is the memory for requests that are read or wait for the disk.
+    `budget` is the memory for requests that are read or wait for the disk, `room` the disk's.
     """
 
-    def __init__(self, writer: journal.Writer, memory_bytes_max: int) -> None:
+    def __init__(self, writer: journal.Writer, room: Room, memory_bytes_max: int) -> None:
         self._writer = writer
+        self.room = room
         self.budget = Budget(memory_bytes_max)
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._waiting: list[_Waiting] = []
         self._wake = asyncio.Event()
-        self._task = asyncio.create_task(self._write_groups())
+        self._tasks = [asyncio.create_task(self._write_groups()), asyncio.create_task(self._look_around())]
 
     async def store(self, signal: Signal, payload: bytes, tenant: str = "") -> Accepted:
         """Store one request of a signal; returns once it is on disk. Raises RefusedError."""
+        self.room.check()
         if len(payload) < LARGE_BYTES_MIN:
             sound, accepted = check(signal, payload)
         else:  # elsewhere, so that the other requests do not wait
@@ -77,9 +80,10 @@ class Intake:
 
     async def close(self) -> None:
         """Write what is waiting, close the segment, stop."""
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        for task in self._tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         await self._write_group()
         await self._on_disk(self._writer.rotate)
         self._disk.shutdown()
@@ -106,6 +110,12 @@ class Intake:
             self._wake.clear()
             await asyncio.shield(self._write_group())
 
+    async def _look_around(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            with contextlib.suppress(OSError):  # a disk that fails says so when it is written to
+                await asyncio.shield(self._on_disk(self.room.look))
+
     async def _rotate(self) -> None:
         try:
             await asyncio.shield(self._on_disk(self._writer.rotate))
@@ -123,6 +133,7 @@ class Intake:
             _LOG.error("the journal cannot be written: %s", error)
             _settle(group, BusyError(f"the journal cannot be written ({error}); nothing was stored"))
         else:
+            self.room.add(sum(len(item.payload) for item in group))
             _settle(group, None)
 
     async def _on_disk(self, call: Callable[..., None], *args: object) -> None:
