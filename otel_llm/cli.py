@@ -20,6 +20,7 @@ SUMMARIES: Final[Mapping[str, str]] = {
     "doctor": "is everything attached, does every span arrive, is the bill whole?",
     "latency": "how long calls took, and the time to their first chunk",
     "prices": "the price list: look, compute, compare, replace, find what has none",
+    "renormalise": "archived requests once more, after a mapping was corrected, and what that changed",
     "reprice": "what calls would cost by other prices or contracts, beside what they did",
     "run": "run a command with every Python process of it instrumented",
     "sql": "ask the stored data anything",

@@ -60,6 +60,14 @@ _SqlLimit = Annotated[
         "for one and each stands as a block, else all.",
     ),
 ]
+_Prices = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Price list, as of `otel-llm prices update`. Default: the one in use."),
+]
+_Contracts = Annotated[
+    Path | None,
+    typer.Option("--contracts", metavar="FILE", help=f"Contract prices. Default: ${CONTRACTS_ENV}, else none."),
+]
 _Format = Annotated[Format, typer.Option(help="How the answer is written.")]
 _Output = Annotated[Path | None, typer.Option(metavar="FILE", help="Write to this file instead of stdout.")]
 
@@ -87,6 +95,11 @@ def trace(argv: list[str]) -> int:
 def reprice(argv: list[str]) -> int:
     """`otel-llm reprice`: what the calls would cost by other prices, beside what they did."""
     return run("reprice", _reprice, argv)
+
+
+def renormalise(argv: list[str]) -> int:
+    """`otel-llm renormalise`: rows out of the archive once more, after a mapping was corrected."""
+    return run("renormalise", _renormalise, argv)
 
 
 def prices_check(argv: list[str]) -> int:
@@ -174,14 +187,8 @@ def _reprice(
     until: _Until = None,
     tz: _Tz = "UTC",
     where: _Where = None,
-    prices: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Price list, as of `otel-llm prices update`. Default: the one in use."),
-    ] = None,
-    contract_file: Annotated[
-        Path | None,
-        typer.Option("--contracts", metavar="FILE", help=f"Contract prices. Default: ${CONTRACTS_ENV}, else none."),
-    ] = None,
+    prices: _Prices = None,
+    contract_file: _Contracts = None,
     data: _Data = None,
     limit: _Limit = None,
     format: _Format = Format.TABLE,
@@ -201,6 +208,34 @@ def _reprice(
     _print_answer(lake.Table(found), limit, format, output, data)
     if found.num_rows:
         say(f"run {done.run_id}: FROM repriced_costs WHERE run_id = '{done.run_id}'")
+
+
+def _renormalise(
+    *,
+    since: _Since = None,
+    until: _Until = None,
+    tz: _Tz = "UTC",
+    prices: _Prices = None,
+    contract_file: _Contracts = None,
+    data: _Data = None,
+    limit: _Limit = None,
+    format: _Format = Format.TABLE,
+    output: _Output = None,
+) -> None:
+    """Read the archived requests again, as they are mapped today, and put what has changed in the place of the rows,
+    at the price list that they were priced by. Prints what the calls of each model added up to before and after, where
+    that differs. A collector may be running."""
+    from . import query as lake
+    from . import renormalise as renormalising
+
+    use_prices(prices)
+    by_contract = contracts(contract_file)
+    with _opened(data, tz) as connection:
+        began = lake.between(connection, since, until)
+    done = renormalising.renormalise(data_dir(data), *began, by_contract)
+    _write_answer(lake.Table(done.models), limit, format, output, data)
+    for line in renormalising.notes(done):
+        say(line)
 
 
 def _trace(
@@ -261,6 +296,12 @@ def _target(format: Format, output: Path | None, data: Path) -> Iterator[IO[byte
 
 
 def _print_answer(answer: Table, limit: int | None, format: Format, output: Path | None, data: Path | None) -> None:
+    _write_answer(answer, limit, format, output, data)
+    if not answer.data.num_rows:
+        say("no calls match")
+
+
+def _write_answer(answer: Table, limit: int | None, format: Format, output: Path | None, data: Path | None) -> None:
     from .console import answer_table, printable
 
     with _target(format, output, data_dir(data)) as out:
@@ -271,8 +312,6 @@ def _print_answer(answer: Table, limit: int | None, format: Format, output: Path
             out.write(answer_table(answer, limit=shown, width=_width()).encode())
             if shown is not None and answer.data.num_rows > shown:
                 say(f"the first {shown:,} of {answer.data.num_rows:,} rows; --limit 0 shows all")
-    if not answer.data.num_rows:
-        say("no calls match")
     for note in answer.notes:
         say(printable(note))
 

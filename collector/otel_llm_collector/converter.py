@@ -93,7 +93,7 @@ class Converter:
         self._flows, self._spans = flows, tables[0]
         self._replacing = [Replacing(table) for table in tables]
         self._compactors = [Compactor(*of, self._collector_id) for of in zip(tables, self._replacing, strict=True)]
-        self._recount = Recount(tables[0], self._replacing[0], self._collector_id, recent, pricer(contracts))
+        self._recount = Recount(self._replacing[0], self._collector_id, recent, pricer(contracts))
         self._publish_views()
 
     def convert_some(self) -> bool:

@@ -26,12 +26,12 @@ class LockedError(OtelLlmError):
 
 
 @contextlib.contextmanager
-def lock(path: Path, role: str) -> Iterator[None]:
+def lock(path: Path, role: str, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
     """Hold the lock file at `path` while the block runs; LockedError naming the holder if another process keeps it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o640)
     try:
-        _acquire(handle, path, role)
+        _acquire(handle, path, role, wait_s)
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"pid {os.getpid()} ({role})".encode(), 0)
         yield
@@ -39,9 +39,9 @@ def lock(path: Path, role: str) -> Iterator[None]:
         os.close(handle)
 
 
-def _acquire(handle: int, path: Path, role: str) -> None:
-    deadline = time.monotonic() + LOCK_WAIT_S
-    told = False
+def _acquire(handle: int, path: Path, role: str, wait_s: float) -> None:
+    deadline = time.monotonic() + wait_s
+    told = not wait_s
     while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -11,16 +11,16 @@ from .groups import Groups
 from .reasons import CONTINUED, DUPLICATE, GATEWAY_TWIN, RETRY, ROLLUP
 
 
-def decide(groups: Groups) -> Iterator[tuple[Call, str | None]]:
+def decide(groups: Groups, *, are_all: bool = False) -> Iterator[tuple[Call, str | None]]:
     """Each row with the reason why it is not counted, None for one that is.
 
     Rows that were all settled as not counted stay so, since what counts for them may be further away than we look;
-    but not those inside a row that turns out to be the sum of several.
+    but not those inside a row that turns out to be the sum of several, nor where these `are_all`.
     """
     yield from ((call, ROLLUP) for call in groups.rollups)
     yield from ((call, RETRY) for call in groups.retries - groups.rollups)
     for members in groups.members():
-        if not any(call.is_counted or call in groups.summed_up for call in members):
+        if not are_all and not any(call.is_counted or call in groups.summed_up for call in members):
             continue
         chosen = _choose(members)
         continued = {(call.trace, call.continues) for call in members if call.continues}

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from datetime import date
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pyarrow as pa
@@ -20,7 +18,7 @@ from ..lake.log import DataFile, LakeTable
 from ..lake.replaced import Replacing
 from ..reprice import price_of_row
 from .calls import READ
-from .recent import RecentCalls
+from .recent import Change, RecentCalls
 from .settle import Decisions, Pricer, apply
 
 _LOG = logging.getLogger(__name__)
@@ -47,12 +45,9 @@ def pricer(contracts: Contracts) -> Pricer:
 class Recount:
     """Writes what is overdue of one lake's `spans`, a file at a time."""
 
-    def __init__(
-        self, table: LakeTable, replacing: Replacing, collector_id: str, recent: RecentCalls, price: Pricer
-    ) -> None:
-        self._table = table
-        self._stem = f"{collector_id}-recounted"
+    def __init__(self, replacing: Replacing, collector_id: str, recent: RecentCalls, price: Pricer) -> None:
         self._replacing = replacing
+        self._stem = f"{collector_id}-recounted"
         self._recent = recent
         self._price = price
         self._paused_until = 0.0
@@ -63,37 +58,33 @@ class Recount:
             return False
         try:
             self._recent.look_back()
-            return bool(self._recent.overdue) and self._write()
+            overdue = self._recent.overdue
+            return bool(overdue) and write_one(self._replacing, overdue, self._price, self._stem)
         except Exception as error:  # the rows stand as they are: a call that was told of twice is counted twice
-            _LOG.exception("counting rows of %s again failed", self._table.name)
+            _LOG.exception("counting rows of %s again failed", self._replacing.table.name)
             self._paused_until = time.monotonic() + _PAUSE_AFTER_FAULT_S
             swallow("counting again", error)
             return False
 
-    def _write(self) -> bool:
-        overdue, by_day = self._recent.overdue, defaultdict[date, dict[str, str | None]](dict)
-        for row_id, change in overdue.items():
-            by_day[change.day][row_id] = change.why
-        day, decided = next(iter(by_day.items()))
-        for file in self._table.live_files(day):
-            held = self._held(file, decided)
-            if held:
-                return self._replace(file, {row_id: decided[row_id] for row_id in held})
-        for row_id in decided:  # in no file: the row was never written, or its date is gone
-            del overdue[row_id]
-        return True
 
-    def _held(self, file: DataFile, decided: Decisions) -> list[str]:
-        """The rows of a file that were decided on."""
-        rows = files.read_columns(self._table, file, ("row_id",))
-        is_held = pc.is_in(rows["row_id"], value_set=pa.array(list(decided)))
-        return [row["row_id"] for row in rows.filter(is_held).to_pylist()]
+def write_one(replacing: Replacing, overdue: dict[str, Change], price: Pricer, stem: str) -> bool:
+    """Write one file of those that hold overdue rows, and take these out. False where somebody came in between."""
+    day = next(iter(overdue.values())).day
+    decided = {row_id: change.why for row_id, change in overdue.items() if change.day == day}
+    for file in replacing.table.live_files(day):
+        if held := _held(replacing.table, file, decided):
+            rows = apply(files.read_files(replacing.table, [file]), {row_id: decided[row_id] for row_id in held}, price)
+            is_written = replacing.rewrite(file, rows, stem) is not None
+            break
+    else:  # in no file: the rows were never written, or their date is gone
+        held, is_written = list(decided), True
+    for row_id in held if is_written else ():
+        del overdue[row_id]
+    return is_written
 
-    def _replace(self, file: DataFile, decided: Mapping[str, str | None]) -> bool:
-        rows = apply(files.read_files(self._table, [file]), decided, self._price)
-        new = files.write_file(self._table, rows, file.day, self._stem)
-        if not self._replacing.replace([file], new, data_change=True):
-            return False
-        for row_id in decided:
-            del self._recent.overdue[row_id]
-        return True
+
+def _held(table: LakeTable, file: DataFile, decided: Decisions) -> list[str]:
+    """The rows of a file that were decided on."""
+    rows = files.read_columns(table, file, ("row_id",))
+    is_held = pc.is_in(rows["row_id"], value_set=pa.array(list(decided)))
+    return [row["row_id"] for row in rows.filter(is_held).to_pylist()]

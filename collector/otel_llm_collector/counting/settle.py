@@ -36,13 +36,23 @@ def settle(rows: pa.Table) -> pa.Table:
     return apply(rows, {row_id: why for row_id, why in decisions(calls_of(rows), rows).items() if why is not None})
 
 
-def decisions(calls: pa.Table, rows: pa.Table | None = None) -> Decisions:
-    """What has to change among the calls. `rows` are all spans, through which the tree leads."""
-    looked_at = read(related(calls))
+def decisions(calls: pa.Table, rows: pa.Table | None = None, *, are_all: bool = False) -> Decisions:
+    """What has to change among the calls. `rows` are all spans, through which the tree leads.
+
+    Where these `are_all` that may belong together, rows that were not counted are decided on as if they were new.
+    """
+    looked_at = read(_uncounted(calls) if are_all else related(calls))
     if not looked_at:
         return {}
-    decided = decide(group(looked_at, _links(looked_at, rows)))
+    decided = decide(group(looked_at, _links(looked_at, rows)), are_all=are_all)
     return {call.row_id: why for call, why in decided if (why is None) != call.is_counted or why != call.reason}
+
+
+def _uncounted(calls: pa.Table) -> pa.Table:
+    """The calls that may be told of twice, and those that were."""
+    found = related(calls)
+    known = pc.is_in(calls["row_id"], value_set=found["row_id"].combine_chunks())
+    return pa.concat_tables([found, calls.filter(pc.and_not(pc.invert(calls["is_llm_call"]), known))])
 
 
 def apply(rows: pa.Table, decided: Decisions, price: Pricer | None = None) -> pa.Table:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Sequence
+from datetime import date
 from typing import Final
 
+import pyarrow as pa
+
+from .files import write_file
 from .log import DataFile, LakeTable
 
 KEPT_S: Final = 600.0
@@ -16,20 +20,33 @@ class Replacing:
     """Puts files of one table in the place of others, and deletes those after their grace."""
 
     def __init__(self, table: LakeTable) -> None:
-        self._table = table
+        self.table = table
         self._replaced: deque[tuple[float, DataFile]] = deque()
 
-    def replace(self, old: Sequence[DataFile], new: DataFile, *, data_change: bool = False) -> bool:
+    def replace(self, old: Sequence[DataFile], new: DataFile | None, *, data_change: bool = False) -> bool:
         """Put `new` in the place of `old` in one step; or delete it and return False, as somebody came in between."""
-        if not self._table.replace(old, [new], data_change=data_change):
-            (self._table.folder / new.path).unlink()
+        if not self.table.replace(old, [new] if new else [], data_change=data_change):
+            if new:
+                (self.table.folder / new.path).unlink()
             return False
         self._replaced.extend((time.monotonic() + KEPT_S, file) for file in old)
         return True
+
+    def rewrite(self, old: DataFile, rows: pa.Table, stem: str) -> str | None:
+        """Put other rows in the place of a file's; no rows, no file.
+
+        Returns the path that is to be looked at no more, None where somebody came in between.
+        """
+        new = write_file(self.table, rows, old.day, stem) if rows.num_rows else None
+        return (new or old).path if self.replace([old], new, data_change=True) else None
+
+    def add(self, rows: pa.Table, day: date, stem: str) -> bool:
+        """Add a file of rows of one date. False where somebody came in between."""
+        return self.replace([], write_file(self.table, rows, day, stem), data_change=True)
 
     def delete(self, *, at_once: bool = False) -> None:
         """Delete what was replaced KEPT_S ago; or all of it: after an orderly end a plain glob is exact."""
         until = float("inf") if at_once else time.monotonic()
         while self._replaced and self._replaced[0][0] <= until:
             _, file = self._replaced.popleft()
-            (self._table.folder / file.path).unlink(missing_ok=True)
+            (self.table.folder / file.path).unlink(missing_ok=True)

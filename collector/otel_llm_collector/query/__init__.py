@@ -5,12 +5,14 @@ from __future__ import annotations
 from .answers import Selection, Table, cost, latency, selection, trace, unpriced
 from .opening import connect, views_sql
 from .statements import sql
+from .timespan import between
 from .trace_tree import Tree
 
 __all__ = [
     "Selection",
     "Table",
     "Tree",
+    "between",
     "connect",
     "cost",
     "latency",

@@ -40,6 +40,14 @@ def instant(connection: duckdb.DuckDBPyConnection, text: str, *, now: dt.datetim
     return _ask(connection, "CAST($1 AS TIMESTAMPTZ)", text.strip(), text)
 
 
+def between(
+    connection: duckdb.DuckDBPyConnection, since: str | None, until: str | None
+) -> tuple[dt.datetime, dt.datetime]:
+    """The moments after --since and --until; the beginning of time, and now, where they are not given."""
+    first = instant(connection, since) if since else _EPOCH
+    return first, instant(connection, until) if until else dt.datetime.now(dt.UTC)
+
+
 def _ask(connection: duckdb.DuckDBPyConnection, expression: str, value: object, text: str) -> dt.datetime:
     """DuckDB knows the time zones and their days of 23 and 25 hours; Python may run without such data."""
     import duckdb

@@ -1,0 +1,234 @@
+"""A mapping was wrong: the archived requests become rows once more, and what changed is told."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rig import otlp
+from rig.lake import store
+from rig.told import NOW, PEER, Told
+
+from otel_llm.failures import raise_faults
+from otel_llm_collector import cli, journal, query
+from otel_llm_collector.converter import Converter
+from otel_llm_collector.lake import compact
+from otel_llm_collector.lake.log import LakeTable
+from otel_llm_collector.process import lock
+from otel_llm_semconv import dialects
+from otel_llm_semconv.dialects import Accounting, reading
+from otel_llm_semconv.pricing import quote, source
+
+CLAUDE = "com.anthropic.claude_code.tracing"
+SAID = {
+    "span.type": "llm_request", "model": "claude-haiku-4-5", "input_tokens": 1000, "output_tokens": 100,
+    "cache_read_tokens": 500, "cache_creation_tokens": 0, "user_prompt": "hello", "ttft_ms": 20,
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _afresh() -> Iterator[None]:
+    raise_faults(on=True)
+    yield
+    raise_faults(on=False)
+    source._chosen.clear()
+    quote.forget()
+
+
+@contextlib.contextmanager
+def wrong(id: str, **fields: Any) -> Iterator[None]:
+    """A dialect's table is another one meanwhile."""
+    others = tuple(dataclasses.replace(one, **fields) if one.id == id else one for one in dialects.DIALECTS)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(dialects, "DIALECTS", others)
+        reading._known.clear()
+        yield
+    reading._known.clear()
+
+
+def convert(data: Path, *requests: Any) -> None:
+    store(data, *requests)
+    converter = Converter(data)
+    while converter.convert_some() or converter.recount_some():
+        pass
+    converter.close()
+
+
+def claude(**more: Any) -> Any:
+    span = otlp.span(SAID | more, name="claude_code.llm_request", start_ns=NOW)
+    return otlp.request(span, service="claude-code", scope=CLAUDE)
+
+
+def renormalise(data: Path, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[list[dict[str, Any]], str]:
+    """What is printed, and what is said beside it."""
+    capsys.readouterr()
+    assert cli.renormalise(["--data", str(data), "--format", "json", *options]) == 0
+    found = capsys.readouterr()
+    return json.loads(found.out), found.err
+
+
+def ask(data: Path, text: str) -> list[tuple[Any, ...]]:
+    with query.connect(data) as connection:
+        return connection.execute(text).fetchall()
+
+
+def test_a_corrected_mapping_replaces_figures_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with wrong("claude_code", accounting=Accounting.INCLUSIVE):
+        convert(tmp_path, claude(), otlp.request(otlp.span(otlp.chat(), start_ns=NOW)))
+    figures = "SELECT provider, input_tokens, cost_usd, price_version IS NULL FROM llm_calls ORDER BY 1"
+    openai = ("openai", 1000, Decimal("0.00027"), False)
+    assert ask(tmp_path, figures) == [("anthropic", 1000, Decimal("0.00105"), False), openai]
+    models, said = renormalise(tmp_path, capsys, "--since", "1d")
+    assert models == [
+        {
+            "model": "claude-haiku-4-5",
+            "old_calls": 1,
+            "new_calls": 1,
+            "old_tokens": 1100,
+            "new_tokens": 1600,
+            "old_usd": "0.001050000000",
+            "new_usd": "0.001550000000",
+            "difference_usd": "0.000500000000",
+        }
+    ]
+    assert said == "1 rows of spans and 0 of messages have changed\n"
+    assert ask(tmp_path, figures) == [("anthropic", 1500, Decimal("0.00155"), False), openai]
+    assert otlp.rows(tmp_path, "SELECT count(*) n, count(DISTINCT row_id) d FROM t") == [{"n": 2, "d": 2}]
+    before = LakeTable(tmp_path, "spans").version
+    assert renormalise(tmp_path, capsys) == ([], "0 rows of spans and 0 of messages have changed\n")
+    assert LakeTable(tmp_path, "spans").version == before
+
+
+def test_rows_that_were_merged_with_others_are_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with wrong("claude_code", accounting=Accounting.INCLUSIVE):
+        for _ in range(compact.FAN_IN):
+            convert(tmp_path, *(claude() for _ in range(3)))
+    converter = Converter(tmp_path)
+    while converter.compact_some():
+        pass
+    converter.close()
+    ((model,), _) = renormalise(tmp_path, capsys)
+    assert (model["new_calls"], model["new_tokens"]) == (3 * compact.FAN_IN, 1600 * 3 * compact.FAN_IN)
+    counts = otlp.rows(tmp_path, "SELECT count(*) n, count(DISTINCT row_id) d FROM t")
+    assert counts == [{"n": 3 * compact.FAN_IN, "d": 3 * compact.FAN_IN}]
+
+
+def test_content_is_told_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = "SELECT m.attributes['user_prompt'], s.attributes['user_prompt']"
+    content = f"{said} FROM spans s LEFT JOIN messages m USING (row_id)"
+    with wrong("claude_code", content=()):
+        convert(tmp_path, claude())
+    assert ask(tmp_path, content) == [(None, "hello")]
+    assert renormalise(tmp_path, capsys) == ([], "1 rows of spans and 1 of messages have changed\n")
+    assert ask(tmp_path, content) == [("hello", None)]
+    with wrong("claude_code", content=()):
+        assert renormalise(tmp_path, capsys)[1] == "1 rows of spans and 1 of messages have changed\n"
+    assert ask(tmp_path, content) == [(None, "hello")]
+
+
+def test_a_figure_is_only_replaced_at_its_own_price_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prices = tmp_path / "data.json"
+    model = {"id": "haiku", "match": {"contains": "haiku"}, "prices": {"input_mtok": 10, "output_mtok": 20}}
+    prices.write_text(json.dumps([{"id": "anthropic", "name": "Anthropic", "api_pattern": "x", "models": [model]}]))
+    data = tmp_path / "data"
+    quote.use(source.read(prices))
+    with wrong("claude_code", accounting=Accounting.INCLUSIVE):
+        convert(data, claude())
+    with wrong("claude_code", columns={**dialects.BY_ID["claude_code"].columns, "time_to_first_chunk_ns": ()}):
+        convert(data, claude(cache_read_tokens=0))
+    source._chosen.clear()
+    quote.forget()
+    rows = "SELECT input_tokens, time_to_first_chunk_ns, cost_usd, price_version FROM spans ORDER BY 1, 2"
+    (version,) = {row[3] for row in ask(data, rows)}
+    chunk = 20_000_000
+    stays = (1000, chunk, Decimal("0.012"), version)
+    assert ask(data, rows) == [stays, (1000, None, Decimal("0.012"), version)]
+    models, said = renormalise(data, capsys)
+    assert models == []
+    assert "1 rows of spans" in said
+    assert f"1 rows stay as they are: give their prices, {version}, by --prices" in said
+    assert ask(data, rows) == [stays, (1000, chunk, Decimal("0.012"), version)], "what no price depends on is corrected"
+    ((model_,), said) = renormalise(data, capsys, "--prices", str(prices))
+    assert (model_["old_usd"], model_["new_usd"]) == ("0.024000000000", "0.029000000000")
+    assert "stay" not in said
+    assert ask(data, rows)[1] == (1500, chunk, Decimal("0.017"), version)
+
+
+def test_a_list_of_another_version_with_the_same_price_will_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prices = {"input_mtok": 1, "cache_read_mtok": 0.1, "output_mtok": 5}
+    model = {"id": "haiku", "match": {"contains": "haiku"}, "prices": prices}
+    provider = {"id": "anthropic", "name": "Anthropic", "api_pattern": "x", "models": [model]}
+    (tmp_path / "data.json").write_text(json.dumps([provider]))
+    quote.use(source.read(tmp_path / "data.json"))
+    with wrong("claude_code", accounting=Accounting.INCLUSIVE):
+        convert(tmp_path / "data", claude())
+    source._chosen.clear()
+    quote.forget()
+    ((found,), said) = renormalise(tmp_path / "data", capsys)
+    assert (found["old_usd"], found["new_usd"]) == ("0.001050000000", "0.001550000000")
+    assert "stay" not in said
+
+
+def test_which_rows_count_is_decided_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """At first the inner span is taken for no call, so the outer one counts; then the other way round."""
+    outer, inner = Told("outer", PEER), Told("inner", CLAUDE, parent="outer", at=(1, 99), attributes=SAID)
+    with wrong("claude_code", columns={}, complete=()):
+        convert(tmp_path, outer.request())
+        convert(tmp_path, inner.request())
+    looks_like_one = "is_llm_call OR not_counted_reason IS NOT NULL"
+    counted = f"SELECT name, not_counted_reason, cost_usd IS NULL FROM spans WHERE {looks_like_one} ORDER BY 1"
+    assert ask(tmp_path, counted) == [("outer", None, False)]
+    renormalise(tmp_path, capsys)
+    assert ask(tmp_path, counted) == [("inner", None, False), ("outer", "duplicate", True)]
+    with wrong("claude_code", columns={}, complete=()):
+        models, _ = renormalise(tmp_path, capsys)
+    assert ask(tmp_path, counted) == [("outer", None, False)]
+    assert {model["model"]: (model["old_calls"], model["new_calls"]) for model in models} == {
+        "claude-haiku-4-5": (1, 0),
+        "gpt-4o-mini-2024-07-18": (0, 1),
+    }
+
+
+def test_what_is_archived_no_more_or_not_meant_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with wrong("claude_code", accounting=Accounting.INCLUSIVE):
+        convert(tmp_path, claude())
+        convert(tmp_path, claude())
+    assert renormalise(tmp_path, capsys, "--until", "1d")[1] == "0 rows of spans and 0 of messages have changed\n"
+    first, _ = journal.closed_segments(journal.archive_dir(tmp_path))
+    first.path.unlink()
+    models, said = renormalise(tmp_path, capsys)
+    assert [model["new_tokens"] - model["old_tokens"] for model in models] == [500]
+    assert "1 rows stay as they are: their requests are not in the archive" in said
+
+
+def test_a_collector_may_be_at_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with wrong("claude_code", accounting=Accounting.INCLUSIVE):
+        convert(tmp_path, claude())
+    replace, commits = LakeTable.replace, iter([False, True])
+
+    def beaten_once(table: LakeTable, *args: Any, **options: Any) -> bool:
+        return next(commits) and replace(table, *args, **options)
+
+    monkeypatch.setattr(LakeTable, "replace", beaten_once)
+    with lock(journal.journal_dir(tmp_path) / "converter.lock", "converter"):
+        models, said = renormalise(tmp_path, capsys)
+    assert [model["new_tokens"] for model in models] == [1600]
+    assert "a collector is running" in said
+    assert ask(tmp_path, "SELECT count(*), sum(input_tokens) FROM llm_calls") == [(1, 1500)]
+    Converter(tmp_path)
+    assert otlp.rows(tmp_path, "SELECT count(*) n FROM t") == [{"n": 1}], "what was replaced is gone"
+
+
+def test_without_a_lake_it_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.renormalise(["--data", str(tmp_path / "none")]) == 3
+    assert "--data" in capsys.readouterr().err
