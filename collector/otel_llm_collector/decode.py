@@ -80,7 +80,7 @@ def record_of(
     scope_version: str,
 ) -> SpanRecord:
     """A span with what surrounds it."""
-    attributes, repeated = first_values(span.attributes)
+    attributes, repeated = attributes_of(span)
     side = _side(span, repeated)
     return SpanRecord(span, attributes, side, resource_attributes, resource, scope_name, scope, scope_version)
 
@@ -119,6 +119,28 @@ def first_values(pairs: Iterable[KeyValue]) -> tuple[dict[str, AnyValue], list[K
         else:
             first[pair.key] = pair.value
     return first, repeated
+
+
+def attributes_of(message: Any) -> tuple[dict[str, AnyValue], list[KeyValue]]:
+    """The attributes of a message as `first_values` has them, and the pairs that stay as they are.
+
+    Beside those that repeat a key these are all of a key with a pair that no text tells: one without a value, or with
+    fields that are not known here, as those of a later version of the protocol.
+    """
+    has_unknown = holds_unknown(message)
+    untold = {
+        pair.key for pair in message.attributes if not pair.HasField("value") or (has_unknown and holds_unknown(pair))
+    }
+    first, repeated = first_values(pair for pair in message.attributes if pair.key not in untold)
+    return first, repeated + [pair for pair in message.attributes if pair.key in untold] if untold else repeated
+
+
+def holds_unknown(message: Any) -> bool:
+    """True where a message, or what is inside it, has fields that are not known here."""
+    known = type(message)()
+    known.CopyFrom(message)
+    known.DiscardUnknownFields()
+    return bool(known.ByteSize() != message.ByteSize())
 
 
 def _side(span: Span, repeated: list[KeyValue]) -> bytes:

@@ -20,7 +20,7 @@ from otel_llm_semconv.identity import row_id
 from otel_llm_semconv.pricing.contracts import Contracts
 
 from . import foreign
-from .decode import SpanRecord, first_values
+from .decode import SpanRecord, attributes_of
 from .log_rows import EVENT_NAME_OLD, SentRecord, read_records
 from .normalise import Normalised, normalise, string_in
 
@@ -39,7 +39,7 @@ class Event:
 def read_events(payload: bytes) -> Iterator[Event]:
     """The records of a stored log request that tell of a call or a tool, in their order there."""
     for sent in read_records(payload):
-        attributes = first_values(sent.record.attributes)[0]
+        attributes = attributes_of(sent.record)[0]
         dialect = dialects.find(sent.scope_name, attributes)
         name = string_in(attributes, EVENT_NAME_OLD) or sent.record.event_name  # Codex names its source file there
         if dialect is None or dialect.logs is None or name not in dialect.logs.events:

@@ -13,7 +13,7 @@ from otel_llm_semconv import dialects, tables
 from otel_llm_semconv.dialects import Reading
 from otel_llm_semconv.usage import FIELDS
 
-from .decode import SpanRecord, text_of
+from .decode import SpanRecord
 
 Row = dict[str, Any]
 
@@ -44,10 +44,14 @@ def fill(reading: Reading, record: SpanRecord, rest: dict[str, AnyValue], row: R
             rest[own] = record.attributes[own]
         row[column] = value
         derived.append(column)
+    told = dict(row["properties"])
+    if more := [(key, value) for key, value in reading.properties.items() if key not in told]:
+        # which of them came as attributes of ours is to be seen
+        rest.update({a.PROPERTY_PREFIX + key: record.attributes[a.PROPERTY_PREFIX + key] for key in told})
+        row["properties"] += more
+        derived.append("properties")
     row["derived"] = sorted(derived) or None
     row["dialect"] = reading.dialect
-    told = dict(row["properties"])
-    row["properties"] += [(key, value) for key, value in reading.properties.items() if key not in told]
 
 
 def _is_no_count(column: str, value: Any) -> bool:
@@ -55,16 +59,11 @@ def _is_no_count(column: str, value: Any) -> bool:
     return column in FIELDS and value is not None and value < 0
 
 
-def take_content(reading: Reading, rest: dict[str, AnyValue]) -> Row:
-    """Content in attributes of the dialect's own leaves the row as it came, and is told in the conventions' way."""
-    texts = {name: text_of(rest.pop(name)) for name in sorted(reading.content) if name in rest}
-    letters = "".join(letter for _, letter in texts.values())
-    told = {
+def told(reading: Reading) -> Row:
+    """Content that was told in the dialect's own way, in the conventions' way."""
+    return {
         column: json.dumps(messages, ensure_ascii=False, default=str) for column, messages in reading.messages.items()
     }
-    if not texts:
-        return told
-    return {**told, "attributes": [(name, text) for name, (text, _) in texts.items()], "attribute_types": letters}
 
 
 def cost_of(reading: Reading) -> Decimal | None:

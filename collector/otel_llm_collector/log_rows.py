@@ -16,7 +16,7 @@ from otel_llm_semconv import attributes as a
 from otel_llm_semconv import tables
 from otel_llm_semconv.identity import content_key, row_id
 
-from .decode import first_values, text_of, without
+from .decode import attributes_of, first_values, text_of, without
 from .normalise import SESSION_SOURCES, Row, moment_of, number_of, signed, string_in, take_properties
 
 #: Before the protocol had a field for it, the name of an event was an attribute.
@@ -74,7 +74,7 @@ def read_records(payload: bytes) -> Iterator[SentRecord]:
 
 def log_rows(sent: SentRecord, received_ns: int) -> LogRows:
     """The rows of one record, received at `received_ns`. Total: whatever a valid record holds becomes a row."""
-    attributes, repeated = first_values(sent.record.attributes)
+    attributes, repeated = attributes_of(sent.record)
     row = _row(sent, attributes, received_ns)
     row["side"] = _side(sent.record, attributes, repeated, row)
     is_score = row["event_name"] == a.EVALUATION_RESULT

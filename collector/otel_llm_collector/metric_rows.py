@@ -15,7 +15,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, M
 from otel_llm_semconv import attributes as a
 from otel_llm_semconv.identity import content_key, row_id
 
-from .decode import first_values, text_of, without
+from .decode import attributes_of, first_values, text_of, without
 from .normalise import Row, moment_of, signed, string_in
 
 _TEMPORALITIES: Final[Mapping[int, str]] = {
@@ -91,7 +91,7 @@ def point_row(sent: SentPoint, received_ns: int) -> PointRow:
     """The row of one point, received at `received_ns`. Total: whatever a valid point holds becomes a row."""
     point, about = sent.point, sent.resource_attributes
     moment, is_sound = moment_of(point.time_unix_nano, received_ns)
-    attributes, repeated = first_values(point.attributes)
+    attributes, repeated = attributes_of(point)
     texts = {name: text_of(value) for name, value in attributes.items()}
     data = getattr(sent.head, sent.type)
     values = _values(point, sent.type)

@@ -130,15 +130,28 @@ def signed(number: int) -> int:
 
 
 def _take_content(rest: dict[str, AnyValue], row: Row, reading: Reading | None) -> Row | None:
-    """Content leaves the span's row for its own table, as the JSON text it came as if that is in the schema."""
+    """Content leaves the span's row for its own table, as the JSON text it came as if that is in the schema.
+
+    What came otherwise, as structured values or in attributes of a dialect's own, is there as it was sent, too.
+    """
     retold = () if reading is None else reading.messages
-    found: Row = {
-        c.name: _json_text(rest.pop(c.attribute)) for c in CONTENT if c.attribute in rest and c.name not in retold
-    }
+    found: Row = {}
+    kept: dict[str, tuple[str, str]] = {}
+    for column in CONTENT:
+        if column.attribute is None or column.attribute not in rest or column.name in retold:
+            continue
+        value = rest.pop(column.attribute)
+        found[column.name] = _json_text(value)
+        if value.WhichOneof("value") != "string_value":
+            kept[column.attribute] = text_of(value)
     if reading is not None:
-        found = foreign.take_content(reading, rest) | found
-    if not found:
+        found |= foreign.told(reading)
+        kept |= {name: text_of(rest.pop(name)) for name in sorted(reading.content) if name in rest}
+    if not found and not kept:
         return None
+    if kept:
+        found["attributes"] = [(name, text) for name, (text, _) in kept.items()]
+        found["attribute_types"] = "".join(letter for _, letter in kept.values())
     return {name: row[name] for name in ("row_id", "date", "trace_id", "span_id")} | found
 
 

@@ -230,7 +230,7 @@ _MESSAGES = (
     _c("output_messages", TEXT, "Messages received, JSON", attribute=a.OUTPUT_MESSAGES),
     _c("system_instructions", TEXT, "System prompt, JSON", attribute=a.SYSTEM_INSTRUCTIONS),
     _c("tool_definitions", TEXT, "Tools offered to the model, JSON", attribute=a.TOOL_DEFINITIONS),
-    _c("attributes", MAP, "Content in the attributes of another dialect, as text"),
+    _c("attributes", MAP, "Content that came otherwise, as it was sent: in attributes of a dialect's own, structured"),
     _c("attribute_types", TEXT, "One letter an entry of attributes, as in `spans`"),
 )
 

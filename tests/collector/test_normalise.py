@@ -154,7 +154,7 @@ def test_every_value_type_keeps_its_letter() -> None:
     nested.kvlist_value.values.append(KeyValue(key="k", value=AnyValue(int_value=1)))
     span = otlp.span({"s": "x", "i": 1, "d": 0.1, "b": True, "y": b"\0\xff", "j": ["a", "b"], "o": ["a", 1]})
     span.attributes.append(KeyValue(key="kv", value=nested))
-    span.attributes.append(KeyValue(key="n"))
+    span.attributes.append(KeyValue(key="n", value=AnyValue()))
     row = rows_of(span).row
     assert row["attribute_types"] == "sidbyjoon"
     assert dict(row["attributes"]) | {"o": "", "kv": ""} == {

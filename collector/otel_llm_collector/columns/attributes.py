@@ -123,9 +123,10 @@ def read(wire: Wire, sizes: Ints, starts: Ints, ends: Ints) -> tuple[Attributes,
     encoded = viewed(wire, key_start, key_size).dictionary_encode()
     names = encoded.dictionary.to_pylist()
     parts = (encoded.indices.to_numpy(), letter, start, size)
-    found = _lettered(_grouped(wire, sizes, parts, names))
+    found = _grouped(wire, sizes, parts, names)
     is_odd = np.zeros(len(sizes), np.bool_)
     is_odd[found.row[~is_sound]] = True
+    is_odd[_lettered(found)] = True
     is_odd[_rows_with_repeated_keys(found)] = True
     return found, is_odd
 
@@ -154,13 +155,17 @@ def _split(wire: Wire, starts: Ints, ends: Ints) -> tuple[Ints, Ints, Any, Ints,
     return key_start, np.where(is_sound, key_size, 0), _LETTER_OF[tag] * is_sound, start, size, is_sound
 
 
-def _lettered(found: Attributes) -> Attributes:
-    """Tell lists of texts, which a column may take, from other lists and from mappings."""
+def _lettered(found: Attributes) -> Ints:
+    """Tell lists of texts, which a column may take, from other lists and from mappings.
+
+    Returns the rows with fields inside them that are not known here: no text would tell these.
+    """
     nested = np.flatnonzero((found.letter == ord("a")) | (found.letter == ord("m")))
-    if len(nested):
-        _, values, codes = found.spelled(nested)
-        found.letter[nested] = np.array([ord(decode.text_of(value)[1]) for value in values], np.uint8)[codes]
-    return found
+    if not len(nested):
+        return nested
+    _, values, codes = found.spelled(nested)
+    found.letter[nested] = np.array([ord(decode.text_of(value)[1]) for value in values], np.uint8)[codes]
+    return found.row[nested[np.array([decode.holds_unknown(value) for value in values], np.bool_)[codes]]]
 
 
 def _grouped(wire: Wire, sizes: Ints, parts: tuple[Any, ...], names: Sequence[str]) -> Attributes:
