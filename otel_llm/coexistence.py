@@ -46,6 +46,7 @@ class Spans(Enum):
     INFERENCE = "each is one inference, even where it names no operation: the call is written on it"
     MARKED = "those are one inference whose attributes say so: the call is written on them"
     MISCOUNTED = "each is one inference, whose tokens are wrong in the end: ours is made inside and counted instead"
+    LATE = "each says only when it ends what it was: ours is made inside the innermost and counted instead"
     PARENT = "each wraps several calls: none is ever written on, ours are made inside"
     ECHO = "each tells of a call that is over: marked as an echo, not counted"
 
@@ -65,6 +66,7 @@ class Peer:
     off: str  # how a user switches it off
     note: str = ""
     suppresses: bool = False  # switches all other instrumentation off inside its own span of a call
+    echoes: tuple[str, ...] = ()  # names of those of its spans that are echoes, whatever the others are
 
     def has(self, distribution: str) -> bool:
         """True for the distribution that it comes with."""
@@ -86,10 +88,10 @@ _OTHERS_OF_OPENLLMETRY: Final = (
 )  # fmt: skip
 
 
-def _openllmetry(name: str, spans: Spans = Spans.MARKED, note: str = "") -> Peer:
+def _openllmetry(name: str, spans: Spans = Spans.MARKED, note: str = "", echoes: tuple[str, ...] = ()) -> Peer:
     package = f"opentelemetry-instrumentation-{name}"
     scope = f"opentelemetry.instrumentation.{name.replace('-', '_')}"
-    return Peer(scope, package, _OPENLLMETRY, spans, emits_metrics=True, off=_BY_NAME, note=note)
+    return Peer(scope, package, _OPENLLMETRY, spans, True, _BY_NAME, note, echoes=echoes)
 
 
 def _openinference(name: str, spans: Spans, note: str = "") -> Peer:
@@ -104,7 +106,7 @@ PEERS: Final = (
     Peer("com.anthropic.sdk.python", "anthropic", ITSELF, Spans.INFERENCE, False, "ANTHROPIC_OPEN_TELEMETRY=false",
          "off, unless the variable is set"),
     Peer("mistralai_sdk_tracer", "mistralai", ITSELF, Spans.MARKED, False, "MISTRAL_SDK_TELEMETRY=false"),
-    _openllmetry("openai"),
+    _openllmetry("openai", note="its spans of responses are echoes", echoes=(a.OPENLLMETRY_RESPONSE_SPAN,)),
     _openllmetry("anthropic", Spans.MISCOUNTED, f"{_NEVER_CURRENT}; counts the first output tokens of a stream twice"),
     _openllmetry("langchain", note=f"{_NEVER_CURRENT}; it suppresses ours by {SUPPRESS_LANGUAGE_MODEL_KEY}"),
     _openllmetry("openai-agents", Spans.PARENT),
@@ -121,7 +123,7 @@ PEERS: Final = (
          _BY_NAME),
     _openinference("openai", Spans.INFERENCE, "shows openinference.span.kind only when it ends"),
     _openinference("anthropic", Spans.INFERENCE, "as openai"),
-    _openinference("langchain", Spans.MARKED, _NEVER_CURRENT),
+    _openinference("langchain", Spans.LATE, _NEVER_CURRENT),
     _openinference("openai-agents", Spans.MARKED),
     Peer("logfire", "logfire", "Logfire", Spans.MARKED, False, "leave out logfire.instrument_openai() and the like",
          "ends the span of a stream when it begins, and tells the tokens in a log: ours carries them instead",
@@ -146,6 +148,7 @@ PEERS: Final = (
          "metrics only with LITELLM_OTEL_INTEGRATION_ENABLE_METRICS=true"),
 )  # fmt: skip
 
+_NAMELESS: Final = (Spans.INFERENCE, Spans.LATE, Spans.MISCOUNTED)
 #: Attribute that marks one inference in a dialect -> the values that do.
 _MARKS: Final[Mapping[str, frozenset[str]]] = {
     a.OPERATION: a.INFERENCE_OPERATIONS,
@@ -206,6 +209,22 @@ _adopting: Final = threading.Lock()
 _started: Final[ContextVar[tuple[ref[Span], ...]]] = ContextVar("otel-llm-started", default=())
 
 
+class _Expected:
+    """Spans of late peers that start on threads of their framework, for the call that it makes next."""
+
+    def __init__(self) -> None:
+        self.spans: list[ref[Span]] = []
+        self.is_over = False  # the call has come
+
+
+_expected: Final[ContextVar[_Expected | None]] = ContextVar("otel-llm-expected", default=None)
+
+
+def expect() -> None:
+    """A framework begins a call of a model: its callbacks may run in copies of this context, on other threads."""
+    _expected.set(_Expected())
+
+
 @lru_cache(maxsize=256)
 def find_peer(scope: str) -> Peer | None:
     """The row of a scope, None for one that is nobody's we know."""
@@ -218,11 +237,18 @@ def note_start(span: Span) -> None:
     row = find_peer(_scope(span))
     if row is None or row.spans is Spans.PARENT or not isinstance(span, ReadableSpan):
         return
-    if row.spans is Spans.ECHO or (span.attributes or {}).get(a.LOGFIRE_SPAN_TYPE) == "log":
+    if row.spans is Spans.ECHO or span.name in row.echoes or (span.attributes or {}).get(a.LOGFIRE_SPAN_TYPE) == "log":
         span.set_attribute(a.ECHO, True)
         return
-    before = [one for one in _started.get() if (other := one()) and other.is_recording() and other not in _adopted]
+    before = [one for one in _started.get() if (other := one()) and other.is_recording() and _may_be_asked(other)]
     _started.set((*before[-_STARTED_MAX:], ref(span)))
+    expected = _expected.get()
+    if row.spans is Spans.LATE and expected is not None and not expected.is_over:
+        expected.spans.append(ref(span))
+
+
+def _may_be_asked(span: Span) -> bool:
+    return span not in _adopted or _is_late(span)
 
 
 def find_foreign(context: Context) -> Foreign | None:
@@ -232,7 +258,10 @@ def find_foreign(context: Context) -> Foreign | None:
     """
     current, told = trace.get_current_span(context), context.get(SUPPRESS_LANGUAGE_MODEL_KEY)
     is_silenced = bool(told) and told != _UNDER_WAY
-    started = _started.get()
+    started, expected = _started.get(), _expected.get()
+    if expected is not None:
+        expected.is_over = True
+        started = (*started, *expected.spans)
     if current is trace.INVALID_SPAN and not started and not is_silenced:
         return None
     with _adopting:
@@ -243,7 +272,7 @@ def find_foreign(context: Context) -> Foreign | None:
     for outer, inner in pairwise(around):
         inner.set_attribute(a.CONTINUES, trace.format_span_id(outer.get_span_context().span_id))
     innermost = find_peer(_scope(around[-1]))
-    takes = innermost is None or innermost.spans is not Spans.MISCOUNTED
+    takes = innermost is None or innermost.spans not in (Spans.LATE, Spans.MISCOUNTED)
     return Foreign(around[-1], takes, any(map(_counts_itself, around)))
 
 
@@ -263,19 +292,36 @@ def lacks_usage(span: Span) -> bool:
 def _around(current: Span, started: tuple[ref[Span], ...]) -> Iterator[Span]:
     """The spans of this call that nothing was written on yet, the innermost last.
 
-    Of one peer it is the first that is open: a framework starts those of a batch before it makes the calls.
+    Of one peer it is the first that is open: a framework starts those of a batch before it makes the calls. Of one that
+    tells them apart only later it is the last one: the others are what is around.
     """
     found: dict[str, Span] = {}
-    trace_id, span_id = current.get_span_context().trace_id, current.get_span_context().span_id
+    span_id = current.get_span_context().span_id
     for span in filter(None, (one() for one in started)):
-        is_here = trace_id in (trace.INVALID_TRACE_ID, span.get_span_context().trace_id)
-        is_current = span.get_span_context().span_id == span_id
-        if is_here and not is_current and span not in _adopted and _is_inference(span):
+        if span.get_span_context().span_id == span_id or not _is_inference(span) or not _is_beside(span, current):
+            continue
+        if _is_late(span):
+            found.pop(_scope(span), None)
+            found[_scope(span)] = span
+        elif span not in _adopted:
             found.setdefault(_scope(span), span)
     if current not in _adopted and _is_inference(current):
         found.pop(_scope(current), None)
         found[_scope(current)] = current
     yield from found.values()
+
+
+def _is_beside(span: Span, current: Span) -> bool:
+    """True where both may be of one call: of one trace, or each the first of its own, since nothing was current."""
+    trace_id = current.get_span_context().trace_id
+    if trace_id in (trace.INVALID_TRACE_ID, span.get_span_context().trace_id):
+        return True
+    return all(isinstance(one, ReadableSpan) and one.parent is None for one in (span, current))
+
+
+def _is_late(span: Span) -> bool:
+    row = find_peer(_scope(span))
+    return row is not None and row.spans is Spans.LATE
 
 
 def _counts_itself(span: Span) -> bool:
@@ -291,7 +337,7 @@ def _is_inference(span: Span) -> bool:
     row = find_peer(scope)
     if scope == a.SCOPE_APP or (row is not None and row.spans in (Spans.PARENT, Spans.ECHO)):
         return False
-    names_none = row is not None and row.spans in (Spans.INFERENCE, Spans.MISCOUNTED) and a.OPERATION not in attributes
+    names_none = row is not None and row.spans in _NAMELESS and a.OPERATION not in attributes
     return names_none or any(attributes.get(name) in values for name, values in _MARKS.items())
 
 

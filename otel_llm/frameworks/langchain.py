@@ -21,6 +21,7 @@ from uuid import UUID
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
+from ..coexistence import expect
 from ..entered import Entries
 from ..failures import guarded, shielded
 from ..patching import on_undo, patch, patch_path
@@ -148,7 +149,7 @@ def _handler_class(base: Any) -> Any:
 
         run_inline = True
         raise_error = True  # what we raise is raised on purpose, in tests; see failures.py
-        ignore_chat_model = ignore_custom_event = ignore_llm = ignore_retry = True
+        ignore_custom_event = ignore_llm = ignore_retry = True
         active = True
 
         def __init__(self, kind_of: Callable[[Started], Kind | None]) -> None:
@@ -160,6 +161,11 @@ def _handler_class(base: Any) -> Any:
                 begun = started(serialized, run_id, told)
                 kind = None if told.get("run_type") else self._kind_of(begun)
                 enter(begun, None if kind is None else open_chain(begun, kind))
+
+        @shielded
+        def on_chat_model_start(self, serialized: Any, messages: Any, **told: Any) -> None:
+            if self.active:
+                expect()
 
         @shielded
         def on_tool_start(self, serialized: Any, input_str: str, *, run_id: UUID, **told: Any) -> None:

@@ -179,6 +179,7 @@ RETRY_AFTER: Final = "otel_llm.retry.after"  # the header that asked for the wai
 EVENT_RETRY: Final = "otel_llm.retry"
 OPENINFERENCE_KIND: Final = "openinference.span.kind"
 OPENLLMETRY_REQUEST_TYPE: Final = "llm.request.type"
+OPENLLMETRY_RESPONSE_SPAN: Final = "openai.response"  # the name of a span
 LANGFUSE_KIND: Final = "langfuse.observation.type"
 CONTINUES: Final = "otel_llm.continues"  # span id of the foreign span that ended before this call of it did
 ECHO: Final = "otel_llm.echo"  # true on a foreign span that tells once more of a call that is over

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,6 +27,7 @@ from otel_llm.coexistence import (
     SUPPRESS_LANGUAGE_MODEL_KEY,
     SUPPRESS_PLAIN_KEY,
     Spans,
+    expect,
     find_peer,
     is_suppressed,
 )
@@ -176,6 +178,66 @@ def test_an_echo_is_marked(recorded: Recorded) -> None:
     recorded.provider.get_tracer("litellm").start_span("litellm_request", attributes=NAMED).end()
     recorded.provider.get_tracer("logfire.openai").start_span("log", attributes={"logfire.span_type": "log"}).end()
     assert [(span.attributes or {})[a.ECHO] for span in recorded.spans()] == [True, True]
+
+
+def test_an_echo_among_a_peers_spans_is_known_by_its_name(recorded: Recorded, gpt: openai.OpenAI) -> None:
+    """OpenLLMetry makes its span of a response when it is over, or when its stream begins."""
+    tracer = recorded.provider.get_tracer("opentelemetry.instrumentation.openai.v1")
+    ask(gpt)
+    tracer.start_span("openai.response", attributes=NAMED, start_time=1).end()
+    late = tracer.start_span("openai.response", attributes=NAMED)
+    ask(gpt)
+    late.end()
+    spans = [span for span in counted(recorded) if not (span.attributes or {}).get(a.ECHO)]
+    assert [scope_of(span) for span in spans] == [a.SCOPE_APP] * 2
+
+
+def test_a_peer_that_tells_late_what_its_spans_are(recorded: Recorded, gpt: openai.OpenAI) -> None:
+    """As OpenInference's for LangChain: a chain, a tool in it that makes two calls, and a model after it."""
+    tracer = recorded.provider.get_tracer("openinference.instrumentation.langchain")
+    chain = tracer.start_span("RunnableSequence")
+    tool = tracer.start_span("look_up", trace.set_span_in_context(chain))
+    ask(gpt)
+    ask(gpt)
+    tool.end()
+    model = tracer.start_span("ChatOpenAI", trace.set_span_in_context(chain))
+    ask(gpt)
+    model.end()
+    chain.end()
+    inside = [trace.format_span_id(span.get_span_context().span_id) for span in (tool, tool, model)]
+    assert [(span.attributes or {})[a.CONTINUES] for span in counted(recorded)] == inside
+    assert [trace.format_span_id(span.parent.span_id) for span in counted(recorded) if span.parent] == inside
+
+
+def test_a_late_span_that_a_framework_starts_on_another_thread(recorded: Recorded, gpt: openai.OpenAI) -> None:
+    """As LangChain runs the handlers of an asynchronous call: in copies of its context."""
+    tracer = recorded.provider.get_tracer("openinference.instrumentation.langchain")
+    contextvars.copy_context().run(tracer.start_span, "unheard of").end()
+    expect()
+    model = contextvars.copy_context().run(tracer.start_span, "ChatOpenAI")
+    contextvars.copy_context().run(ask, gpt)
+    later = contextvars.copy_context().run(tracer.start_span, "of another call")
+    ask(gpt)
+    inside = trace.format_span_id(model.get_span_context().span_id)
+    assert [(span.attributes or {}).get(a.CONTINUES) for span in counted(recorded)] == [inside, inside]
+    model.end()
+    ask(gpt)
+    later.end()
+    assert a.CONTINUES not in (counted(recorded)[-1].attributes or {})
+
+
+def test_two_peers_that_each_begin_a_trace_are_one_call(recorded: Recorded, gpt: openai.OpenAI) -> None:
+    """An instrumentor whose span is not current, over an SDK that traces itself, outside of any other span."""
+    outer = recorded.provider.get_tracer("opentelemetry.instrumentation.anthropic").start_span(
+        "outer", attributes=NAMED
+    )
+    with recorded.provider.get_tracer("com.anthropic.sdk.python").start_as_current_span("inner"):
+        ask(gpt)
+    outer.end()
+    inner, outer_ended = recorded.spans()
+    assert outer_ended.context is not None
+    assert (inner.attributes or {})[a.CONTINUES] == trace.format_span_id(outer_ended.context.span_id)
+    assert (inner.attributes or {})[a.COST_AMOUNT]
 
 
 def test_a_peer_that_suppresses_all_others_is_helped(recorded: Recorded, gpt: openai.OpenAI) -> None:

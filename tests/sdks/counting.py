@@ -9,11 +9,14 @@ from sdks.agreement import tokens
 from otel_llm_collector.demo.standin import Standin
 from otel_llm_semconv import attributes as a
 
+_KINDS = ("LLM", "EMBEDDING")
+
 
 def is_call(span: ReadableSpan) -> bool:
-    """The rule of `normalise._count`: an inference that is no echo."""
+    """What the collector takes for an inference, by the conventions or by OpenInference, and no echo."""
     found = span.attributes or {}
-    return found.get(a.OPERATION) in a.INFERENCE_OPERATIONS and not found.get(a.ECHO)
+    is_inference = found.get(a.OPERATION) in a.INFERENCE_OPERATIONS or found.get(a.OPENINFERENCE_KIND) in _KINDS
+    return is_inference and not found.get(a.ECHO)
 
 
 def counted(recorded: Recorded, standin: Standin) -> ReadableSpan:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -18,6 +19,7 @@ from otel_llm_semconv import attributes as a
 
 HELLO: Any = [{"role": "user", "content": "hello"}]
 OURS = a.SCOPE_APP
+Ask = Callable[..., None]
 #: distribution, module, instrumentor, the SDK that is called, the scope whose span is counted
 PEERS = (
     ("opentelemetry-instrumentation-openai", "opentelemetry.instrumentation.openai", "OpenAIInstrumentor", "openai",
@@ -41,28 +43,100 @@ PEERS = (
 
 def ask_openai(standin: Standin, *, stream: bool) -> None:
     with openai.OpenAI(api_key="k", base_url=standin.openai_url, max_retries=0) as client:
-        asked: Any = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
-        answer: Any = client.chat.completions.create(model="gpt-4o-mini", messages=HELLO, **asked)
+        answer: Any = client.chat.completions.create(model="gpt-4o-mini", messages=HELLO, **asked(stream))
         assert list(answer)
+
+
+def asked(stream: bool) -> Any:
+    return {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
+
+
+def ask_openai_async(standin: Standin, *, stream: bool) -> None:
+    async def main() -> None:
+        async with openai.AsyncOpenAI(api_key="k", base_url=standin.openai_url, max_retries=0) as client:
+            answer: Any = await client.chat.completions.create(model="gpt-4o-mini", messages=HELLO, **asked(stream))
+            assert [part async for part in answer] if stream else answer.choices
+
+    asyncio.run(main())
+
+
+def ask_responses(standin: Standin, *, stream: bool) -> None:
+    with openai.OpenAI(api_key="k", base_url=standin.openai_url, max_retries=0) as client:
+        answer: Any = client.responses.create(model="gpt-4o-mini", input="hello", stream=stream)
+        assert list(answer)
+
+
+def ask_responses_async(standin: Standin, *, stream: bool) -> None:
+    async def main() -> None:
+        async with openai.AsyncOpenAI(api_key="k", base_url=standin.openai_url, max_retries=0) as client:
+            answer: Any = await client.responses.create(model="gpt-4o-mini", input="hello", stream=stream)
+            assert [part async for part in answer] if stream else answer.output
+
+    asyncio.run(main())
+
+
+def ask_embeddings(standin: Standin, *, stream: bool) -> None:
+    with openai.OpenAI(api_key="k", base_url=standin.openai_url, max_retries=0) as client:
+        assert client.embeddings.create(model="text-embedding-3-small", input="hello").data
 
 
 def ask_anthropic(standin: Standin, *, stream: bool) -> None:
     with anthropic.Anthropic(api_key="k", base_url=standin.anthropic_url, max_retries=0) as client:
-        asked: Any = {"model": "claude-haiku-4-5", "max_tokens": 99, "messages": HELLO}
-        assert list(client.messages.create(**asked, stream=stream))
+        assert list(client.messages.create(**CLAUDE, stream=stream))
+
+
+def ask_anthropic_async(standin: Standin, *, stream: bool) -> None:
+    async def main() -> None:
+        async with anthropic.AsyncAnthropic(api_key="k", base_url=standin.anthropic_url, max_retries=0) as client:
+            answer: Any = await client.messages.create(**CLAUDE, stream=stream)
+            assert [event async for event in answer] if stream else answer.content
+
+    asyncio.run(main())
+
+
+def ask_anthropic_helper(standin: Standin, *, stream: bool) -> None:
+    client = anthropic.Anthropic(api_key="k", base_url=standin.anthropic_url, max_retries=0)
+    with client, client.messages.stream(**CLAUDE) as events:
+        assert list(events.text_stream) if stream else events.get_final_message()
+
+
+def _langchain(standin: Standin) -> Any:
+    from langchain_openai import ChatOpenAI
+
+    given: Any = {"model": "gpt-4o-mini", "api_key": "k", "base_url": standin.openai_url, "max_retries": 0}
+    return ChatOpenAI(**given, stream_usage=True)
 
 
 def ask_langchain(standin: Standin, *, stream: bool) -> None:
-    from langchain_openai import ChatOpenAI
-
-    asked: Any = {"model": "gpt-4o-mini", "api_key": "k", "base_url": standin.openai_url, "max_retries": 0}
-    model = ChatOpenAI(**asked, stream_usage=True)
+    model = _langchain(standin)
     assert list(model.stream("hello")) if stream else model.invoke("hello").content
 
 
-ASK: dict[str, Callable[..., None]] = {
-    "openai": ask_openai, "anthropic": ask_anthropic, "langchain": ask_langchain
-}  # fmt: skip
+def ask_langchain_async(standin: Standin, *, stream: bool) -> None:
+    async def main() -> None:
+        model = _langchain(standin)
+        assert [part async for part in model.astream("hello")] if stream else (await model.ainvoke("hello")).content
+
+    asyncio.run(main())
+
+
+CLAUDE: Any = {"model": "claude-haiku-4-5", "max_tokens": 99, "messages": HELLO}
+#: How an SDK is asked, by its name: feature -> what asks.
+ASK: dict[str, dict[str, Callable[..., None]]] = {
+    "openai": {
+        "chat": ask_openai,
+        "async chat": ask_openai_async,
+        "responses": ask_responses,
+        "async responses": ask_responses_async,
+        "embeddings": ask_embeddings,
+    },
+    "anthropic": {
+        "messages": ask_anthropic,
+        "async messages": ask_anthropic_async,
+        "stream helper": ask_anthropic_helper,
+    },
+    "langchain": {"invoke and stream": ask_langchain, "ainvoke and astream": ask_langchain_async},
+}
 
 
 @pytest.fixture(params=["before", "after"])
@@ -75,28 +149,39 @@ def instrumentor(module: str, name: str) -> Callable[[Recorded], None]:
     return lambda recorded: getattr(import_module(module), name)().instrument(tracer_provider=recorded.provider)
 
 
+#: Told of when they are over.
+ECHOED = [("opentelemetry.instrumentation.openai", ask) for ask in (ask_responses, ask_responses_async)]
+
+
+def ways() -> Iterator[Any]:
+    """Each instrumentor with each way to ask its SDK; after us with the first of them, since orders are seconds."""
+    for row in PEERS:
+        for number, (way, ask) in enumerate(ASK[row[3]].items()):
+            for order in ("before", "after")[: 1 if number else 2]:
+                marks = [pytest.mark.sdk(row[0]), pytest.mark.feature(way)]
+                yield pytest.param(order, row, ask, marks=marks, id=f"{row[0]}, {way}, {order}")
+
+
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize(
-    "row",
-    [pytest.param(row, marks=[pytest.mark.sdk(row[0]), pytest.mark.feature(row[3])], id=row[0]) for row in PEERS],
-)
-def test_a_call_that_an_instrumentor_sees_too(order: str, row: tuple[str, ...], stream: bool) -> None:
-    _, module, name, sdk, scope = row
-    found, _ = saw(order, instrumentor(module, name), lambda at: ASK[sdk](at, stream=stream))
-    assert found == scope
+@pytest.mark.parametrize(("order", "row", "ask"), list(ways()))
+def test_a_call_that_an_instrumentor_sees_too(order: str, row: tuple[str, ...], ask: Ask, stream: bool) -> None:
+    _, module, name, _, scope = row
+    if stream and ask is ask_embeddings:
+        return  # nothing to stream
+    found, _ = saw(order, instrumentor(module, name), lambda at: ask(at, stream=stream))
+    assert found == (OURS if (module, ask) in ECHOED else scope)
 
 
 @pytest.mark.sdk("anthropic")
 @pytest.mark.feature("native tracing")
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize(
-    "row", [row for row in PEERS if row[3] == "anthropic" and row[4] != OURS], ids=lambda row: row[0]
-)
+@pytest.mark.parametrize("ask", ASK["anthropic"].values(), ids=ASK["anthropic"])
+@pytest.mark.parametrize("row", [row for row in PEERS if row[3] == "anthropic"], ids=lambda row: row[0])
 def test_an_instrumentor_over_the_sdks_own_tracing(
-    row: tuple[str, ...], stream: bool, monkeypatch: pytest.MonkeyPatch
+    row: tuple[str, ...], ask: Ask, stream: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANTHROPIC_OPEN_TELEMETRY", "true")
-    found, attributes = saw("before", instrumentor(row[1], row[2]), lambda at: ask_anthropic(at, stream=stream))
+    found, attributes = saw("before", instrumentor(row[1], row[2]), lambda at: ask(at, stream=stream))
     assert found == "com.anthropic.sdk.python"
     assert attributes[a.CONTINUES]
 
@@ -138,5 +223,10 @@ def test_logfire(order: str, sdk: str, stream: bool) -> None:
         logfire.instrument_openai()
         logfire.instrument_anthropic()
 
-    found, _ = saw(order, switch, lambda at: ASK[sdk](at, stream=stream), provider=False)
+    found, _ = saw(
+        order,
+        switch,
+        lambda at: {"openai": ask_openai, "anthropic": ask_anthropic}[sdk](at, stream=stream),
+        provider=False,
+    )
     assert found == (OURS if stream else f"logfire.{sdk}")
