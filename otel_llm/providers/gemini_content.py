@@ -2,12 +2,14 @@
 
 `promptTokenCount` includes the cache. Thoughts stand outside of `candidatesTokenCount`, and what tools brought into
 the prompt outside of `promptTokenCount`: both are billed like what they stand beside, so they are added here. Each
-chunk of a stream says the counts so far: they overwrite. The path names the model.
+chunk of a stream says the counts so far: they overwrite. Lists by modality say how much of each was sound or pictures,
+which have prices of their own. The path names the model.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
 
 from opentelemetry.util.types import AttributeValue
 
@@ -32,6 +34,18 @@ _OUTPUT_TYPES: Final = {"AUDIO": "speech", "IMAGE": "image", "TEXT": "text"}
 _STREAM: Final = ":streamGenerateContent"
 #: With `$alt=json;enum-encoding=int` reasons are numbers. Beyond these, AI Studio and Vertex number them differently.
 _NUMBERED_REASONS: Final = {1: "STOP", 2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION"}
+_MODALITIES: Final = {"2": "image", "4": "audio", "audio": "audio", "image": "image"}
+Media: TypeAlias = Mapping[str, str]
+#: Modality -> field of Usage.
+ASKED: Final[Media] = {"audio": "audio_input_tokens", "image": "image_input_tokens"}
+CACHED: Final[Media] = {"audio": "cache_read_audio_tokens", "image": "cache_read_image_tokens"}
+MADE: Final[Media] = {"audio": "audio_output_tokens", "image": "image_output_tokens"}
+_LISTS: Final = {
+    "promptTokensDetails": ASKED,
+    "toolUsePromptTokensDetails": ASKED,
+    "cacheTokensDetails": CACHED,
+    "candidatesTokensDetails": MADE,
+}
 _PAY_AS_YOU_GO: Final = "ON_DEMAND"
 _STANDARD_TIER: Final = "standard"
 
@@ -70,19 +84,33 @@ class GeminiContent(Reader):
     def read_usage(self, usage: Json) -> Usage:
         tools = count(usage.get("toolUsePromptTokenCount"))
         thoughts = count(usage.get("thoughtsTokenCount"))
-        return Usage(
+        found = Usage(
             input_tokens=count(sum_known(count(usage.get("promptTokenCount")), tools)),
             output_tokens=count(sum_known(count(usage.get("candidatesTokenCount")), thoughts)),
             cache_read_tokens=count(usage.get("cachedContentTokenCount")),
             reasoning_tokens=thoughts,
             tool_use_prompt_tokens=tools,
         )
+        add_media(found, usage, _LISTS, "tokenCount")
+        return found
 
     def response_attributes(self, answer: Answer) -> dict[str, AttributeValue]:
         return tier_attributes(answer)
 
     def read_content(self, body: Json, answer: Answer) -> Content:
         return parts.read_content(body, answer)
+
+
+def add_media(found: Usage, usage: Json, lists: Mapping[str, Media], tokens: str) -> None:
+    """The sound and the pictures among the tokens, which Google lists by modality; `tokens` is what a count is called.
+
+    Text, video and documents have no counts of their own.
+    """
+    for name, media in lists.items():
+        for part in items(usage.get(name)):
+            place = media.get(_MODALITIES.get(str(part.get("modality")).lower(), ""))
+            if place is not None:
+                setattr(found, place, sum_known(getattr(found, place), count(part.get(tokens))))
 
 
 def model_of(path: str) -> str | None:

@@ -10,10 +10,11 @@ from otel_llm_semconv import attributes as a
 from otel_llm_semconv.usage import Usage, count
 
 from ..wire import Answer, Json, Reader, Request, items, mapping, parse
-from .gemini_content import model_of, read_error
+from .gemini_content import ASKED, add_media, model_of, read_error
 from .gemini_parts_content import field
 
 _VECTORS: Final = (b'"embedding"', b'"embeddings"')
+_LISTS: Final = {"promptTokenDetails": ASKED, "promptTokensDetails": ASKED}
 _USAGE: Final = b'"usageMetadata"'
 
 
@@ -44,7 +45,9 @@ class GeminiEmbeddings(Reader):
         read_error(body, answer)
 
     def read_usage(self, usage: Json) -> Usage:
-        return Usage(input_tokens=count(usage.get("promptTokenCount")))
+        found = Usage(input_tokens=count(usage.get("promptTokenCount")))
+        add_media(found, usage, _LISTS, "tokenCount")
+        return found
 
 
 def without_vectors(content: bytes, starts: tuple[bytes, ...], end: bytes) -> Json:

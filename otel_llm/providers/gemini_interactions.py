@@ -17,7 +17,7 @@ from otel_llm_semconv.usage import Usage, count, sum_known
 
 from ..wire import Answer, Content, Json, Reader, Request, items, mapping, number, text
 from . import gemini_interactions_content as contents
-from .gemini_content import tier_attributes
+from .gemini_content import ASKED, CACHED, MADE, add_media, tier_attributes
 from .openai_chat import read_who
 
 _NUMBERS: Final = {
@@ -25,6 +25,12 @@ _NUMBERS: Final = {
     "seed": a.REQUEST_SEED,
     "temperature": a.REQUEST_TEMPERATURE,
     "top_p": a.REQUEST_TOP_P,
+}
+_LISTS: Final = {
+    "input_tokens_by_modality": ASKED,
+    "tool_use_tokens_by_modality": ASKED,
+    "cached_tokens_by_modality": CACHED,
+    "output_tokens_by_modality": MADE,
 }
 _OUTPUT_TYPES: Final = {"audio": "speech", "image": "image", "text": "text"}
 #: Both spellings of the last event: the second is the API's before 2026.
@@ -89,13 +95,15 @@ class GeminiInteractions(Reader):
     def read_usage(self, usage: Json) -> Usage:
         tools = count(usage.get("total_tool_use_tokens"))
         thoughts = count(usage.get("total_thought_tokens"))
-        return Usage(
+        found = Usage(
             input_tokens=count(sum_known(count(usage.get("total_input_tokens")), tools)),
             output_tokens=count(sum_known(count(usage.get("total_output_tokens")), thoughts)),
             cache_read_tokens=count(usage.get("total_cached_tokens")),
             reasoning_tokens=thoughts,
             tool_use_prompt_tokens=tools,
         )
+        add_media(found, usage, _LISTS, "tokens")
+        return found
 
     def response_attributes(self, answer: Answer) -> dict[str, AttributeValue]:
         return tier_attributes(answer)

@@ -40,6 +40,9 @@ EXPECTED = {
     "tool_use_prompt": "tool_use_prompt_tokens",
     "web_search": "web_searches",
 }
+#: Sound in Google's lists by modality, which the manifest leaves out: see test_readers_media.py.
+SOUND = b'"AUDIO"'
+AUDIO = ("audio_in", "audio_out")
 #: Faults of the manifest: end of a file's name -> what it says there that the recording does not bear out.
 FAULTS = {
     "44ab280b": "response_model",  # an interaction's events name the model inside the interaction
@@ -138,9 +141,10 @@ def _headers(message: dict[str, Any], *left_out: str) -> dict[str, str]:
     return {name: value for name, value in lowered.items() if name not in left_out}
 
 
-def counts(usage: u.Usage) -> dict[str, int]:
-    """The counts that are known, by the manifest's names."""
-    found = {name: getattr(usage, field) for name, field in EXPECTED.items()}
+def counts(usage: u.Usage, exchange: Exchange) -> dict[str, int]:
+    """The counts that are known, by the manifest's names, but for those that it does not look into."""
+    left_out = AUDIO if SOUND in exchange.content else ()
+    found = {name: getattr(usage, field) for name, field in EXPECTED.items() if name not in left_out}
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -150,11 +154,12 @@ def expected_counts(entry: dict[str, Any]) -> dict[str, int]:
 
 @pytest.mark.parametrize("entry", COUNTED)
 def test_a_recorded_call_has_the_usage_that_was_reported(recorded: Recorded, entry: dict[str, Any]) -> None:
-    Exchange(entry).replay()
+    exchange = Exchange(entry)
+    exchange.replay()
     (span,) = recorded.spans()
     found = dict(span.attributes or {})
     assert found[a.OPERATION] in a.INFERENCE_OPERATIONS
-    assert counts(u.from_attributes(found)) == expected_counts(entry)
+    assert counts(u.from_attributes(found), exchange) == expected_counts(entry)
     assert (found.get(a.HTTP_STATUS), entry["status"]) in ((None, 200), (entry["status"], entry["status"]))
     if fault(entry) != "request_model":
         assert found.get(a.REQUEST_MODEL) == (entry["request_model"] and unquote(entry["request_model"]))
@@ -167,7 +172,8 @@ def test_a_recorded_call_has_the_usage_that_was_reported(recorded: Recorded, ent
 
 @pytest.mark.parametrize("entry", COUNTED)
 def test_a_reader_alone_finds_the_same(entry: dict[str, Any]) -> None:
-    assert counts(Exchange(entry).read_alone()) == expected_counts(entry)
+    exchange = Exchange(entry)
+    assert counts(exchange.read_alone(), exchange) == expected_counts(entry)
 
 
 @pytest.mark.parametrize("entry", OTHERS)
