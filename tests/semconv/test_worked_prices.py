@@ -204,6 +204,113 @@ WORKED: list[Case] = [
     ),
     ("openai", "gpt-4o", AUTUMN, Usage(340, 5, image_input_tokens=300), {}, "340*2.5+5*10", "exact"),
     ("x_ai", "grok-4", AUTUMN, Usage(100, 10, web_searches=2), {}, "100*3+10*15+2*5000", "exact"),
+    # fine-tunes, which the price data lacks, or whose cache it does not know
+    (
+        "openai",
+        "ft:gpt-4.1-mini-2025-04-14:clinic::a1",
+        AUTUMN,
+        Usage(1000, 100, cache_read_tokens=500),
+        {},
+        "500*0.8+500*0.2+100*3.2",
+        "exact",
+    ),
+    (
+        "openai",
+        "ft:gpt-4.1-2025-04-14:clinic::a1",
+        AUTUMN,
+        Usage(1000, 100),
+        {"service_tier": "batch"},
+        "1000*1.5+100*6",
+        "exact",
+    ),
+    ("openai", "ft:gpt-4.1-nano-2025-04-14:clinic::a1", AUTUMN, Usage(1000, 100), {}, "1000*0.2+100*0.8", "exact"),
+    (
+        "openai",
+        "ft:gpt-4o-2024-08-06:clinic::a1",
+        AUTUMN,
+        Usage(1000, 100, cache_read_tokens=500),
+        {},
+        "500*3.75+500*1.875+100*15",
+        "exact",
+    ),
+    (
+        "openai",
+        "ft:gpt-4o-mini-2024-07-18:clinic::a1",
+        AUTUMN,
+        Usage(1000, 100, cache_read_tokens=500),
+        {},
+        "500*0.3+500*0.15+100*1.2",
+        "exact",
+    ),
+    (
+        "gcp.gemini",
+        "models/gemini-2.5-computer-use-preview-10-2025",
+        AUTUMN,
+        Usage(200_001, 10),
+        {},
+        "200001*2.5+10*15",
+        "exact",
+    ),
+    (
+        "gcp.gemini",
+        "gemini-robotics-er-1.5-preview",
+        AUTUMN,
+        Usage(1000, 10, audio_input_tokens=400),
+        {},
+        "600*0.3+400*1+10*2.5",
+        "exact",
+    ),
+    # what providers call the standard tier, and what nobody has a price for
+    (
+        "groq",
+        "llama-3.3-70b-versatile",
+        AUTUMN,
+        Usage(100, 10),
+        {"service_tier": "on_demand"},
+        "100*0.59+10*0.79",
+        "exact",
+    ),
+    ("openai", "gpt-4o-mini", AUTUMN, Usage(100, 10), {"service_tier": "scale"}, "100*0.15+10*0.6", "assumed_tier"),
+    (
+        "anthropic",
+        "claude-sonnet-4-5",
+        AUTUMN,
+        Usage(100, 10),
+        {"service_tier": "priority"},
+        "100*3+10*15",
+        "assumed_tier",
+    ),
+    # dated prices: the last day of one, the first of the next
+    ("openai", "o3", on(2025, 6, 9, 23, 59), Usage(100, 100), {}, "100*10+100*40", "exact"),
+    ("openai", "o3", on(2025, 6, 11), Usage(100, 100), {}, "100*2+100*8", "exact"),
+    # a long prompt of Sonnet 4.5, with both lives of the cache
+    (
+        "anthropic",
+        "claude-sonnet-4-5-20250929",
+        AUTUMN,
+        Usage(200_001, 1000, cache_read_tokens=100_000, cache_write_tokens=50_000, cache_write_1h_tokens=20_000),
+        {},
+        "50001*6+100000*0.6+30000*7.5+20000*12+1000*22.5",
+        "exact",
+    ),
+    (
+        "openai",
+        "gpt-5",
+        AUTUMN,
+        Usage(1000, 100, cache_read_tokens=500),
+        {"service_tier": "flex"},
+        "500*0.625+500*0.0625+100*5",
+        "exact",
+    ),
+    (
+        "gcp.gemini",
+        "gemini-3-pro-preview",
+        AUTUMN,
+        Usage(200_001, 1000, reasoning_tokens=900),
+        {},
+        "200001*4+1000*18",
+        "exact",
+    ),
     # Bedrock names
     (
         "aws.bedrock",
@@ -242,7 +349,14 @@ def test_a_price_is_what_the_hand_says(case: Case) -> None:
     assert (found.amount, found.status) == (worth(by_hand), status)
 
 
+def test_a_call_of_which_the_input_is_not_known_has_no_cost() -> None:
+    for used in (Usage(), Usage(None, 5), Usage(None, 5, cache_read_tokens=3)):
+        found = price("openai", "gpt-4o-mini", used, AUTUMN)
+        assert (found.amount, found.status, found.version) == (None, quote.MISSING_USAGE, None)
+    assert price("openai", "text-embedding-3-small", Usage(5), AUTUMN).amount == Decimal("0.0000001")
+
+
 def test_a_model_that_has_no_price_in_a_unit_that_is_counted_is_unknown() -> None:
-    for model in ("gpt-realtime-whisper", "ft:gpt-4.1-2025-04-14:clinic::1", "nobody-knows"):
+    for model in ("gpt-realtime-whisper", "ft:gpt-9-2025-04-14:clinic::1", "nobody-knows"):
         found = price("openai", model, Usage(100, 10), AUTUMN)
         assert (found.amount, found.status) == (None, quote.UNKNOWN_MODEL)

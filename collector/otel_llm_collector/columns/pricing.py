@@ -88,8 +88,7 @@ def _reasons(counts: Counts, is_unknown: Bools) -> npt.NDArray[np.int8]:
     """The statuses of rows that have no price; 0 of the others."""
     status = np.where(is_unknown, _CODE_OF[quote.UNKNOWN_MODEL], 0).astype(np.int8)
     status[counts.are_inconsistent()] = _CODE_OF[quote.INCONSISTENT_USAGE]
-    is_missing = ~(counts["input_tokens"].known | counts["output_tokens"].known)
-    status[np.broadcast_to(is_missing, len(status))] = _CODE_OF[quote.MISSING_USAGE]
+    status[np.broadcast_to(~counts["input_tokens"].known, len(status))] = _CODE_OF[quote.MISSING_USAGE]
     return status
 
 

@@ -72,7 +72,7 @@ _FALLBACK: Final[Mapping[str, tuple[str, ...]]] = {
     "cache_read_audio": ("cache_read", "audio_input", "input"),  # no discount: what is cached is audio all the same
     "cache_read_image": ("cache_read", "image_input", "input"),
 }
-_STANDARD_TIERS: Final = frozenset({"", "auto", "default", "standard"})
+_STANDARD_TIERS: Final = frozenset({"", "auto", "default", "on_demand", "standard"})
 #: What genai-prices calls a mode: a tier of the service, Anthropic's fast mode, batch.
 _MODE_NAMES: Final = ("service_tier", "speed", "processing")
 _TOKENS: Final = "_mtok"
@@ -184,7 +184,18 @@ def _find_model(provider: str, model: str) -> _Found | None:
             continue
         rows = corrections.find(id, (name.lower(), found.id))
         return _Found(found, rows, _has_time_of_day(found) or any(map(_is_timed, rows)))
-    return None
+    return next(filter(None, (_unlisted(id, name.lower()) for name in model_names(id, model))), None)
+
+
+def _unlisted(id: str, name: str) -> _Found | None:
+    """A model that the price data does not know, and the corrections give a price."""
+    rows = corrections.find(id, (name,))
+    if not any(row.is_plain and "input_mtok" in row.prices for row in rows):
+        return None
+    from genai_prices.types import ClauseEquals, ModelInfo, ModelPrice
+
+    model = ModelInfo(name, ClauseEquals(equals=name), prices=ModelPrice())
+    return _Found(model, rows, any(map(_is_timed, rows)))
 
 
 def _is_timed(row: Correction) -> bool:

@@ -80,6 +80,7 @@ _ANTHROPIC: Final = "docs.anthropic.com/en/docs/about-claude/pricing"
 _DEEPSEEK: Final = "api-docs.deepseek.com/quick_start/pricing"
 _GEMINI: Final = "ai.google.dev/gemini-api/docs/pricing"
 _OPENAI: Final = "developers.openai.com/api/docs/pricing"
+_OPENAI_TUNED: Final = "platform.openai.com/docs/pricing, fine-tuning"
 _XAI: Final = "docs.x.ai/docs/models"
 _LONG: Final = 200_000
 _NOON: Final = time(12, tzinfo=UTC)  # no model has its peak then
@@ -205,6 +206,55 @@ CORRECTIONS: Final[tuple[Correction, ...]] = (
         _OPENAI,
         "H: audio 10 / 20",
         {"input_audio_mtok": "10", "output_audio_mtok": "20"},
+    ),
+    Correction(
+        "openai",
+        "ft:gpt-4.1-2025-04-14.*",
+        _OPENAI_TUNED,
+        "C: fine-tuned models, which the price data lacks",
+        {"input_mtok": "3", "cache_read_mtok": "0.75", "output_mtok": "12"},
+    ),
+    Correction(
+        "openai",
+        "ft:gpt-4.1-mini-2025-04-14.*",
+        _OPENAI_TUNED,
+        "C: fine-tuned models, which the price data lacks",
+        {"input_mtok": "0.8", "cache_read_mtok": "0.2", "output_mtok": "3.2"},
+    ),
+    Correction(
+        "openai",
+        "ft:gpt-4.1-nano-2025-04-14.*",
+        _OPENAI_TUNED,
+        "C: fine-tuned models, which the price data lacks",
+        {"input_mtok": "0.2", "cache_read_mtok": "0.05", "output_mtok": "0.8"},
+    ),
+    Correction(
+        "openai",
+        "ft:gpt-4o-2024-.*",
+        _OPENAI_TUNED,
+        "C: what is cached costs half",
+        {"cache_read_mtok": "1.875"},
+    ),
+    Correction(
+        "openai",
+        "ft:gpt-4o-mini-2024-07-18.*",
+        _OPENAI_TUNED,
+        "C: what is cached costs half",
+        {"cache_read_mtok": "0.15"},
+    ),
+    Correction(
+        "google",
+        "gemini-2.5-computer-use-preview.*",
+        _GEMINI,
+        "C: priced as Gemini 2.5 Pro is, without a cache; the price data lacks it",
+        {"input_mtok": ("1.25", (_LONG, "2.5")), "output_mtok": ("10", (_LONG, "15"))},
+    ),
+    Correction(
+        "google",
+        "gemini-robotics-er-1.5-preview.*",
+        _GEMINI,
+        "C: text, pictures and video 0.30, audio 1.00; the price data lacks it",
+        {"input_mtok": "0.3", "input_audio_mtok": "1", "output_mtok": "2.5"},
     ),
     Correction("x-ai", "grok-.*", _XAI, "H: web and X search, 5 a thousand", {"web_searches_kcount": "5"}),
     Correction("anthropic", "claude-.*", _ANTHROPIC, "H: batch is half of every price", factor="0.5", mode="batch"),

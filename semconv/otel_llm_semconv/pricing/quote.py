@@ -123,7 +123,7 @@ def price_at(
     contract: Contract | None = None,
 ) -> Price:
     """As `price_call`, with the time in seconds since 1970: what an instrumented app runs for each of its calls."""
-    if usage.input_tokens is None and usage.output_tokens is None:
+    if usage.input_tokens is None:  # output may be absent: embeddings have none, and some leave out a zero
         return Price(MISSING_USAGE)
     if not usage.is_consistent():
         return Price(INCONSISTENT_USAGE)
