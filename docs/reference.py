@@ -4,6 +4,7 @@ docs/tables.md     from otel_llm_semconv.tables and the views
 docs/settings.md   from otel_llm.settings and otel_llm_collector.options
 docs/commands.md   from each command's --help
 docs/dialects.md   from the tables of dialects, and from what was seen speaking them, tests/emitters
+docs/operating.md  from the metrics of otel_llm_collector.receiver.telemetry
 docs/peers.md      from the table of otel_llm.coexistence
 """
 
@@ -248,9 +249,61 @@ def _accounting(dialect: Dialect) -> str:
     return _ACCOUNTS[dialect.accounting] if isinstance(dialect.accounting, Accounting) else "by scope or provider"
 
 
+OPERATING_INTRO = """\
+One command, one data directory, one port each for HTTP and gRPC. Options are in [settings.md](settings.md).
+
+## Who is let in
+
+The collector listens on 127.0.0.1 alone unless it is told otherwise. Before it listens elsewhere, give it `tokens` or
+`tls_client_authority`: without either, whoever reaches the port can write into the tables, and a warning says so.
+
+- **Tokens**: senders set `OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20TOKEN`; anybody else gets 401,
+  `UNAUTHENTICATED`. A tenant may have several tokens, so that one can be replaced without a gap. The column `tenant` of
+  every table but `messages` says whose token a row came with.
+- **TLS**: `tls_certificate` and `tls_key` for both ports; with `tls_client_authority` only those who show a certificate
+  of it are let in. A renewed certificate is read by `kill -HUP`.
+- **Browsers**: `cors_origins` lists the origins of pages that may send.
+
+## Is it well?
+
+`otel-llm doctor --collector http://HOST:4318` asks the pages below and says what is wrong, with the fix.
+
+| page | answers |
+|---|---|
+| `/health` | 200 while the process lives |
+| `/ready` | 200 while requests are taken; 503 with the reason while journal or disk are full, or it is stopping |
+| `/metrics` | the counts below for Prometheus; with a token, where there are tokens |
+
+Lines on stderr say what went wrong, `log_format = "json"` makes each an object. None tells anything of what was sent.
+
+## Full, slow, broken
+
+What cannot be taken now is refused with 503 or `UNAVAILABLE` and the time to come again, as OpenTelemetry's exporters
+do: nothing is acknowledged before it is on disk. Requests are taken again by themselves once there is room. A segment
+of which something could not be read is kept in `journal/quarantine`, the rest of it is converted. SIGTERM takes nothing
+new, converts what was acknowledged and ends within 10 seconds; what is left is converted at the next start.
+"""
+
+
+def operating_page() -> str:
+    from otel_llm_collector.receiver.telemetry import PREFIX, Telemetry
+
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "journal").mkdir()
+        families = sorted(Telemetry(Path(folder)).registry.collect(), key=lambda family: family.name)
+    rows = [
+        f"| `{family.name.removeprefix(PREFIX)}{'_total' if family.type == 'counter' else ''}` | {family.type} "
+        f"| {family.documentation} |"
+        for family in families
+    ]
+    head = f"## Metrics\n\nEach name begins with `{PREFIX}`.\n\n| metric | type | meaning |\n|---|---|---|"
+    return "\n\n".join(["# Operating a collector", MADE, OPERATING_INTRO.strip(), "\n".join([head, *rows])]) + "\n"
+
+
 PAGES = {
     "commands.md": commands_page,
     "dialects.md": dialects_page,
+    "operating.md": operating_page,
     "peers.md": peers_page,
     "settings.md": settings_page,
     "tables.md": tables_page,

@@ -40,6 +40,7 @@ from .options import Config
 from .process import Orders, lock
 from .query import views_sql
 from .rows import SetAside, Tables
+from .tally import Tally, Teller
 
 _LOG = logging.getLogger(__name__)
 
@@ -81,6 +82,7 @@ class Converter:
 
     def __init__(self, data: Path, contracts: Contracts | None = None) -> None:
         self._data = data
+        self.tally = Tally()
         self._journal = journal.journal_dir(data)
         self._archive = journal.archive_dir(data)
         self._archive.mkdir(parents=True, exist_ok=True)
@@ -88,7 +90,7 @@ class Converter:
         contracts = contracts or Contracts()
         recent = RecentCalls(lambda: newest_first(self._spans))
         found = ways(self._collector_id, contracts, recent.settle, self._quarantine)
-        flows = [Flow(data, self._collector_id, way, self._quarantine) for way in found]
+        flows = [Flow(data, self._collector_id, way, self._quarantine, self.tally) for way in found]
         tables = [table for flow in flows for table in flow.tables]
         self._flows, self._spans = flows, tables[0]
         self._replacing = [Replacing(table) for table in tables]
@@ -98,6 +100,19 @@ class Converter:
 
     def convert_some(self) -> bool:
         """Convert the oldest closed segments, a batch of bounded size. False where there are none."""
+        return self.tally.timed("convert", self._convert)
+
+    def recount_some(self) -> bool:
+        """Write one file again whose rows a later row changed. False where there was nothing to do."""
+        return self.tally.timed("recount", self._recount.step)
+
+    def compact_some(self) -> bool:
+        """One step of compaction in each table. False where there was nothing to do."""
+        for replacing in self._replacing:
+            replacing.delete()
+        return self.tally.timed("compact", lambda: sum(compactor.step() for compactor in self._compactors) > 0)
+
+    def _convert(self) -> bool:
         batch = _batch(journal.closed_segments(self._journal))
         if not batch:
             return False
@@ -107,16 +122,6 @@ class Converter:
                 self._publish_views()
         self._release(batch)
         return True
-
-    def recount_some(self) -> bool:
-        """Write one file again whose rows a later row changed. False where there was nothing to do."""
-        return self._recount.step()
-
-    def compact_some(self) -> bool:
-        """One step of compaction in each table. False where there was nothing to do."""
-        for replacing in self._replacing:
-            replacing.delete()
-        return sum(compactor.step() for compactor in self._compactors) > 0
 
     def close(self) -> None:
         """Leave the lake as a stranger should find it."""
@@ -133,6 +138,7 @@ class Converter:
 
     def _quarantine(self, segment: int, reason: str) -> None:
         """Keep a segment of which not everything became rows, for good and under its name."""
+        self.tally.unreadable += 1
         name = f"{segment:012d}.seg"
         kept = self._journal / "quarantine"
         kept.mkdir(exist_ok=True)
@@ -167,8 +173,9 @@ def run(data: Path, stop: threading.Event, contracts: Contracts, archive: Archiv
     """Convert until `stop` is set and nothing is left."""
     converter = Converter(data, contracts)
     pricing.warm()
-    batches, clean_at = 0, 0.0
+    batches, clean_at, teller = 0, 0.0, Teller(data, converter.tally)
     while True:
+        teller.tell()
         stopping = stop.is_set()
         if time.monotonic() >= clean_at:
             archive.clean()

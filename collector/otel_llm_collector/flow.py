@@ -24,6 +24,7 @@ from .lake import files
 from .lake.log import DataFile, LakeTable
 from .lake.seen import KeySet, SeenRows
 from .rows import Bools, Item, Places, Rows, SetAside, Tables, from_items
+from .tally import Tally
 
 #: Rows made one by one that are in memory at most.
 ROWS_MAX: Final = 15_000
@@ -102,8 +103,11 @@ class Way:
 class Flow:
     """The way of one data directory, by this collector. Not thread-safe."""
 
-    def __init__(self, data: Path, collector_id: str, way: Way, set_aside: SetAside) -> None:
+    def __init__(
+        self, data: Path, collector_id: str, way: Way, set_aside: SetAside, tally: Tally | None = None
+    ) -> None:
         self._way = way
+        self._tally = tally or Tally()
         self._collector_id = collector_id
         self._set_aside = set_aside
         self.tables = [LakeTable(data, name) for name in way.tables]
@@ -128,10 +132,12 @@ class Flow:
             if is_stored.any():
                 self._write_others(others, self._replayed(rows.select(is_stored)))
             fresh = self._fresh(rows.select(~is_stored), added)
+            self._tally.repeated[self._first.name] += int((~is_stored).sum()) - len(fresh)
             for day, is_of_day in _by_day(fresh.select(first.write(fresh.first, fresh.segments))):
                 added[day].add(is_of_day.keys)
             self._write_others(others, fresh)
         are_first = [pending.commit(segment) for pending in (first, *others)]
+        self._tally.rows.update({pending.name: pending.rows for pending in (first, *others)})
         for day, keys in added.items():
             self._seen.add(day, keys.all())
         return any(are_first)
@@ -195,6 +201,16 @@ class Pending:
         self._set_aside = set_aside
         self._files: list[DataFile] = []
         self.stored = table.segment_of(collector_id)
+
+    @property
+    def name(self) -> str:
+        """The table's."""
+        return self._table.name
+
+    @property
+    def rows(self) -> int:
+        """How many were written."""
+        return sum(file.rows for file in self._files)
 
     def write(self, rows: pa.Table, segments: Places) -> Bools:
         """Write the rows that came from segments which the table lacks. Returns which of all were written."""

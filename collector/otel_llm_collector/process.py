@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import logging
 import os
 import sys
@@ -62,14 +63,16 @@ class Orders:
     """What the supervisor says on standard input: a line is a configuration, the end is that the supervisor is gone."""
 
     def __init__(self) -> None:
-        self.first = sys.stdin.buffer.readline().decode()
+        # unbuffered: a thread that waits in a buffered reader keeps its lock, which the end of the process wants
+        self._lines = io.FileIO(sys.stdin.fileno(), closefd=False)
+        self.first = self._lines.readline().decode()
 
     def follow(self, gone: Callable[[], object], said: Callable[[str], object] = lambda _: None) -> None:
         """From a thread, call `said` with each further line and `gone` once there will be none."""
 
         def read() -> None:
             with contextlib.suppress(OSError, ValueError):
-                for line in sys.stdin.buffer:
+                for line in self._lines:
                     said(line.decode())
             gone()
 

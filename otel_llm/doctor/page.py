@@ -25,11 +25,12 @@ def as_table(results: Sequence[Result]) -> str:
     return "\n".join([*lines, _summary(results)])
 
 
-def as_json(results: Sequence[Result], observed: Observed) -> str:
-    """An object: the number of problems, the findings, and what was observed."""
+def as_json(results: Sequence[Result], observed: Observed | None = None) -> str:
+    """An object: the number of problems, the findings, and what was observed, if anything was."""
     findings = [{"check": r.check, "topic": r.topic, **asdict(r.finding)} for r in results]
     problems = sum(result.finding.level == "problem" for result in results)
-    return json.dumps({"problems": problems, "findings": findings, "observed": observed.as_json()}, indent=2)
+    more = {} if observed is None else {"observed": observed.as_json()}
+    return json.dumps({"problems": problems, "findings": findings, **more}, indent=2)
 
 
 def _paragraph(result: Result) -> list[str]:

@@ -22,8 +22,10 @@ from otel_llm_collector.receiver import connection, server
 from otel_llm_collector.receiver.access import Access
 from otel_llm_collector.receiver.http import HttpDoor
 from otel_llm_collector.receiver.intake import Intake
+from otel_llm_collector.receiver.pages import Pages
 from otel_llm_collector.receiver.room import Room
 from otel_llm_collector.receiver.server import HttpServer
+from otel_llm_collector.receiver.telemetry import Telemetry
 
 BODY = otlp.request(otlp.span(otlp.chat())).SerializeToString()
 LIMIT = 1_000_000
@@ -72,8 +74,10 @@ class Served:
 
     def __init__(self, data: Path) -> None:
         config = Configured({}, {}, None).config
-        self.intake = Intake(journal.Writer(data), Room(data, config), MEMORY)
-        self.server = HttpServer(HttpDoor(self.intake, Access(config), LIMIT), "127.0.0.1:0", None)
+        telemetry = Telemetry(data)
+        self.intake = Intake(journal.Writer(data), Room(data, config), telemetry, MEMORY)
+        site = HttpDoor(self.intake, Access(config), Pages(self.intake, telemetry).by_path, LIMIT)
+        self.server = HttpServer(site, "127.0.0.1:0", None)
         self.data = data
 
     @contextlib.asynccontextmanager

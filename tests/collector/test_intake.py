@@ -16,6 +16,7 @@ from otel_llm_collector.receiver.intake import Intake
 from otel_llm_collector.receiver.refusals import BadDataError, BusyError, TooLargeError
 from otel_llm_collector.receiver.room import Room
 from otel_llm_collector.receiver.soundness import check
+from otel_llm_collector.receiver.telemetry import Telemetry
 from otel_llm_collector.receiver.weight import check_weight
 from otel_llm_collector.signals import SIGNALS
 
@@ -24,7 +25,7 @@ TRACES = SIGNALS[journal.TRACES]
 
 
 def make_intake(data: Path) -> Intake:
-    return Intake(journal.Writer(data), Room(data, Configured({}, {}, None).config), MEMORY)
+    return Intake(journal.Writer(data), Room(data, Configured({}, {}, None).config), Telemetry(data), MEMORY)
 
 
 BODY = otlp.request(otlp.span(otlp.chat())).SerializeToString()

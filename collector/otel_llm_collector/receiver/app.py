@@ -24,8 +24,10 @@ from .access import Access, GrpcCertificates, load_certificates, tls_context
 from .grpc import GrpcDoor
 from .http import HttpDoor
 from .intake import Intake
+from .pages import Pages
 from .room import Room
 from .server import HttpServer
+from .telemetry import Telemetry
 
 _LOG = logging.getLogger(__name__)
 _GRACE_S: Final = 2.0
@@ -52,16 +54,21 @@ class Receiver:
     """Both doors over one intake, by one configuration."""
 
     def __init__(self, config: Config) -> None:
-        writer = journal.Writer(Path(config.data))
+        data = Path(config.data)
+        writer = journal.Writer(data)
         if writer.torn_bytes:
             _LOG.warning("cut %d bytes that were never acknowledged off the journal's tail", writer.torn_bytes)
         self._tls = tls_context(config)
         self._access = Access(config)
         self._certificates = GrpcCertificates(config)
-        self._intake = Intake(writer, Room(Path(config.data), config), config.memory_bytes_max)
-        self._http = HttpServer(HttpDoor(self._intake, self._access, config.body_bytes_max), config.http, self._tls)
+        telemetry, limit = Telemetry(data), config.body_bytes_max
+        self._intake = Intake(writer, Room(data, config), telemetry, config.memory_bytes_max)
+        self._pages = Pages(self._intake, telemetry)
+        site = HttpDoor(self._intake, self._access, self._pages.by_path, limit)
+        self._http = HttpServer(site, config.http, self._tls)
+        telemetry.connections.set_function(lambda: self._http.connections)
         credentials = self._certificates.credentials() if self._tls else None
-        self._grpc = GrpcDoor(self._intake, self._access, config.grpc, config.body_bytes_max, credentials)
+        self._grpc = GrpcDoor(self._intake, self._access, config.grpc, limit, credentials)
 
     def configure(self, line: str) -> None:
         """Take over what of a new configuration can be. What cannot be used changes nothing."""
@@ -84,6 +91,7 @@ class Receiver:
         sys.stdout.write(f"ready http={self._http.address} grpc={self._grpc.address}\n")
         sys.stdout.flush()
         await stop.wait()
+        self._pages.is_stopping = True
         await asyncio.gather(self._http.stop(_GRACE_S), self._grpc.stop(_GRACE_S))
         await self._intake.close()
 

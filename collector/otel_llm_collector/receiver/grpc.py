@@ -22,6 +22,7 @@ from .soundness import Accepted, answer
 #: clients must take for final.)
 _CONCURRENT_MAX: Final = 512
 
+_DOOR: Final = "grpc"
 _Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
@@ -67,6 +68,7 @@ class GrpcDoor:
             try:
                 accepted = await self._store(signal, request, context)
             except RefusedError as error:
+                self._intake.telemetry.refused(_DOOR, error)
                 await _abort(context, error)
             finally:
                 self._handled -= 1
@@ -81,7 +83,9 @@ class GrpcDoor:
             raise BusyError(f"{_CONCURRENT_MAX} requests are being handled already; send this again in a moment")
         self._intake.budget.take(len(request))
         try:
-            return await self._intake.store(signal, request, tenant)
+            accepted = await self._intake.store(signal, request, tenant)
+            self._intake.telemetry.stored(_DOOR, signal, len(request), accepted)
+            return accepted
         finally:
             self._intake.budget.give(len(request))
 

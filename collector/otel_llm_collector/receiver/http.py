@@ -21,6 +21,7 @@ from .connection import Answer, Header, Request
 from .inflate import ENCODINGS, inflate
 from .intake import Intake
 from .otlp_json import request_from_json
+from .pages import Page
 from .soundness import Accepted, answer
 
 PROTOBUF: Final = "application/x-protobuf"
@@ -30,6 +31,7 @@ _ROUTES: Final[Mapping[str, Signal]] = {signal.path: signal for signal in SIGNAL
 #: A body from this size on is inflated beside the event loop.
 _LARGE_BYTES_MIN: Final = 256 * 1024
 _PREFLIGHT_S: Final = 7200
+_DOOR: Final = "http"
 
 #: Class of refusal -> HTTP status and google.rpc code; the first that fits.
 _STATUSES: Final[Mapping[type[refusals.RefusedError], tuple[int, int]]] = {
@@ -53,16 +55,19 @@ _ACCEPTED: Final = {
 class HttpDoor:
     """The site of OTLP/HTTP. `body_bytes_max` bounds a body before and after decompression."""
 
-    def __init__(self, intake: Intake, access: Access, body_bytes_max: int) -> None:
+    def __init__(self, intake: Intake, access: Access, pages: Mapping[str, Page], body_bytes_max: int) -> None:
         self._intake = intake
         self._access = access
+        self._pages = pages
         self.body_bytes_max = body_bytes_max
         self.budget = intake.budget
 
     def look(self, request: Request) -> None:
         """Refuse what no body can make good."""
-        signal = _ROUTES.get(request.path)
-        if signal is None:
+        if page := self._pages.get(request.path):
+            self._look_at_page(page, request)
+            return
+        if request.path not in _ROUTES:
             raise refusals.NothingThereError(f"nothing at {request.path}; this collector takes {', '.join(_ROUTES)}")
         if request.method == "OPTIONS" and self._access.allows(request.header(b"origin")):
             return
@@ -74,8 +79,16 @@ class HttpDoor:
         if (packed := _encoding(request)) not in ENCODINGS:
             raise refusals.WrongTypeError(f"send {', '.join(ENCODINGS)} as Content-Encoding, not {packed!r}")
 
+    def _look_at_page(self, page: Page, request: Request) -> None:
+        if request.method not in ("GET", "HEAD"):
+            raise refusals.WrongMethodError(f"{request.path} takes GET, not {request.method}", "GET")
+        if page.is_private:
+            self._access.tenant(request.header(b"authorization"))
+
     async def answer(self, request: Request) -> Answer:
         """Store a request; what is refused is answered, too."""
+        if page := self._pages.get(request.path):
+            return page.answer()
         if request.method == "OPTIONS":
             return self._preflight(request)
         signal, form = _ROUTES[request.path], _TYPES[_media_type(request)]
@@ -89,6 +102,7 @@ class HttpDoor:
 
     def refuse(self, request: Request, error: refusals.RefusedError) -> Answer:
         """The answer that says why not, and whether to come again."""
+        self._intake.telemetry.refused(_DOOR, error)
         status, code = next(found for kind, found in _STATUSES.items() if isinstance(error, kind))
         headers = self._cors(request)
         if status == 503:
@@ -107,7 +121,9 @@ class HttpDoor:
             payload = await self._inflated(request, payload, packed)
         if form == JSON:
             payload = request_from_json(signal, payload)
-        return await self._intake.store(signal, payload, tenant)
+        accepted = await self._intake.store(signal, payload, tenant)
+        self._intake.telemetry.stored(_DOOR, signal, len(payload), accepted)
+        return accepted
 
     async def _inflated(self, request: Request, body: bytes, packed: str) -> bytes:
         """The body without its encoding; what it takes more of the memory budget is the request's."""

@@ -19,6 +19,7 @@ from ..signals import Signal
 from .refusals import RETRY_AFTER_S, BusyError, RefusedError
 from .room import LOOK_S, Room
 from .soundness import LARGE_BYTES_MIN, Accepted, check
+from .telemetry import Telemetry
 
 _LOG = logging.getLogger(__name__)
 
@@ -55,12 +56,20 @@ class Budget:
 class Intake:
     """Accepts requests on behalf of the HTTP and gRPC doors. Lives in one event loop.
 
-    `budget` is the memory for requests that are read or wait for the disk, `room` the disk's.
+    `budget` is the memory for requests that are read or wait for the disk, `room` the disk's, `telemetry` what
+    is counted of them.
     """
 
-    def __init__(self, writer: journal.Writer, room: Room, memory_bytes_max: int) -> None:
+    def __init__(self, writer: journal.Writer, room: Room, telemetry: Telemetry, memory_bytes_max: int) -> None:
         self._writer = writer
         self.room = room
+        self.telemetry = telemetry
+        telemetry.torn_bytes.set(writer.torn_bytes)
+        telemetry.journal_bytes.set_function(lambda: room.journal_bytes)
+        telemetry.journal_lag.set_function(lambda: room.lag_s)
+        telemetry.is_full.set_function(lambda: bool(room.why))
+        telemetry.memory_bytes.set_function(lambda: self.budget.taken)
+        telemetry.waiting.set_function(lambda: len(self._waiting))
         self.budget = Budget(memory_bytes_max)
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._waiting: list[_Waiting] = []
@@ -127,12 +136,15 @@ class Intake:
         group, self._waiting = self._waiting, []
         if not group:
             return
+        began = time.monotonic()
         try:
             await self._on_disk(self._writer.append, [(item.header, item.payload) for item in group])
         except Exception as error:
             _LOG.error("the journal cannot be written: %s", error)
             _settle(group, BusyError(f"the journal cannot be written ({error}); nothing was stored"))
         else:
+            self.telemetry.flush_seconds.observe(time.monotonic() - began)
+            self.telemetry.flush_requests.observe(len(group))
             self.room.add(sum(len(item.payload) for item in group))
             _settle(group, None)
 
