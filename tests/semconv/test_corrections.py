@@ -22,8 +22,9 @@ DEAREST_USD = 700
 
 
 def moments(row: Correction) -> Iterator[datetime]:
-    """Times at which the row holds: hours of a week before the end of its validity, or before now."""
-    end = min(filter(None, (row.during[1], NOW + timedelta(hours=1))))
+    """Times at which the row holds: the hours of a week before its end, or before now, or after its start."""
+    start, end = row.during
+    end = end or max(NOW + timedelta(hours=1), (start or NOW) + timedelta(days=8))
     yield from (end - timedelta(hours=hours) for hours in range(1, 24 * 8))
 
 
