@@ -199,6 +199,10 @@ SCENES: dict[str, tuple[list[Told], dict[str, str | None]]] = {
         ],
         {"try1": "retry", "try2": None, "step2": None},
     ),
+    "an embedding inside a call": (
+        [Told("chat", at=(0, 100)), Told("search", parent="chat", attributes=embedding(), at=(10, 20))],
+        {"chat": None, "search": None},
+    ),
     "a cycle of parents": (
         [Told("a", PEER, parent="b"), Told("b", PEER, parent="a", at=(1, 99))],
         {"a": "duplicate", "b": None},

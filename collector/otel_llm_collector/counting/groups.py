@@ -142,7 +142,8 @@ def _by_tree(calls: Iterable[Call], spans: Spans, links: Links, groups: Groups) 
     """A call inside a call is the same one, told by somebody further in; several are what the outer one sums up."""
     inside: dict[Call, list[Call]] = defaultdict(list)
     for call in calls:
-        if (outer := _outer(call, spans, links)) is not None:
+        outer = _outer(call, spans, links)
+        if outer is not None and outer.kind == call.kind:
             inside[outer].append(call)
     for outer in sorted(inside, key=lambda call: (-call.start, call.end, call.row_id)):  # the inner ones first
         _settle_outer(outer, inside[outer], groups)

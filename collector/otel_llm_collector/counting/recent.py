@@ -20,9 +20,9 @@ from .settle import Decisions, apply, decisions
 from .sieve import related_to
 
 #: Calls in memory at most, about 300 bytes each: what came before them is looked at no more.
-CALLS_MAX: Final = 200_000
+CALLS_MAX: Final = 100_000
 #: Room above it, so that the oldest are let go now and then, not with each batch.
-_ROOM: Final = 50_000
+_ROOM: Final = 25_000
 _CHUNKS_MAX: Final = 64
 
 

@@ -118,6 +118,8 @@ def _end(calls: pa.Table) -> Column:
 
 
 def _is_in(column: Column, values: Column) -> Column:
+    if values.null_count == len(values):
+        return pa.repeat(False, len(column))
     return pc.and_(pc.is_valid(column), pc.is_in(column, value_set=values.combine_chunks()))
 
 
