@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -38,10 +38,11 @@ class Global(Recorded):
         return list(self.exporter.get_finished_spans())
 
 
-def saw(order: str, switch_on: Switch, ask: Ask, *, provider: bool = True) -> tuple[str, dict[str, Any]]:
-    """Sets up a peer, us before or after it, and makes one call: scope and attributes of the one counted span.
+def saw(order: str, switch_on: Switch, *ask: Ask, provider: bool = True) -> list[tuple[str, dict[str, Any]]]:
+    """Sets up a peer, us before or after it, and makes one call after the other.
 
-    Without `provider` it is the peer that sets the global one.
+    Answers the scope and the attributes of the one counted span of each. Without `provider` it is the peer that sets
+    the global one.
     """
     ours, theirs = multiprocessing.get_context("fork").Pipe(duplex=False)
     process = multiprocessing.get_context("fork").Process(
@@ -52,19 +53,24 @@ def saw(order: str, switch_on: Switch, ask: Ask, *, provider: bool = True) -> tu
     assert ours.poll(60), "it said nothing in a minute"
     found = ours.recv()
     process.join()
-    assert isinstance(found, tuple), found
+    assert isinstance(found, list), found
     return found
 
 
-def _run(to: Connection, order: str, switch_on: Switch, ask: Ask, provider: bool) -> None:
+def _run(to: Connection, order: str, switch_on: Switch, asks: Sequence[Ask], provider: bool) -> None:
     try:
         finisher.start()
         recorded = Global(provider=provider)
         for step in (otel_llm.instrument, switch_on) if order == "before" else (switch_on, otel_llm.instrument):
             step(recorded) if step is switch_on else step()
-        with Standin() as standin:
-            ask(standin)
-            call = counted(recorded, standin)
-        to.send((call.instrumentation_scope.name if call.instrumentation_scope else "", dict(call.attributes or {})))
+        to.send([_ask(recorded, ask) for ask in asks])
     except BaseException:
         to.send(traceback.format_exc())
+
+
+def _ask(recorded: Global, ask: Ask) -> tuple[str, dict[str, Any]]:
+    recorded.exporter.clear()
+    with Standin() as standin:
+        ask(standin)
+        call = counted(recorded, standin)
+    return call.instrumentation_scope.name if call.instrumentation_scope else "", dict(call.attributes or {})

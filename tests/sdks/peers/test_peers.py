@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -19,7 +20,6 @@ from otel_llm_semconv import attributes as a
 
 HELLO: Any = [{"role": "user", "content": "hello"}]
 OURS = a.SCOPE_APP
-Ask = Callable[..., None]
 #: distribution, module, instrumentor, the SDK that is called, the scope whose span is counted
 PEERS = (
     ("opentelemetry-instrumentation-openai", "opentelemetry.instrumentation.openai", "OpenAIInstrumentor", "openai",
@@ -150,40 +150,44 @@ def instrumentor(module: str, name: str) -> Callable[[Recorded], None]:
 
 
 #: Told of when they are over.
-ECHOED = [("opentelemetry.instrumentation.openai", ask) for ask in (ask_responses, ask_responses_async)]
+ECHOED = [("opentelemetry.instrumentation.openai", way) for way in ("responses", "async responses")]
 
 
-def ways() -> Iterator[Any]:
-    """Each instrumentor with each way to ask its SDK; after us with the first of them, since orders are seconds."""
-    for row in PEERS:
-        for number, (way, ask) in enumerate(ASK[row[3]].items()):
-            for order in ("before", "after")[: 1 if number else 2]:
-                marks = [pytest.mark.sdk(row[0]), pytest.mark.feature(way)]
-                yield pytest.param(order, row, ask, marks=marks, id=f"{row[0]}, {way}, {order}")
+def asking(sdk: str) -> dict[str, Callable[[Standin], None]]:
+    """Each way to ask an SDK, whole and as a stream where it has one, by its name."""
+    return {
+        f"{way}, stream" if stream else way: partial(ask, stream=stream)
+        for way, ask in ASK[sdk].items()
+        for stream in (False, True)[: 1 if way == "embeddings" else 2]
+    }
 
 
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize(("order", "row", "ask"), list(ways()))
-def test_a_call_that_an_instrumentor_sees_too(order: str, row: tuple[str, ...], ask: Ask, stream: bool) -> None:
-    _, module, name, _, scope = row
-    if stream and ask is ask_embeddings:
-        return  # nothing to stream
-    found, _ = saw(order, instrumentor(module, name), lambda at: ask(at, stream=stream))
-    assert found == (OURS if (module, ask) in ECHOED else scope)
+def rows(*marks: Any, sdk: str | None = None) -> list[Any]:
+    """The instrumentors, those of one SDK or all, with what the table says of them."""
+    return [
+        pytest.param(row, marks=marks or [pytest.mark.sdk(row[0]), pytest.mark.feature(*ASK[row[3]])], id=row[0])
+        for row in PEERS
+        if sdk in (None, row[3])
+    ]
 
 
-@pytest.mark.sdk("anthropic")
-@pytest.mark.feature("native tracing")
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("ask", ASK["anthropic"].values(), ids=ASK["anthropic"])
-@pytest.mark.parametrize("row", [row for row in PEERS if row[3] == "anthropic"], ids=lambda row: row[0])
-def test_an_instrumentor_over_the_sdks_own_tracing(
-    row: tuple[str, ...], ask: Ask, stream: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("row", rows())
+def test_calls_that_an_instrumentor_sees_too(order: str, row: tuple[str, ...]) -> None:
+    _, module, name, sdk, scope = row
+    asks = asking(sdk)
+    found = saw(order, instrumentor(module, name), *asks.values())
+    wanted = {way: OURS if (module, way.removesuffix(", stream")) in ECHOED else scope for way in asks}
+    assert dict(zip(asks, [one for one, _ in found], strict=True)) == wanted
+
+
+@pytest.mark.parametrize(
+    "row", rows(pytest.mark.sdk("anthropic"), pytest.mark.feature("native tracing"), sdk="anthropic")
+)
+def test_an_instrumentor_over_the_sdks_own_tracing(row: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_OPEN_TELEMETRY", "true")
-    found, attributes = saw("before", instrumentor(row[1], row[2]), lambda at: ask(at, stream=stream))
-    assert found == "com.anthropic.sdk.python"
-    assert attributes[a.CONTINUES]
+    found = saw("before", instrumentor(row[1], row[2]), *asking("anthropic").values())
+    assert [scope for scope, _ in found] == ["com.anthropic.sdk.python"] * len(found)
+    assert all(attributes[a.CONTINUES] for _, attributes in found)
 
 
 class Nowhere(SpanExporter):
@@ -204,7 +208,7 @@ def test_langfuses_wrapper(order: str, stream: bool) -> None:
                  span_exporter=Nowhere())  # fmt: skip
         import_module("langfuse.openai")  # patches openai as it is imported
 
-    assert saw(order, switch, lambda at: ask_openai(at, stream=stream))[0] == "langfuse-sdk"
+    assert saw(order, switch, lambda at: ask_openai(at, stream=stream))[0][0] == "langfuse-sdk"
 
 
 @pytest.mark.sdk("logfire")
@@ -223,10 +227,6 @@ def test_logfire(order: str, sdk: str, stream: bool) -> None:
         logfire.instrument_openai()
         logfire.instrument_anthropic()
 
-    found, _ = saw(
-        order,
-        switch,
-        lambda at: {"openai": ask_openai, "anthropic": ask_anthropic}[sdk](at, stream=stream),
-        provider=False,
-    )
+    asks = {"openai": ask_openai, "anthropic": ask_anthropic}
+    ((found, _),) = saw(order, switch, lambda at: asks[sdk](at, stream=stream), provider=False)
     assert found == (OURS if stream else f"logfire.{sdk}")

@@ -28,4 +28,4 @@ def test_openai(order: str, stream: bool) -> None:
             messages: Any = [{"role": "user", "content": "hello"}]
             assert list(client.chat.completions.create(model="gpt-4o-mini", messages=messages, **asked))
 
-    assert saw(order, switch, ask)[0] == "opentelemetry.instrumentation.openai_v2"
+    assert saw(order, switch, ask)[0][0] == "opentelemetry.instrumentation.openai_v2"

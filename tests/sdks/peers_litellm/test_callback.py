@@ -43,4 +43,4 @@ def test_the_callback(order: str, backend: str, stream: bool, monkeypatch: pytes
         assert list(answer)
         executor.shutdown(wait=True)  # it calls back from there
 
-    assert saw(order, switch, ask)[0] == a.SCOPE_APP
+    assert saw(order, switch, ask)[0][0] == a.SCOPE_APP

@@ -32,7 +32,7 @@ def test_openai(order: str, stream: bool) -> None:
             asked: Any = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
             assert list(client.chat.completions.create(model="gpt-4o-mini", messages=HELLO, **asked))
 
-    assert saw(order, switch, ask)[0] == "openlit.instrumentation.openai"
+    assert saw(order, switch, ask)[0][0] == "openlit.instrumentation.openai"
 
 
 @pytest.mark.parametrize("order", ["before", "after"])
@@ -44,6 +44,6 @@ def test_anthropic(order: str, stream: bool) -> None:
             asked: Any = {"model": "claude-haiku-4-5", "max_tokens": 99, "messages": HELLO}
             assert list(client.messages.create(**asked, stream=stream))
 
-    scope, attributes = saw(order, switch, ask)
+    ((scope, attributes),) = saw(order, switch, ask)
     assert scope == a.SCOPE_APP
     assert attributes[a.CONTINUES]
