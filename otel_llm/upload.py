@@ -63,6 +63,8 @@ class Uploader:
     def __init__(self, base: str) -> None:
         self._base = base if "://" in base or "::" in base else Path(base).absolute().as_uri()
         self._public = re.sub(r"(?<=://)[^/@]*@", "", self._base.rstrip("/"))  # without a password
+        # storages need it, and since Python 3.12 it can no longer be imported once the end of the process has begun
+        import_module("concurrent.futures.thread")
         self.renew()
         _uploaders.add(self)
         _flush_in_children(self)

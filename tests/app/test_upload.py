@@ -316,11 +316,13 @@ def test_a_fork_waits_for_an_import(tmp_path: Path) -> None:
 IN_CHILDREN = """
 import multiprocessing, sys
 from types import SimpleNamespace
+from otel_llm import upload
 from otel_llm.content import Capture
 from otel_llm.wire import Content
 
 settings = SimpleNamespace(capture_content="SPAN_ONLY", content_bytes_max=9999, content_upload=sys.argv[1],
     content_upload_binary=False, exit_ms_max=1200, redact=(), redact_with=None)
+upload.CHILD_FLUSH_S_MAX = 20  # half a second is little on a busy machine
 one = Capture(settings)
 
 def work(n):
