@@ -156,7 +156,7 @@ def plain_rows() -> list[Row]:
     chat_word, message_word = says(answers.completion(WORD_JSON)), says(answers.message(WORD_JSON))
     said_word = says(answers.response("completed", WORD_JSON, usage=answers.response_usage()))
     chat, message = {**asks.CHAT, "response_format": Word}, {**asks.MESSAGE, "output_format": Word}
-    chat_type, message_type = "ParsedChatCompletion", "ParsedMessage[~ResponseFormatT]"
+    chat_type, message_type = "ParsedChatCompletion", "ParsedMessage"
     beta_type = "ParsedBetaMessage"
     return [
         *CHATS.plain("create", asks.chat, ANSWER, "ChatCompletion"),
