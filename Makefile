@@ -69,6 +69,7 @@ bench-app: $(READY) ## What we add to a call (collector healthy, down, hung, slo
 
 bench-columns: $(READY) ## What the collector's columns take beside the row-by-row reference
 	$(BIN)/python benchmarks/columns_pricing.py
+	$(BIN)/python benchmarks/columns_converter.py
 	$(BIN)/python benchmarks/columns_counting.py
 
 bench-query: $(READY) ## How long questions take over a million and ten million spans (makes them: 3 GB, some minutes)

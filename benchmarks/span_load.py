@@ -1,10 +1,11 @@
-"""Requests as an instrumented application sends them: spans with 20 attributes, random ids, random content.
+"""Requests as an instrumented application sends them: spans with 20 attributes, random ids, words as in a text.
 
 About 2.4 kB a span with content, 0.8 kB without, as OTLP protobuf.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -34,8 +35,9 @@ class Load:
         self._content = content
         self._scope = scope
         letters = "etaoinshrdlucmfwypvbgk"
-        self._words = ["".join(self._random.choices(letters, k=self._random.randint(2, 9))) for _ in range(4000)]
-        self._trace_id = b""
+        self._words = ["".join(self._random.choices(letters, k=self._random.randint(2, 9))) for _ in range(2000)]
+        self._weights = list(itertools.accumulate(1 / rank for rank in range(1, len(self._words) + 1)))
+        self._trace_id = self._parent_id = b""
 
     def requests(self, spans: int, spans_a_request: int = 512) -> Iterator[bytes]:
         """Requests of so many spans altogether."""
@@ -52,13 +54,13 @@ class Load:
 
     def _span(self, number: int) -> Span:
         if number % _SPANS_A_TRACE == 0:
-            self._trace_id = os.urandom(16)
+            self._trace_id, self._parent_id = os.urandom(16), os.urandom(8)
         start, duration = time.time_ns(), self._random.randint(10**8, 10**10)
         attributes = self._attributes()
         return Span(
             trace_id=self._trace_id,
             span_id=os.urandom(8),
-            parent_span_id=os.urandom(8),
+            parent_span_id=self._parent_id,
             name=f"chat {attributes['gen_ai.request.model']}",
             kind=Span.SPAN_KIND_CLIENT,
             start_time_unix_nano=start - duration,
@@ -77,7 +79,7 @@ class Load:
             "gen_ai.provider.name": provider,
             "gen_ai.request.model": asked,
             "gen_ai.response.model": answered,
-            "gen_ai.response.id": f"chatcmpl-{os.urandom(12).hex()}",
+            "gen_ai.response.id": f"chatcmpl-{os.urandom(8).hex()}",
             "gen_ai.response.finish_reasons": ["stop"],
             "gen_ai.request.max_tokens": 1024,
             "gen_ai.request.temperature": 0.7,
@@ -101,7 +103,8 @@ class Load:
         return found
 
     def _message(self, role: str) -> str:
-        text = " ".join(self._random.choices(self._words, k=_CONTENT_CHARS // 6))[:_CONTENT_CHARS]
+        words = self._random.choices(self._words, cum_weights=self._weights, k=_CONTENT_CHARS // 5)
+        text = " ".join(words)[:_CONTENT_CHARS]
         return json.dumps([{"role": role, "parts": [{"type": "text", "content": text}], "finish_reason": "stop"}])
 
 

@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -29,7 +30,7 @@ from .counting.recent import RecentCalls
 from .counting.recount import Recount, newest_first, pricer
 from .decode import SpanRecord, read_spans
 from .event_rows import Event, event_rows, read_events
-from .flow import Flow, OneByOne, Reading, Settle, Way
+from .flow import Flow, OneByOne, Reading, Settle, Stored, Way
 from .lake.compact import Compactor
 from .lake.replaced import Replacing
 from .log_rows import log_rows, read_records
@@ -46,7 +47,7 @@ _LOG = logging.getLogger(__name__)
 
 _POLL_S: Final = 0.1
 #: Journal bytes converted in one commit at most: bounds memory and the age of what is in the lake.
-BATCH_BYTES_MAX: Final = 12 * 1024 * 1024
+BATCH_BYTES_MAX: Final = 40 * 1024 * 1024
 #: Under load small files are merged after so many batches; otherwise whenever there is nothing to convert.
 _BATCHES_A_MERGE: Final = 20
 _CLEAN_EVERY_S: Final = 60.0
@@ -68,12 +69,13 @@ def ways(collector_id: str, contracts: Contracts, settle: Settle, set_aside: Set
     logs: Tables = {"logs": lambda rows: rows.row, "scores": lambda rows: rows.score}
     metrics: Tables = {"metrics": lambda rows: rows.row}
     calls = one_by_one(spans, {journal.TRACES: Reading(read_spans, row), journal.LOGS: Reading(read_events, events)})
+    by_columns = Reader(collector_id, contracts, calls)
     records = one_by_one(logs, {journal.LOGS: Reading(read_records, log_rows)})
     points = one_by_one(metrics, {journal.METRICS: Reading(read_points, point_row)})
     return (
-        Way((journal.TRACES, journal.LOGS), Reader(collector_id, contracts, calls).read, (*spans,), settle),
+        Way((journal.TRACES, journal.LOGS), by_columns.read, (*spans,), settle, alone=(journal.TRACES,)),
         Way((journal.LOGS,), records.read, (*logs,)),
-        Way((journal.METRICS,), points.read, (*metrics,)),
+        Way((journal.METRICS,), points.read, (*metrics,), alone=(journal.METRICS,)),
     )
 
 
@@ -116,7 +118,9 @@ class Converter:
         batch = _batch(journal.closed_segments(self._journal))
         if not batch:
             return False
-        frames = list(self._read(batch))
+        frames = defaultdict[int, list[Stored]](list)
+        for stored in self._read(batch):
+            frames[stored[1].kind].append(stored)
         for flow in self._flows:
             if flow.convert(frames, batch[-1].number):
                 self._publish_views()
@@ -128,7 +132,7 @@ class Converter:
         for replacing in self._replacing:
             replacing.delete(at_once=True)
 
-    def _read(self, batch: Sequence[journal.Segment]) -> Iterator[tuple[int, journal.Frame]]:
+    def _read(self, batch: Sequence[journal.Segment]) -> Iterator[Stored]:
         for segment in batch:
             for frame in journal.read_sound_frames(segment.path):
                 if isinstance(frame, journal.CorruptFrameError):

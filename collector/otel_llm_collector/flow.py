@@ -31,7 +31,7 @@ ROWS_MAX: Final = 15_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC).date()
 
 Settle = Callable[[pa.Table], pa.Table]
-Frames = Iterable[tuple[int, journal.Frame]]  # each with the number of its segment
+Stored = tuple[int, journal.Frame]  # a frame, and the number of its segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class OneByOne:
         self._readings = readings
         self._set_aside = set_aside
 
-    def read(self, frames: Frames) -> Iterator[Rows]:
+    def read(self, frames: Iterable[Stored]) -> Iterator[Rows]:
         """The rows of the frames in portions of bounded length, however many a segment has."""
         items = self.items(frames)
         while portion := list(itertools.islice(items, ROWS_MAX)):
@@ -61,7 +61,7 @@ class OneByOne:
         """How frames of a kind are read."""
         return self._readings[kind]
 
-    def items(self, frames: Frames) -> Iterator[Item]:
+    def items(self, frames: Iterable[Stored]) -> Iterator[Item]:
         """What becomes of the items of the frames."""
         for segment, frame in frames:
             reading = self._readings[frame.kind]
@@ -91,13 +91,14 @@ class OneByOne:
 class Way:
     """What flows where: the kinds of frames, what reads them, and the tables.
 
-    `settle` has the last word on the rows of the first.
+    `settle` has the last word on the rows of the first. `alone` are the kinds that no other flow reads.
     """
 
     kinds: Sequence[int]
-    read: Callable[[Frames], Iterator[Rows]]
+    read: Callable[[Iterable[Stored]], Iterator[Rows]]
     tables: Sequence[str]
     settle: Settle | None = None
+    alone: Sequence[int] = ()
 
 
 class Flow:
@@ -116,14 +117,14 @@ class Flow:
         self._first, *self._others = self.tables
         self._seen = SeenRows(lambda day: files.row_keys(self._first, day))
 
-    def convert(self, frames: Sequence[tuple[int, journal.Frame]], segment: int) -> bool:
-        """Bring the frames, each with the number of its segment, up to `segment` into the tables.
+    def convert(self, frames: Mapping[int, list[Stored]], segment: int) -> bool:
+        """Bring the frames, by kind, up to `segment` into the tables. True where a table got its first file.
 
-        True where a table got its first file.
+        Those of a kind that is the flow's alone are let go as they are read: they are most of what is in memory.
         """
-        mine = [(number, frame) for number, frame in frames if frame.kind in self._way.kinds]
-        if not mine:
+        if not any(frames.get(kind) for kind in self._way.kinds):
             return False
+        mine = itertools.chain.from_iterable(self._taken(frames, kind) for kind in self._way.kinds)
         first = Pending(self._first, self._collector_id, self._set_aside, self._way.settle)
         others = [Pending(table, self._collector_id, self._set_aside) for table in self._others]
         added = defaultdict[date, KeySet](KeySet)
@@ -141,6 +142,15 @@ class Flow:
         for day, keys in added.items():
             self._seen.add(day, keys.all())
         return any(are_first)
+
+    def _taken(self, frames: Mapping[int, list[Stored]], kind: int) -> Iterator[Stored]:
+        listed = frames.get(kind, [])
+        if kind not in self._way.alone:
+            yield from listed
+            return
+        listed.reverse()
+        while listed:
+            yield listed.pop()
 
     def _write_others(self, others: Sequence[Pending], rows: Rows) -> None:
         for pending, table, owner in zip(others, rows.others, rows.owners, strict=True):

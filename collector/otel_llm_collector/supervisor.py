@@ -52,9 +52,11 @@ _RESTART_S_MAX: Final = 5.0
 _AT_START: Final = ("contracts", "log_level", "log_format")
 _LOOPBACK: Final = frozenset({"localhost", "::1"})
 #: For the converter: the system allocator gives memory back, and large blocks come from their own mappings.
-_CONVERTER_ENV: Final = {
+CONVERTER_ENV: Final = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": str(32 * 1024 * 1024),
+    "MALLOC_TRIM_THRESHOLD_": str(256 * 1024 * 1024),
     "OMP_NUM_THREADS": "1",
 }
 
@@ -160,7 +162,7 @@ class Supervisor:
             self._receiver.stop(_STOP_S_MIN)
             raise
         self._forward = Child("forward.app", self._current) if config.targets else None
-        self._converter = Child("converter", self._current, _CONVERTER_ENV)
+        self._converter = Child("converter", self._current, CONVERTER_ENV)
 
     def run(self) -> None:
         """Keep all alive until stop() is called, then let them finish: first no new data, then all of it converted."""

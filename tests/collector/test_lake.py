@@ -160,6 +160,29 @@ def test_what_is_merged_next(files_of: list[tuple[int, int]], merged: int) -> No
     assert sum(file.rows for file in chosen) <= compact.ROWS_MAX
 
 
+def test_new_content_is_compressed_when_it_is_merged_and_then_left_alone() -> None:
+    def file(path: str, size: int) -> DataFile:
+        return DataFile(path, date(2026, 1, 1), size, 10_000)
+
+    new = [file(f"c0-{n:012d}-{n:012x}.parquet", 20_000_000) for n in range(4)]
+    assert len(compact.plan("messages", new)) == 3
+    assert compact.plan("messages", new[:1]) == new[:1]
+    merged = [file(f"c0-merged-{n:012x}.parquet", 10_000_000) for n in range(4)]
+    assert compact.plan("messages", merged) == []
+
+
+def test_new_content_takes_no_time_to_compress(tmp_path: Path) -> None:
+    store(tmp_path, otlp.request(otlp.span(content() | {"gen_ai.input.messages": "a" * 2_000_000})))
+    converter = Converter(tmp_path)
+    assert converter.convert_some()
+    table = LakeTable(tmp_path, "messages")
+    assert table.live_files()[0].size > 2_000_000
+    assert converter.compact_some()
+    table.refresh()
+    assert table.live_files()[0].size < 20_000
+    assert len(otlp.rows(tmp_path, "SELECT input_messages AS text FROM t", "messages")[0]["text"]) == 2_000_000
+
+
 def test_replace_gives_up_where_a_file_is_no_longer_live(tmp_path: Path) -> None:
     store(tmp_path, otlp.request(otlp.span(otlp.chat())))
     Converter(tmp_path).convert_some()
@@ -239,12 +262,12 @@ def test_own_unlisted_files_are_removed_at_the_start(tmp_path: Path) -> None:
 def test_files_are_as_the_schema_says(tmp_path: Path) -> None:
     store(tmp_path, otlp.request(otlp.span(content(**{"session.id": "s"}))))
     Converter(tmp_path).convert_some()
-    for name in ("spans", "messages"):
+    for name, compression in (("spans", "ZSTD"), ("messages", "UNCOMPRESSED")):
         (path,) = (tmp_path / name).glob("date=*/*.parquet")
         parquet = pq.ParquetFile(path)
         assert parquet.schema_arrow.names == arrow_schema(name).names
         column = parquet.metadata.row_group(0).column(parquet.schema_arrow.names.index("trace_id"))
-        assert column.compression == "ZSTD"
+        assert column.compression == compression
     bloom = bloom_columns(next((tmp_path / "spans").glob("date=*/*.parquet")))
     assert bloom == {"trace_id", "session_id"}
 

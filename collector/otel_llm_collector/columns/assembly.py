@@ -136,9 +136,9 @@ def _side(spans: Spans) -> Column:
     column: Column = pa.array(told, pa.binary()).take(encoded.indices)
     if not spans.rest:
         return column
-    listed, data = column.to_pylist(), spans.requests.data
+    listed, data = column.to_pylist(), spans.wire.data
     for row, places in spans.rest.items():
-        listed[row] = b"".join(bytes(data[begin:end]) for begin, end in places) + listed[row]
+        listed[row] = b"".join(data[begin:end] for begin, end in places) + listed[row]
     return pa.array(listed, pa.binary())
 
 

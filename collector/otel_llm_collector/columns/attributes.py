@@ -26,6 +26,8 @@ for _tag, _letter in LETTERS.items():
 _HAS_LENGTH: Final = np.isin(np.arange(256), [0x0A, 0x3A, 0x2A, 0x32])
 #: Letters of the values that the reference spells.
 _SPELLED: Final = np.isin(np.arange(256), list(b"yamjo"))
+#: Attributes that are worked on at a time: few enough that they stay near the processor.
+_BLOCK: Final = 1 << 15
 _BOOLS: Final[Column] = pa.array(["false", "true"])
 
 
@@ -133,6 +135,15 @@ def read(wire: Wire, sizes: Ints, starts: Ints, ends: Ints) -> tuple[Attributes,
 
 def _split(wire: Wire, starts: Ints, ends: Ints) -> tuple[Ints, Ints, Any, Ints, Ints, Bools]:
     """Keys, types and values of KeyValue messages that are spelled as every SDK does; all others are not sound."""
+    parts = [
+        _split_some(wire, starts[first : first + _BLOCK], ends[first : first + _BLOCK])
+        for first in range(0, max(1, len(starts)), _BLOCK)
+    ]
+    key_start, key_size, letter, start, size, is_sound = map(np.concatenate, zip(*parts, strict=True))
+    return key_start, key_size, letter, start, size, is_sound
+
+
+def _split_some(wire: Wire, starts: Ints, ends: Ints) -> tuple[Ints, Ints, Any, Ints, Ints, Bools]:
     octets = wire.octets
     key_size = octets[starts + 1].astype(np.int64)
     key_start = starts + 2
@@ -181,8 +192,6 @@ def _grouped(wire: Wire, sizes: Ints, parts: tuple[Any, ...], names: Sequence[st
 
 
 def _rows_with_repeated_keys(found: Attributes) -> Ints:
-    pairs = pa.array(found.row * len(found.names) + found.key).dictionary_encode()
-    if len(pairs.dictionary) == len(pairs):
-        return found.row[:0]
-    again = np.bincount(pairs.indices.to_numpy()) > 1
-    return np.asarray(pairs.dictionary.to_numpy()[again] // len(found.names))
+    """By key the rows come in their order: one that comes twice has it twice."""
+    row, key = found.row[found.by_key], found.key[found.by_key]
+    return np.asarray(row[1:][(row[1:] == row[:-1]) & (key[1:] == key[:-1])])

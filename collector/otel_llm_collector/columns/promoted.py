@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -26,6 +27,12 @@ _OWN: Final[Mapping[str, tuple[Any, ...]]] = {column.name: (column.attribute,) f
 _NS_PER_S: Final = 1e9
 
 
+@functools.cache
+def _others(number: int, column: str) -> frozenset[str]:
+    """The attributes that a dialect has for a column beside its own."""
+    return frozenset(sources(TABLES[number], column)) - frozenset(_OWN[column])
+
+
 class Promoted:
     """The columns of some spans that come from attributes; `dialect` is as in `speech.judge`.
 
@@ -36,9 +43,11 @@ class Promoted:
         self._spans = spans
         self._found = spans.attributes
         self._dialect = dialect
+        self._spoken = np.unique(dialect[dialect >= 0]).tolist()
+        self._names = frozenset(self._found.names)
         self._derived: dict[str, Bools] = {}
         self.leaves = np.zeros(len(self._found.row), np.bool_)
-        self.columns = {name: self._column(name, self._slot(name)) for name in _OWN}
+        self.columns = {name: self._column(name) for name in _OWN}
         for column in (*PROMOTED, *CONTENT):
             self.leaves[self._found.of(column.attribute or "")] = True
         self._name_providers()
@@ -57,15 +66,20 @@ class Promoted:
         offsets: Column = array_of(offsets_of(np.bincount(row, minlength=rows)))
         return pa.ListArray.from_arrays(offsets, texts(place, names), mask=array_of(~known))
 
-    def _slot(self, column: str) -> Ints:
-        """The attribute that each row's value is read from, or -1."""
+    def _slot(self, column: str) -> Ints | None:
+        """The attribute that each row's value is read from, or -1; None where no row has one."""
+        own = [name for name in _OWN[column] if name in self._names]
+        others = {number: _others(number, column) & self._names for number in self._spoken}
+        if not own and not any(others.values()):
+            return None
         slot = np.full(len(self._spans), -1, np.int64)
-        for name in reversed(_OWN[column]):
+        for name in reversed(own):
             self._put(slot, name, None)
-        for number in np.unique(self._dialect[self._dialect >= 0]).tolist():
+        for number in (number for number, names in others.items() if names):
             free = (self._dialect == number) & (slot < 0)
-            for name in reversed([name for name in sources(TABLES[number], column) if name not in _OWN[column]]):
-                self._put(slot, name, free)
+            for name in reversed(sources(TABLES[number], column)):
+                if name in others[number]:
+                    self._put(slot, name, free)
             self._tell(column, free & (slot >= 0))
         return slot
 
@@ -79,11 +93,11 @@ class Promoted:
         if rows.any():
             self._derived[column] = self._derived.get(column, np.zeros(len(rows), np.bool_)) | rows
 
-    def _column(self, name: str, slot: Ints) -> Column:
-        type = _TYPE_OF[name]
+    def _column(self, name: str) -> Column:
+        type, slot = _TYPE_OF[name], self._slot(name)
+        if slot is None or not (slot >= 0).any():
+            return _nulls(len(self._spans), ARROW_TYPES[type])
         known = slot >= 0
-        if not known.any():
-            return _nulls(len(slot), ARROW_TYPES[type])
         if name == "time_to_first_chunk_ns":
             return _numbers(np.rint(numbers(self._spans, slot[known]) * _NS_PER_S).astype(np.int64), known)
         return values(self._found, type, slot, known)
@@ -91,12 +105,12 @@ class Promoted:
     def _name_providers(self) -> None:
         """The conventions' names of providers. An attribute that has another stays."""
         column = self.columns["provider"]
-        if column.null_count == len(column) or not (self._dialect >= 0).any():
+        if column.null_count == len(column) or not self._spoken:
             return
         encoded = column.dictionary_encode(null_encoding="encode")
         codes, names = encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
         told, new = list(names), codes.copy()
-        for number in np.unique(self._dialect[self._dialect >= 0]).tolist():
+        for number in self._spoken:
             named = [name and provider_name(TABLES[number], name) for name in names]
             told += named
             places = np.arange(len(told) - len(names), len(told))

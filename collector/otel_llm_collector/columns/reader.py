@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -12,7 +13,7 @@ from otel_llm.failures import swallow
 from otel_llm_semconv.pricing.contracts import Contracts
 
 from .. import decode, journal
-from ..flow import Frames, OneByOne
+from ..flow import OneByOne, Stored
 from ..rows import Item, Rows, joined
 from . import speech
 from .assembly import messages_table, spans_table
@@ -23,6 +24,8 @@ from .wire import Wire
 #: What is worked on at once: bounds memory, however large or many the requests are.
 ROWS_MAX: Final = 30_000
 BYTES_MAX: Final = 48 * 1024 * 1024
+#: A portion ends with the request that brings so many: one more seldom exceeds what is worked on at once.
+_ROWS: Final = ROWS_MAX * 3 // 4
 #: Fewer spans than this are read one by one: columns have a price of their own.
 ROWS_MIN: Final = 64
 
@@ -35,15 +38,13 @@ class Reader:
         self._contracts = contracts
         self._reference = reference
 
-    def read(self, frames: Frames) -> Iterator[Rows]:
+    def read(self, frames: Iterable[Stored]) -> Iterator[Rows]:
         """The rows of some requests, ROWS_MAX at most at once. Those of other signals are left to the reference."""
-        traces, others = list[tuple[int, journal.Frame]](), list[tuple[int, journal.Frame]]()
-        for segment, frame in frames:
-            (traces if frame.kind == journal.TRACES else others).append((segment, frame))
-        for requests in _portions(traces):
-            wire = Wire(requests.padded())
-            for first in range(0, len(requests.starts), ROWS_MAX):
-                yield self._rows(wire, requests, first, min(first + ROWS_MAX, len(requests.starts)))
+        others: list[Stored] = []
+        for requests in _portions(_traces(frames, others)):
+            wire = Wire(requests.taken())
+            for first, last in _slices(len(requests.starts)):
+                yield self._rows(wire, requests, first, last)
             yield from self._reference.read(requests.odd)
         yield from self._reference.read(others)
 
@@ -54,7 +55,7 @@ class Reader:
                 return self._by_columns(wire, requests, first, last)
             except Exception as error:
                 swallow("reading spans by columns", error)
-        return self._reference.rows(self._one_by_one(requests, range(first, last)))
+        return self._reference.rows(self._one_by_one(wire, requests, range(first, last)))
 
     def _by_columns(self, wire: Wire, requests: Requests, first: int, last: int) -> Rows:
         found = read(wire, requests, first, last)
@@ -67,24 +68,40 @@ class Reader:
         odd = np.sort(np.concatenate([found.odd, found.spans.place[is_odd]]))
         if not len(odd):
             return rows
-        return joined([rows, self._reference.rows(self._one_by_one(requests, odd.tolist()))])
+        return joined([rows, self._reference.rows(self._one_by_one(wire, requests, odd.tolist()))])
 
-    def _one_by_one(self, requests: Requests, places: Iterable[int]) -> list[Item]:
+    def _one_by_one(self, wire: Wire, requests: Requests, places: Iterable[int]) -> list[Item]:
         """What becomes of the spans at these places by the reference."""
         bounds = np.cumsum([size for size, _ in requests.runs])
         reading, found = self._reference.reading(journal.TRACES), list[Item]()
         for place in places:
             around = requests.runs[int(np.searchsorted(bounds, place, side="right"))][1]
-            record = _record(bytes(requests.data[requests.starts[place] : requests.ends[place]]), around)
+            record = _record(wire.data[requests.starts[place] : requests.ends[place]], around)
             found += self._reference.item(reading, record, around.segment, around.received_ns, around.tenant)
         return found
 
 
-def _portions(frames: Frames) -> Iterator[Requests]:
+def _traces(frames: Iterable[Stored], others: list[Stored]) -> Iterator[Stored]:
+    """The frames of traces; those of other signals go to `others`."""
+    for segment, frame in frames:
+        if frame.kind == journal.TRACES:
+            yield segment, frame
+        else:
+            others.append((segment, frame))
+
+
+def _slices(rows: int) -> Iterator[tuple[int, int]]:
+    """As few equal parts as there may be."""
+    parts = -(-rows // ROWS_MAX)
+    bounds = np.linspace(0, rows, parts + 1).astype(int).tolist() if parts else [0]
+    yield from itertools.pairwise(bounds)
+
+
+def _portions(frames: Iterable[Stored]) -> Iterator[Requests]:
     requests = Requests()
     for segment, frame in frames:
         requests.add(segment, frame)
-        if len(requests.starts) >= ROWS_MAX or len(requests.data) >= BYTES_MAX:
+        if len(requests.starts) >= _ROWS or requests.size >= BYTES_MAX:
             yield requests
             requests = Requests()
     if requests.starts or requests.odd:

@@ -59,61 +59,67 @@ class OddRequestError(Exception):
 class Requests:
     """Requests end to end, and of each span its place, and what surrounds it."""
 
-    data: bytearray = field(default_factory=bytearray)
+    size: int = 0
     starts: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
     #: Of each run of spans how many they are, and what is around them.
     runs: list[tuple[int, Around]] = field(default_factory=list)
     #: Requests that cannot be read here, with the number of their segment.
     odd: list[tuple[int, journal.Frame]] = field(default_factory=list)
+    _payloads: list[bytes] = field(default_factory=list)
 
     def add(self, segment: int, frame: journal.Frame) -> None:
         """Find the spans of one more request, which is stored in this segment."""
-        kept = len(self.data), len(self.starts), len(self.runs)
-        self.data += frame.payload
+        kept = len(self.starts), len(self.runs)
         try:
-            self._read(segment, frame, kept[0])
+            self._read(segment, frame)
         except (OddRequestError, IndexError):
-            del self.data[kept[0] :], self.starts[kept[1] :], self.ends[kept[1] :], self.runs[kept[2] :]
+            del self.starts[kept[0] :], self.ends[kept[0] :], self.runs[kept[1] :]
             self.odd.append((segment, frame))
+        else:
+            self._payloads.append(frame.payload)
+            self.size += len(frame.payload)
 
-    def padded(self) -> bytearray:
-        """The data as `Wire` wants it; nothing can be added from now on."""
-        self.data += bytes(PADDING)
-        return self.data
+    def taken(self) -> bytes:
+        """All of them, as `Wire` wants it; they are kept no longer, and nothing can be added."""
+        octets = b"".join([*self._payloads, bytes(PADDING)])
+        self._payloads.clear()
+        return octets
 
-    def _read(self, segment: int, frame: journal.Frame, at: int) -> None:
-        for start, stop in _inner(self.data, at, len(self.data), _INNER[0])[0]:
-            scopes, rest = _inner(self.data, start, stop, _INNER[1])
+    def _read(self, segment: int, frame: journal.Frame) -> None:
+        data = frame.payload
+        for start, stop in _inner(data, 0, len(data), _INNER[0])[0]:
+            scopes, rest = _inner(data, start, stop, _INNER[1])
             resource = _resource(rest)
             for first, last in scopes:
                 before = len(self.starts)
-                scope = _scope(_spans(self, first, last))
+                scope = _scope(self._spans(data, first, last))
                 around = Around(segment, frame.received_ns, frame.tenant, resource, scope)
                 self.runs.append((len(self.starts) - before, around))
 
+    def _spans(self, data: bytes, at: int, end: int) -> bytes:
+        """Note where the spans of a scope stand. Returns what else it says."""
+        starts, ends, rest, before = self.starts, self.ends, b"", self.size
+        while at < end:
+            if data[at] != _INNER[2]:
+                begin, (_, at) = at, _skip(data, at)
+                rest += data[begin:at]
+                continue
+            size = data[at + 1]
+            at += 2
+            if size > 0x7F:
+                size, at = size & 0x7F | data[at] << 7, at + 1
+                if size > 0x3FFF:  # more than two octets
+                    size, at = _varint(data, at - 2)
+            starts.append(at + before)
+            at += size
+            ends.append(at + before)
+        if at != end:
+            raise OddRequestError
+        return rest
 
-def _spans(found: Requests, at: int, end: int) -> bytes:
-    """Note where the spans of a scope stand. Returns what else it says."""
-    data, starts, ends, rest = found.data, found.starts, found.ends, b""
-    while at < end:
-        if data[at] != _INNER[2]:
-            begin, (_, at) = at, _skip(data, at)
-            rest += data[begin:at]
-            continue
-        size = data[at + 1]
-        at += 2
-        if size > 0x7F:
-            size, at = _varint(data, at - 1)
-        starts.append(at)
-        at += size
-        ends.append(at)
-    if at != end:
-        raise OddRequestError
-    return rest
 
-
-def _inner(data: bytearray, at: int, end: int, tag: int) -> tuple[list[tuple[int, int]], bytes]:
+def _inner(data: bytes, at: int, end: int, tag: int) -> tuple[list[tuple[int, int]], bytes]:
     """Where the messages of a repeated field stand in another, and the bytes of all other fields."""
     found, rest = [], b""
     while at < end:
@@ -127,7 +133,7 @@ def _inner(data: bytearray, at: int, end: int, tag: int) -> tuple[list[tuple[int
     return found, rest
 
 
-def _skip(data: bytearray, at: int) -> tuple[int, int]:
+def _skip(data: bytes, at: int) -> tuple[int, int]:
     """Where the value of a field begins and ends."""
     tag, start = _varint(data, at)
     match tag & 7:
@@ -143,7 +149,7 @@ def _skip(data: bytearray, at: int) -> tuple[int, int]:
     raise OddRequestError
 
 
-def _varint(data: bytearray, at: int) -> tuple[int, int]:
+def _varint(data: bytes, at: int) -> tuple[int, int]:
     value = shift = 0
     while shift < 70:
         octet = data[at]

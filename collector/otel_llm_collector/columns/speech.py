@@ -53,7 +53,6 @@ _READ: Final[Mapping[str, str]] = {
     **dict.fromkeys(a.CONTENT, "s"),
 }
 _SIZE_MAX: Final = (1 << 63) - 1
-_ANY: Final = np.arange(256) > 0
 _KNOWN_MAX: Final = 4096
 _FIRST_CHUNK_S_MAX: Final = 1e9
 
@@ -152,21 +151,24 @@ def _misfits(spans: Spans, keys: Sequence[_Key]) -> Bools:
     is_odd = np.zeros(len(spans), np.bool_)
     if not keys:
         return is_odd
-    takes = np.zeros((len(keys), 256), np.bool_)
-    smallest, largest = np.zeros(len(keys), np.int64), np.full(len(keys), _SIZE_MAX)
     for place, key in enumerate(keys):
         if key.fit is None:
-            takes[place] = _ANY
-        else:
-            takes[place, list(key.fit.letters.encode())] = True
-            smallest[place], largest[place] = key.fit.size_min, key.fit.size_max
-    size = found.size
-    is_misfit = ~takes[found.key, found.letter] | (size < smallest[found.key]) | (size > largest[found.key])
-    is_odd[found.row[is_misfit]] = True
+            continue
+        chosen = found.by_key[found.bounds[place] : found.bounds[place + 1]]
+        letter, size = found.letter[chosen], found.size[chosen]
+        fits = (size >= key.fit.size_min) & (size <= key.fit.size_max) & _is_one_of(letter, key.fit.letters)
+        if not fits.all():
+            is_odd[found.row[chosen[~fits]]] = True
     chunks = found.of(a.RESPONSE_TIME_TO_FIRST_CHUNK)
     seconds = numbers(spans, chunks)
     is_odd[found.row[chunks[~((seconds >= 0) & (seconds < _FIRST_CHUNK_S_MAX))]]] = True
     return is_odd
+
+
+def _is_one_of(letter: npt.NDArray[np.uint8], letters: str) -> Bools:
+    if not letters:
+        return np.zeros(len(letter), np.bool_)
+    return np.asarray(np.logical_or.reduce([letter == ord(one) for one in letters]))
 
 
 def numbers(spans: Spans, chosen: Ints) -> npt.NDArray[np.float64]:

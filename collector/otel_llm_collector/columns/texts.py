@@ -15,25 +15,33 @@ from .wire import PADDING, Wire
 _INLINE_MAX: Final = 12
 _MASKS: Final = np.array([(1 << 8 * size) - 1 for size in range(9)], np.uint64)
 _DIGITS: Final = np.array([int.from_bytes(f"{octet:02x}".encode(), "little") for octet in range(256)], np.uint16)
-Views = npt.NDArray[np.int32]
+_HALF: Final = np.uint64(32)
+#: Values that are worked on at a time: few enough that they stay near the processor.
+_BLOCK: Final = 1 << 15
+Views = npt.NDArray[np.uint64]
 
 
 def views(wire: Wire, starts: Ints, sizes: Ints, buffer: int = 0) -> Views:
     """Views of ranges of bytes, which are Arrow's buffer of that number."""
-    found = np.empty((len(starts), 4), np.int32)
-    found[:, 0] = sizes
-    found[:, 1] = wire.quads[starts].view(np.int32)
-    found[:, 2] = buffer
-    found[:, 3] = starts
+    found = np.empty((len(starts), 2), np.uint64)
+    for first in range(0, len(starts), _BLOCK):
+        block = slice(first, first + _BLOCK)
+        _put_views(found[block], wire, starts[block], sizes[block], buffer)
+    return found
+
+
+def _put_views(found: Views, wire: Wire, starts: Ints, sizes: Ints, buffer: int) -> None:
+    """Size and first four bytes; then the other bytes, or of a long value the buffer and its place there."""
+    size = sizes.astype(np.uint64)
+    found[:, 0] = size | wire.quads[starts].astype(np.uint64) << _HALF
+    found[:, 1] = np.uint64(buffer) | starts.astype(np.uint64) << _HALF
     short = np.flatnonzero(sizes <= _INLINE_MAX)
     if len(short):
-        at, size = starts[short], sizes[short]
-        inline = np.empty((len(short), 3), np.uint32)
-        first = wire.words[at] & _MASKS[np.minimum(size, 8)]
-        inline[:, 0], inline[:, 1] = first & _MASKS[4], first >> np.uint64(32)
-        inline[:, 2] = wire.quads[at + 8] & _MASKS[np.maximum(size - 8, 0)].astype(np.uint32)
-        found[short, 1:] = inline.view(np.int32)
-    return found
+        at, few = starts[short], sizes[short]
+        first = wire.words[at] & _MASKS[np.minimum(few, 8)]
+        last = wire.quads[at + 8].astype(np.uint64) & _MASKS[np.maximum(few - 8, 0)]
+        found[short, 0] = size[short] | first << _HALF
+        found[short, 1] = first >> _HALF | last << _HALF
 
 
 def viewed(wire: Wire, starts: Ints, sizes: Ints, type: Any = None) -> Column:

@@ -13,6 +13,8 @@ from .arrays import Bools, Ints
 PADDING: Final = 16
 #: A message with more fields than this is not worth the steps.
 _FIELDS_MAX: Final = 256
+#: Numbers below this are counted rather than sorted.
+_SMALL: Final = 1 << 12
 _HIGH: Final = np.uint64(0x8080808080808080)
 _ONE: Final = np.uint64(1)
 
@@ -29,7 +31,7 @@ class Fields(NamedTuple):
 class Wire:
     """The bytes of a batch, followed by `PADDING` zeros, as numbers of any width at any place."""
 
-    def __init__(self, data: bytes | bytearray) -> None:
+    def __init__(self, data: bytes) -> None:
         self.data = data
         self.octets = np.frombuffer(data, np.uint8)
         self.quads = _overlapping(data, "<u4")
@@ -60,7 +62,7 @@ class Wire:
         return values, at + sizes
 
 
-def _overlapping(data: bytes | bytearray, kind: str) -> npt.NDArray[Any]:
+def _overlapping(data: bytes, kind: str) -> npt.NDArray[Any]:
     dtype = np.dtype(kind)
     return np.ndarray((len(data) - dtype.itemsize + 1,), dtype, data, strides=(1,))
 
@@ -110,7 +112,7 @@ def _step(wire: Wire, owner: Ints, at: Ints, limit: Ints) -> tuple[Ints, Fields,
         starts, ends = _value(wire, kind, starts)
     else:
         ends = starts.copy()
-        for kind in np.unique(kinds).tolist():
+        for kind in _distinct(kinds):
             rows = np.flatnonzero(kinds == kind)
             starts[rows], ends[rows] = _value(wire, kind, starts[rows])
     return tags, Fields(owner, at, starts, ends), (ends <= limit) & (ends >= starts)
@@ -138,6 +140,11 @@ def _record(found: dict[int, list[Fields]], tags: Ints, fields: Fields) -> None:
     if (tags == tag).all():
         found.setdefault(tag, []).append(fields)
         return
-    for tag in np.unique(tags).tolist():
+    for tag in _distinct(tags):
         rows = np.flatnonzero(tags == tag)
         found.setdefault(tag, []).append(Fields(*(part[rows] for part in fields)))
+
+
+def _distinct(numbers: Ints) -> list[int]:
+    distinct = np.flatnonzero(np.bincount(numbers)) if numbers.max() < _SMALL else np.unique(numbers)
+    return list(distinct.tolist())

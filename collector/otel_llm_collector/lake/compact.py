@@ -13,7 +13,7 @@ from typing import Final
 
 from otel_llm.failures import swallow
 
-from .files import read_files, write_file
+from .files import is_plain_file, read_files, write_file
 from .log import DataFile, LakeTable
 from .replaced import Replacing
 
@@ -24,11 +24,15 @@ FAN_IN: Final = 32
 ROWS_MAX: Final = 100_000
 _BYTES_MAX: Final = {
     "spans": 64 * 1024 * 1024,
-    "messages": 12 * 1024 * 1024,
+    "messages": 64 * 1024 * 1024,
     "logs": 24 * 1024 * 1024,
     "scores": 64 * 1024 * 1024,
     "metrics": 64 * 1024 * 1024,
 }
+#: Content takes so many times its compressed bytes in memory; other tables hold little beside what their files say.
+_INFLATES: Final = 4
+#: New files that are not compressed are written again, alone if need be, from this size on.
+_PLAIN_BYTES: Final = 1024 * 1024
 _LEVEL_BYTES: Final = 256 * 1024
 _LEVEL_FACTOR: Final = 8
 _PAUSE_AFTER_FAULT_S: Final = 600.0
@@ -37,12 +41,13 @@ _PAUSE_AFTER_FAULT_S: Final = 600.0
 def plan(name: str, files: Sequence[DataFile]) -> list[DataFile]:
     """The files to merge next, of one date and one level of size; [] where merging would gain nothing.
 
-    Worth it are FAN_IN files, or fewer that fill a step's budget.
+    Worth it are FAN_IN files, or fewer that fill a step's budget; and those that are not compressed yet.
     """
-    ordered = sorted(files, key=lambda file: (file.day, _level(file), file.size, file.path))
-    for _, group in itertools.groupby(ordered, key=lambda file: (file.day, _level(file))):
+    ordered = sorted(files, key=lambda file: (file.day, _level(name, file), file.size, file.path))
+    for _, group in itertools.groupby(ordered, key=lambda file: (file.day, _level(name, file))):
         for window, is_full in _windows(name, group):
-            if len(window) >= FAN_IN or (is_full and len(window) > 1):
+            is_plain = any(is_plain_file(name, file) and file.size >= _PLAIN_BYTES for file in window)
+            if len(window) >= FAN_IN or (is_full and len(window) > 1) or is_plain:
                 return window
     return []
 
@@ -52,17 +57,23 @@ def _windows(name: str, files: Iterable[DataFile]) -> Iterator[tuple[list[DataFi
     window: list[DataFile] = []
     size = rows = 0
     for file in files:
-        if window and (size + file.size > _BYTES_MAX[name] or rows + file.rows > ROWS_MAX or len(window) == FAN_IN):
+        weight = _weight(name, file)
+        if window and (size + weight > _BYTES_MAX[name] or rows + file.rows > ROWS_MAX or len(window) == FAN_IN):
             yield window, True
             window, size, rows = [], 0, 0
         window.append(file)
-        size, rows = size + file.size, rows + file.rows
+        size, rows = size + weight, rows + file.rows
     yield window, False
 
 
-def _level(file: DataFile) -> int:
-    level, bound = 0, _LEVEL_BYTES
-    while file.size >= bound:
+def _weight(name: str, file: DataFile) -> int:
+    """About what a file takes in memory."""
+    return file.size * _INFLATES if name == "messages" and not is_plain_file(name, file) else file.size
+
+
+def _level(name: str, file: DataFile) -> int:
+    level, bound, weight = 0, _LEVEL_BYTES, _weight(name, file)
+    while weight >= bound:
         level, bound = level + 1, bound * _LEVEL_FACTOR
     return level
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -29,12 +30,16 @@ class _Layout:
     """How the files of a table are written: rows a row group, order, columns with a Bloom filter.
 
     Of the columns in `statistics` the smallest and largest value stand in the log, so that a reader can skip files.
+    New files are not compressed where `new_is_plain` says so; `level` is zstd's in those that stay (random ids take
+    least at the lowest).
     """
 
     row_group: int
     sorted_by: tuple[str, ...]
     bloom: tuple[str, ...]
     statistics: tuple[str, ...]
+    new_is_plain: bool = False
+    level: int = 1
 
     @property
     def ordering(self) -> _Ordering:
@@ -43,13 +48,14 @@ class _Layout:
 
 _LAYOUTS: Final[dict[str, _Layout]] = {
     "spans": _Layout(122_880, ("trace_id", "start_time_ns"), ("trace_id", "session_id"), ("trace_id", "start_time_ns")),
-    "messages": _Layout(5_000, ("trace_id", "span_id"), ("trace_id",), ("trace_id",)),
+    "messages": _Layout(5_000, ("trace_id",), ("trace_id",), ("trace_id",), new_is_plain=True, level=3),
     "repriced_costs": _Layout(122_880, ("trace_id", "row_id"), ("trace_id",), ("trace_id",)),
     "logs": _Layout(30_000, ("time", "trace_id"), ("trace_id", "session_id"), ("time_ns",)),
     "scores": _Layout(122_880, ("name", "time"), ("trace_id", "response_id"), ("name",)),
     "metrics": _Layout(122_880, ("name", "time"), (), ("name", "time_ns")),
 }
 _BLOOM_FPP: Final = 0.01
+_NEW: Final = re.compile(r"-\d{12}-[0-9a-f]{12}\.parquet$")
 
 
 def as_table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
@@ -58,28 +64,35 @@ def as_table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
 
 
 def write_rows(table: LakeTable, rows: pa.Table, stem: str) -> list[DataFile]:
-    """One file a date with these rows, named after `stem`, on disk but not yet in the log."""
+    """One new file a date with these rows, named after `stem`, on disk but not yet in the log."""
     days: list[Any] = pc.unique(rows["date"]).to_pylist()
-    if len(days) == 1:
-        return [write_file(table, rows, days[0], stem)]
-    return [write_file(table, rows.filter(pc.field("date") == day), day, stem) for day in sorted(days)]
+    by_day = {day: rows if len(days) == 1 else rows.filter(pc.field("date") == day) for day in sorted(days)}
+    return [write_file(table, some, day, stem, is_new=True) for day, some in by_day.items()]
 
 
-def write_file(table: LakeTable, rows: pa.Table, day: date, stem: str) -> DataFile:
-    """One sorted Parquet file: written under a temporary name outside every glob, fsynced, renamed."""
+def write_file(table: LakeTable, rows: pa.Table, day: date, stem: str, *, is_new: bool = False) -> DataFile:
+    """One sorted Parquet file: written under a temporary name outside every glob, fsynced, renamed.
+
+    A new one may be larger than it could be, where compressing it would take most of the time: it is merged soon.
+    """
     rows = _sorted(rows, _LAYOUTS[table.name])
     name = f"{stem}-{uuid.uuid4().hex[:12]}.parquet"
     path = f"date={day.isoformat()}/{name}"
     final = table.folder / path
     final.parent.mkdir(exist_ok=True)
     temporary = final.with_name(name + ".tmp")
-    _write_parquet(table.name, rows, temporary)
+    _write_parquet(table.name, rows, temporary, is_new=is_new)
     with temporary.open("rb+") as file:
         os.fsync(file.fileno())
     temporary.rename(final)
     sync_folder(final.parent)
     sync_folder(table.folder)
     return DataFile(path, day, final.stat().st_size, rows.num_rows, _stats(table.name, rows))
+
+
+def is_plain_file(name: str, file: DataFile) -> bool:
+    """Whether a file is a new one that was not compressed: those are named after a segment."""
+    return _LAYOUTS[name].new_is_plain and _NEW.search(file.path) is not None
 
 
 def _sorted(rows: pa.Table, layout: _Layout) -> pa.Table:
@@ -101,13 +114,14 @@ def _is_sorted(rows: pa.Table, columns: Sequence[str]) -> bool:
     return True
 
 
-def _write_parquet(name: str, rows: pa.Table, path: Path) -> None:
+def _write_parquet(name: str, rows: pa.Table, path: Path, *, is_new: bool) -> None:
     layout = _LAYOUTS[name]
     bloom = {column: {"ndv": max(1, rows.num_rows), "fpp": _BLOOM_FPP} for column in layout.bloom}
     pq.write_table(
         rows,
         path,
-        compression="zstd",
+        compression="none" if is_new and layout.new_is_plain else "zstd",
+        compression_level=layout.level if not is_new else None,
         row_group_size=layout.row_group,
         use_dictionary=_dictionary_columns(name),  # type: ignore[arg-type] # the stubs know only bool
         bloom_filter_options=bloom,
@@ -118,9 +132,10 @@ def _write_parquet(name: str, rows: pa.Table, path: Path) -> None:
 
 
 def _dictionary_columns(name: str) -> list[str]:
-    """All but ids, exact times and content, whose values do not repeat."""
-    plain = {"row_id", "span_id", "start_time", "start_time_ns", "input_messages", "output_messages", "body"}
-    plain |= {"time", "time_ns", "observed_time_ns", "value", "sum"}
+    """All but ids, exact times, sums and content, whose values do not repeat, or stand side by side where they do."""
+    plain = {"row_id", "trace_id", "span_id", "parent_span_id", "response_id", "input_messages", "output_messages"}
+    plain |= {"start_time", "start_time_ns", "duration_ns", "cost_usd", "time", "time_ns", "observed_time_ns"}
+    plain |= {"value", "sum", "body"}
     return [field.name for field in arrow_schema(name) if field.name not in plain]
 
 
