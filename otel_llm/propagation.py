@@ -121,6 +121,6 @@ def strip_leaving(request: Any) -> None:
         if running.get(LEAVING):
             strip(request.headers)
         elif running.get(HANDED) is not None:
-            running[HANDED].follow(_host_of(request.url), request.headers)
+            running[HANDED].follow(_host_of(getattr(request, "url", "")), request.headers)
     except Exception as error:
         swallow("strip", error)
