@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-sdks test-emitters test-interop test-spark test-kills test-prefork check lint types layers unit format docs wheel bench-app bench-columns bench-query clean
+.PHONY: help demo test test-sdks test-emitters test-interop test-spark test-kills test-prefork check lint types layers unit format docs wheel bench-app bench-collector bench-columns bench-query clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ bench-app: $(READY) ## What we add to a call (collector healthy, down, hung, slo
 	$(BIN)/python benchmarks/app_sdks.py
 	$(BIN)/python benchmarks/app_exporter.py
 	$(BIN)/python benchmarks/app_start.py
+
+bench-collector: $(READY) ## What the collector takes: spans/s, CPU, memory, lag, small requests, beside the OpenTelemetry Collector
+	$(BIN)/python benchmarks/collector.py
 
 bench-columns: $(READY) ## What the collector's columns take beside the row-by-row reference
 	$(BIN)/python benchmarks/columns_pricing.py

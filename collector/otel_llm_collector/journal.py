@@ -7,7 +7,7 @@
 
 A frame is a 24-byte header (magic, length, CRC-32, kind, length of the tenant, receive time), the tenant's name and the
 request's protobuf, as sent.
-Standard library only: the receiver imports this.
+Light: the receiver imports this.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ import os
 import re
 import secrets
 import struct
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from .quick_zlib import crc32
 
 TRACES: Final = 1
 LOGS: Final = 2
@@ -152,7 +153,7 @@ def frame_header(kind: int, received_ns: int, payload: bytes, tenant: str = "") 
 
 def _crc(kind: int, received_ns: int, tenant: bytes, payload: bytes) -> int:
     head = _CHECKED.pack(len(payload), kind, len(tenant), received_ns)
-    return zlib.crc32(payload, zlib.crc32(head + tenant))
+    return crc32(payload, crc32(head + tenant))
 
 
 class Writer:

@@ -28,7 +28,8 @@ def status(running: CollectorProcess) -> int:
 
 
 def converter_of(running: CollectorProcess) -> psutil.Process:
-    return next(child for child in running.tree() if "otel_llm_collector.converter" in child.cmdline())
+    name = "otel_llm_collector.converter"
+    return wait_for(lambda: next((child for child in running.tree() if name in child.cmdline()), None))
 
 
 def test_a_journal_that_nobody_converts_refuses_at_its_limit_and_resumes(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
+from .. import quick_zlib
 from .refusals import BadDataError, TooLargeError
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
@@ -42,14 +43,14 @@ def inflate(body: bytes, encoding: str, limit: int) -> bytes:
 def _decoder(encoding: str) -> Any:
     """What decompresses one member; the two libraries agree on how it is asked."""
     if encoding != _ZSTD:
-        return zlib.decompressobj(_WINDOW[encoding])
+        return quick_zlib.decompressobj(_WINDOW[encoding])
     return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG_MAX})
 
 
 def _inflate_member(decoder: Any, body: bytes, room: int, encoding: str) -> bytes:
     try:
         part: bytes = decoder.decompress(body, room + 1)
-    except (zlib.error, zstd.ZstdError) as error:
+    except (quick_zlib.error, zlib.error, zstd.ZstdError) as error:
         raise BadDataError(f"the {encoding} body is damaged: {error}") from None
     if len(part) > room:
         raise TooLargeError("the body inflates to more than the limit; send smaller batches")

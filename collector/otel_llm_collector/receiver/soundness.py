@@ -14,6 +14,8 @@ from .refusals import BadDataError
 
 #: From this size on a request is weighed before it is parsed.
 LARGE_BYTES_MIN: Final = 8 * 1024 * 1024
+_NO_TRACE: Final = bytes(16)
+_NO_SPAN: Final = bytes(8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def _keep(items: Any, is_sound: Callable[[Any], bool]) -> None:
 
 def _has_ids(span: Any) -> bool:
     trace_id, span_id = span.trace_id, span.span_id
-    return len(trace_id) == 16 and len(span_id) == 8 and any(trace_id) and any(span_id)
+    return len(trace_id) == 16 and len(span_id) == 8 and trace_id != _NO_TRACE and span_id != _NO_SPAN
 
 
 def _is_record(record: Any) -> bool:
