@@ -268,13 +268,15 @@ def _best_price(
         contract = contracts.find(provider, models, row["start_time"], endpoint, dict(row["properties"]))
     said = {} if reading is None else reading.columns
     tier = string_in(record.attributes, a.OPENAI_RESPONSE_SERVICE_TIER, a.SERVICE_TIER) or said.get("service_tier")
+    place = string_in(record.attributes, a.INFERENCE_PLACE) or said.get("place")
+    row["service_tier"], row["inference_place"] = tier, place
     priced = price_call(
         provider,
         models,
         counts,
         row["start_time"],
         service_tier=tier,
-        place=string_in(record.attributes, a.INFERENCE_PLACE) or said.get("place"),
+        place=place,
         usage_status=row["usage_status"],
         contract=contract,
     )

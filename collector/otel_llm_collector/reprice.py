@@ -124,10 +124,8 @@ def _calls(connection: duckdb.DuckDBPyConnection, chosen: Selection) -> Iterator
 
 def price_of_row(row: Mapping[str, Any], contracts: Contracts) -> dict[str, Any]:
     """The columns that a price fills in, of a row of `spans` with its maps as pairs, by the row's own columns."""
-    attributes = dict(row["attributes"] or ())
-    tier = attributes.get(a.OPENAI_RESPONSE_SERVICE_TIER) or attributes.get(a.SERVICE_TIER)
-    beside = {"service_tier": tier, "place": attributes.get(a.INFERENCE_PLACE)}
-    beside |= {"endpoint": attributes.get(a.SERVER_ADDRESS, ""), "properties": dict(row["properties"] or ())}
+    endpoint = dict(row["attributes"] or ()).get(a.SERVER_ADDRESS, "")
+    beside = {"place": row["inference_place"], "endpoint": endpoint, "properties": dict(row["properties"] or ())}
     priced = _price({**row, **beside, "start_s": int(row["start_time"].timestamp())}, contracts)
     found = {"cost_usd": priced.amount, "cost_status": priced.status, "price_version": priced.version}
     return found | {f"cost_{component}_usd": amount for component, amount in priced.components.items()}

@@ -54,6 +54,12 @@ def test_the_difference_is_told_by_model_and_kept(billed: SmallLake, run: Run) -
     assert run("sql", "--format", "json", "SELECT sum(cost_usd) AS s FROM llm_calls").json == [{"s": "8.500255000000"}]
 
 
+def test_a_call_is_priced_again_at_its_tier_whoever_told_it(lake: SmallLake, run: Run) -> None:
+    call = CALL | {"input_tokens": 500, "output_tokens": 300, "service_tier": "batch"}
+    lake.add([span(1, cost="0.0001275", **call)])
+    assert run("reprice", "--format", "json").json[0]["difference_usd"] == "0.000000000000"
+
+
 def test_each_run_is_a_version_of_its_own(billed: SmallLake, run: Run, tmp_path: Path) -> None:
     prices, contracts = tmp_path / "data.json", tmp_path / "contracts.toml"
     model = {"id": "gpt-4o-mini", "match": {"equals": "gpt-4o-mini"}, "prices": {"input_mtok": 1, "output_mtok": 2}}

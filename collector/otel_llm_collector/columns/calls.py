@@ -29,6 +29,8 @@ _PICO: Final = Decimal("1e-12")
 _SURE_MAX: Final = 1.0
 _DOUBT: Final = 1e-3
 _MICROS: Final = 1_000_000
+#: What stands beside the money of a call.
+_BESIDE: Final = ("price_version", "usage_status", "service_tier", "inference_place")
 
 
 def is_genai(spans: Spans, dialect: Ints) -> Bools:
@@ -57,12 +59,12 @@ def count(spans: Spans, columns: Mapping[str, Column], genai: Bools) -> tuple[Bo
 
 
 def price(spans: Spans, columns: Mapping[str, Column], is_call: Bools, contracts: Contracts) -> dict[str, Column]:
-    """The columns `cost_...`, `price_version` and `usage_status`; NULL in rows that are no call."""
+    """The columns `cost_...` and those of `_BESIDE`; NULL in rows that are no call."""
     rows = np.flatnonzero(is_call)
     names = [name for name in arrow_schema("spans").names if name.startswith("cost_")]
     if not len(rows):
         nothing = {name: pa.nulls(len(spans), arrow_schema("spans").field(name).type) for name in names}
-        return nothing | {name: pa.nulls(len(spans), pa.string()) for name in ("price_version", "usage_status")}
+        return nothing | {name: pa.nulls(len(spans), pa.string()) for name in _BESIDE}
     is_whole = len(rows) == len(spans)
     chosen = pa.array(rows)
 
@@ -79,10 +81,17 @@ def price(spans: Spans, columns: Mapping[str, Column], is_call: Bools, contracts
     contract = _contracts(spans, rows, at_us, words, contracts) if contracts.rows else None
     calls = pricing.Calls(at_us // _MICROS, words, counts, contracts.rows, contract)
     priced = pricing.price(calls).append_column("usage_status", words["usage_status"])
+    priced = priced.append_column("service_tier", _told(words["service_tier"]))
+    priced = priced.append_column("inference_place", _told(words["place"]))
     if not is_whole:
         place = pa.array(np.cumsum(is_call) - 1, mask=~is_call)
         priced = priced.take(place)
     return {name: priced[name].combine_chunks() for name in priced.column_names}
+
+
+def _told(texts: Column) -> Column:
+    """An empty text tells nothing."""
+    return pc.if_else(pc.equal(texts, ""), None, texts)
 
 
 def _usage_status(stated: Column, counts: Mapping[str, Column]) -> Column:

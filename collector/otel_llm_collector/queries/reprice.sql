@@ -12,8 +12,8 @@ SELECT
     usage_status,
     cost_usd AS billed_usd,
     {counts},
-    coalesce(attributes['openai.response.service_tier'], attributes['otel_llm.service_tier']) AS service_tier,
-    attributes['otel_llm.inference.place'] AS place,
+    service_tier,
+    inference_place AS place,
     coalesce(attributes['server.address'], '') AS endpoint,
     properties
 FROM (SELECT * FROM llm_calls WHERE {where})
