@@ -371,3 +371,11 @@ def test_so_many_calls_are_remembered(tmp_path: Path, monkeypatch: pytest.Monkey
     later = [[Told(f"n{n}", trace=n)] for n in range(2, 6)]
     convert(tmp_path, [Told("theirs", PEER, parent="ours", at=(1, 99))], *later, [Told("ours")])
     assert in_the_lake(tmp_path) == {f"n{n}": None for n in range(2, 6)} | {"theirs": None, "ours": None}
+
+
+def test_what_a_tenant_says_changes_nothing_of_anothers() -> None:
+    told = rows([Told("a", attributes=chat(id="r1")), Told("b", PEER, trace=2, attributes=chat(id="r1"), at=(1, 99))])
+    assert set(counted(counting.settle(told)).values()) == {None, "duplicate"}
+    tenants = pa.array(["clinic", "lab"], pa.string())
+    apart = told.set_column(told.schema.get_field_index("tenant"), "tenant", tenants)
+    assert counted(counting.settle(apart)) == {"a": None, "b": None}

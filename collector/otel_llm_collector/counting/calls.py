@@ -31,7 +31,7 @@ _TAKEN: Final = (
     "row_id", "date", "trace_id", "span_id", "parent_span_id", "start_time_ns", "duration_ns", "kind", "status",
     "service_name", "operation", "request_model", "response_model", "response_id", "session_id", "input_tokens",
     "output_tokens", "reasoning_tokens", "usage_status", "cost_status", "is_llm_call", "not_counted_reason",
-    "continues", "dialect",
+    "continues", "dialect", "tenant",
 )  # fmt: skip
 #: Columns of `spans` that counting reads.
 READ: Final = tuple(dict.fromkeys((*_TAKEN, *_PARTS, "scope")))
@@ -73,6 +73,7 @@ class Call:
     is_counted: bool
     reason: str | None
     continues: str | None
+    tenant: str | None
 
     @property
     def is_event(self) -> bool:
@@ -138,6 +139,7 @@ def _call(row: dict[str, Any]) -> Call:
         is_counted=bool(row["is_llm_call"]),
         reason=row["not_counted_reason"],
         continues=row["continues"],
+        tenant=row["tenant"],
     )
 
 

@@ -44,7 +44,10 @@ def decisions(calls: pa.Table, rows: pa.Table | None = None, *, are_all: bool = 
     looked_at = read(_uncounted(calls) if are_all else related(calls))
     if not looked_at:
         return {}
-    decided = decide(group(looked_at, _links(looked_at, rows)), are_all=are_all)
+    links = _links(looked_at, rows)
+    tenants = {call.tenant for call in looked_at}  # what one says changes nothing of another's
+    each = (group([call for call in looked_at if call.tenant == tenant], links) for tenant in tenants)
+    decided = (pair for groups in each for pair in decide(groups, are_all=are_all))
     return {call.row_id: why for call, why in decided if (why is None) != call.is_counted or why != call.reason}
 
 
