@@ -282,7 +282,7 @@ OPTIONS: Final = (
         "",
         _text,
         "FILE",
-        True,
+        False,
         "Who has no certificate of these authorities (PEM) is not let in",
     ),
     Option(

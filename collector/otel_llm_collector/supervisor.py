@@ -211,6 +211,7 @@ class Supervisor:
             return
         self.config = after
         speak("collector", after)
+        _warn_if_public(after)
         self._make_queues()
         self._receiver.tell()
         if _differs(before, after, "targets", *_AT_START):
@@ -242,10 +243,12 @@ def _refuse_loop(config: Config) -> None:
 def _taken_over(before: Config, read: Config) -> Config:
     """The new configuration, with the old values of what only a restart can change."""
     fixed = {row.name: getattr(before, row.name) for row in OPTIONS if not row.reloads}
+    if bool(before.tls_certificate) != bool(read.tls_certificate):  # a renewed certificate is taken over, TLS is not
+        fixed |= {name: getattr(before, name) for name in ("tls_certificate", "tls_key")}
     chosen_ports = {name for name in ("http", "grpc") if getattr(read, name).endswith(":0")}
     for name, value in fixed.items():
         if getattr(read, name) != value and name not in chosen_ports:
-            _LOG.warning("%s stays %s until the collector is started again", name, value)
+            _LOG.warning("%s stays %s until the collector is started again", name, value or "unset")
     return replace(read, **fixed)
 
 

@@ -200,6 +200,17 @@ def test_both_doors_speak_tls_and_take_a_renewed_certificate(tmp_path: Path, cer
         assert over_tls_grpc(running, certificates) is grpc.StatusCode.OK
 
 
+def test_tls_itself_waits_for_a_restart(tmp_path: Path, certificates: Certificates) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text("")
+    with collector(tmp_path / "data", "--config", str(path)) as running:
+        path.write_text(f'tls_certificate = "{certificates.chain}"\ntls_key = "{certificates.key}"\n')
+        running.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "tls_certificate stays unset until the collector is started again" in running.stderr)
+        wait_for(lambda: "the configuration was read again" in running.stderr)
+        assert otlp.post(running.traces_url, b"").status == 200
+
+
 def test_without_a_certificate_nobody_is_let_in_where_one_is_wanted(tmp_path: Path, certificates: Certificates) -> None:
     wanted = [*certificates.options, "--tls-client-authority", str(certificates.ca)]
     with collector(tmp_path / "data", *wanted) as running:
