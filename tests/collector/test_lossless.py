@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -21,8 +22,9 @@ from otel_llm_collector.metric_rows import point_row, read_points
 NOW = 1_760_000_000_000_000_000
 UNKNOWN = b"\xfa\x07\x03abc"  # field 127
 U64 = st.integers(0, 2**64 - 1)
+DOUBLES = st.floats(allow_nan=False) | st.just(math.nan)  # told as text: there is one NaN
 SCALARS = st.one_of(
-    st.text(max_size=5), st.integers(-(2**63), 2**63 - 1), st.floats(), st.booleans(), st.binary(max_size=3)
+    st.text(max_size=5), st.integers(-(2**63), 2**63 - 1), DOUBLES, st.booleans(), st.binary(max_size=3)
 )
 VALUES = st.one_of(
     st.just(AnyValue()),
