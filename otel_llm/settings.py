@@ -241,7 +241,8 @@ class Settings:
             if name not in _BY_NAME:
                 raise UsageError(_unknown(name))
         for row in SETTINGS:
-            setattr(self, row.name, given[row.name] if row.name in given else _from_environment(row))
+            value = _from_keyword(row, given[row.name]) if row.name in given else _from_environment(row)
+            setattr(self, row.name, value)
 
 
 def _from_environment(row: Setting) -> Any:
@@ -250,6 +251,63 @@ def _from_environment(row: Setting) -> Any:
         return row.parse(written or row.default)
     except ValueError as error:
         raise UsageError(f"{row.env}={written!r}: {error}. It is: {row.doc}") from error
+
+
+def _from_keyword(row: Setting, given: Any) -> Any:
+    """A text is read as in the environment; a value of Python's has to be of the kind that the setting has."""
+    if given is None:
+        return _from_environment(row)
+    try:
+        if isinstance(given, str):
+            return row.parse(given.strip() or row.default)
+        return _KINDS.get(row.parse, _text)(given)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{row.name}={given!r}: {error}. It is: {row.doc}") from error
+
+
+def _text(given: Any) -> Any:
+    """What says itself as text; a list of patterns or a function stays what it is."""
+    if isinstance(given, os.PathLike):
+        return os.fspath(given)
+    return str(given) if isinstance(given, bool) else given
+
+
+def _truth(given: Any) -> bool:
+    if not isinstance(given, bool | int):
+        raise TypeError("not true or false")
+    return bool(given)
+
+
+def _count(given: Any) -> int:
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise TypeError("no whole number")
+    return _positive(str(given))
+
+
+def _several(given: Any) -> tuple[str, ...]:
+    if not isinstance(given, list | tuple | set | frozenset) or not all(isinstance(name, str) for name in given):
+        raise TypeError("no list of names")
+    return tuple(given)
+
+
+def _mapping(given: Any) -> dict[str, str]:
+    if not isinstance(given, Mapping) or not all(isinstance(text, str) for pair in given.items() for text in pair):
+        raise TypeError("no mapping of names")
+    return dict(given)
+
+
+def _mapping_of_hosts(given: Any) -> dict[str, str]:
+    return {host.lower(): provider for host, provider in _mapping(given).items()}
+
+
+#: How a value that is no text is read, by how a text is.
+_KINDS: Final[Mapping[Callable[[str], Any], Callable[[Any], Any]]] = {
+    _flag: _truth,
+    _positive: _count,
+    _names: _several,
+    _pairs: _mapping,
+    _hosts: _mapping_of_hosts,
+}
 
 
 def _unknown(name: str) -> str:
