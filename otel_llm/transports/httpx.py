@@ -157,9 +157,10 @@ def _receive(exchange: Passage, response: Any, tees: _Tees) -> None:
             kind = tees.hiding if exchange.hides_usage and decoder is None else tees.plain
             response.stream = kind(response.stream, recorder)
         else:
+            content = response.content
             if exchange.hides_usage:
-                response._content = hidden(response.content)
-            exchange.receive(response.status_code, response.headers, response.content)
+                response._content = hidden(content)
+            exchange.receive(response.status_code, response.headers, content)
     except Exception as error:
         exchange.give_up(error)
 

@@ -58,6 +58,14 @@ def test_the_same_for_an_async_client(asking: Recorded, standin: Standin) -> Non
     assert asking.attributes()[a.USAGE_STATUS] == "reported"
 
 
+def test_a_stream_that_is_read_whole_says_what_it_used(asking: Recorded, standin: Standin) -> None:
+    with httpx2.Client() as client:
+        answer = client.post(standin.openai_url + "/chat/completions", json={**ASKED, "stream": True})
+    assert b"data: [DONE]" in answer.content
+    assert b'"usage":{' not in answer.content.replace(b" ", b"")
+    assert asking.attributes()[a.USAGE_STATUS] == "reported"
+
+
 def test_an_app_that_asks_itself_sees_what_it_asked_for(asking: Recorded, standin: Standin) -> None:
     with openai.OpenAI(api_key="k", base_url=standin.openai_url) as client:
         *_, last = client.chat.completions.create(**ASKED, stream=True, stream_options={"include_usage": True})
