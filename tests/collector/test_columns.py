@@ -6,15 +6,21 @@ import json
 from typing import Any
 
 import pytest
+from google.protobuf.message import DecodeError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
+from rig import otlp
 from rig.sent_spans import RECEIVED, requests
 
+from otel_llm.failures import RAISE_ENV
 from otel_llm_collector import journal
 from otel_llm_collector.columns import reader
 from otel_llm_collector.converter import ways
+from otel_llm_collector.flow import OneByOne
 from otel_llm_collector.rows import Rows, joined
+from otel_llm_semconv import attributes as a
 from otel_llm_semconv.pricing.contracts import Contracts, read
 
 CONTRACTS = """
@@ -88,3 +94,65 @@ def told(rows: Rows) -> dict[str, list[Any]]:
 def test_rows_are_those_of_the_reference(contracts: Contracts, payloads: list[bytes]) -> None:
     by_columns = rows_of(payloads, contracts, rows_min=0)
     assert by_columns == rows_of(payloads, contracts, rows_min=1_000_000)
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> bytes:
+    """A request of which some bytes are others, gone, or there twice."""
+    octets = bytearray(draw(requests()))
+    for _ in range(draw(st.integers(1, 4))):
+        place = draw(st.integers(0, max(0, len(octets) - 1)))
+        size = draw(st.integers(0, 3))
+        octets[place : place + size] = draw(st.binary(max_size=3) | st.just(bytes(octets[place : place + 40])))
+    return bytes(octets)
+
+
+def is_valid(payload: bytes) -> bool:
+    """Whether the receiver would take it."""
+    try:
+        ExportTraceServiceRequest.FromString(payload)
+    except DecodeError:
+        return False
+    return True
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(mutated().filter(is_valid))
+def test_a_request_that_is_spelled_otherwise_is_read_as_well(contracts: Contracts, payload: bytes) -> None:
+    assert rows_of([payload], contracts, rows_min=0) == rows_of([payload], contracts, rows_min=1_000_000)
+
+
+def usual(scope: str) -> bytes:
+    messages = dict.fromkeys(a.CONTENT[:2], '[{"role":"user","parts":[{"type":"text","content":"hi"}]}]')
+    told = {"gen_ai.response.finish_reasons": ["stop"], "gen_ai.request.temperature": 0.7, "session.id": "s"}
+    spans = [otlp.span(otlp.chat(1000, number, **messages, **told), start_ns=RECEIVED) for number in range(10)]
+    spans += [otlp.span({"http.request.method": "GET", "otel_llm.property.ward": "3"}, start_ns=RECEIVED)]
+    spans[0].status.CopyFrom(Status(code=Status.STATUS_CODE_ERROR, message="boom"))
+    spans[1].flags = 257
+    return otlp.request(*spans, scope=scope).SerializeToString()
+
+
+@pytest.mark.parametrize("scope", [a.SCOPE_APP, "by-hand", "opentelemetry.instrumentation.genai.openai"])
+def test_what_is_usual_is_read_by_columns(scope: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def one_by_one(*_: Any) -> Any:
+        raise AssertionError("a usual span is taken for an odd one")
+
+    monkeypatch.setattr(OneByOne, "item", one_by_one)
+    assert len(rows_of([usual(scope)], Contracts(), rows_min=0)["spans"]) == 11
+
+
+def test_where_columns_fail_rows_are_made_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = rows_of([usual("by-hand")], Contracts(), rows_min=0)
+    monkeypatch.delenv(RAISE_ENV, raising=False)
+
+    def failing(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(reader, "spans_table", failing)
+    payload = usual("by-hand")
+    assert len(rows_of([payload], Contracts(), rows_min=0)["spans"]) == len(expected["spans"])
+
+
+@pytest.mark.parametrize(("rows", "sizes"), [(0, []), (1, [1]), (30_000, [30_000]), (30_208, [15_104, 15_104])])
+def test_many_spans_are_read_in_equal_parts(rows: int, sizes: list[int]) -> None:
+    assert [last - first for first, last in reader._slices(rows)] == sizes
