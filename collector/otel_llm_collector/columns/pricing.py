@@ -87,8 +87,10 @@ def _price_block(calls: Calls, words: Mapping[str, Words], cards: _Cards, start:
 def _reasons(counts: Counts, is_unknown: Bools) -> npt.NDArray[np.int8]:
     """The statuses of rows that have no price; 0 of the others."""
     status = np.where(is_unknown, _CODE_OF[quote.UNKNOWN_MODEL], 0).astype(np.int8)
+    has_input, has_output = counts["input_tokens"].known, counts["output_tokens"].known
+    status[np.broadcast_to(~has_input, len(status))] = _CODE_OF[quote.MISSING_USAGE]
     status[counts.are_inconsistent()] = _CODE_OF[quote.INCONSISTENT_USAGE]
-    status[np.broadcast_to(~counts["input_tokens"].known, len(status))] = _CODE_OF[quote.MISSING_USAGE]
+    status[np.broadcast_to(~(has_input | has_output), len(status))] = _CODE_OF[quote.MISSING_USAGE]
     return status
 
 

@@ -92,6 +92,7 @@ def _fits() -> dict[str, _Fit]:
                 fit = _fit(_TYPE_OF.get(column, ""), column)
                 is_read = isinstance(source, str) or source == _FIRST_CHUNK
                 is_read &= column != "emitted_cost_usd" or source == a.COST_AMOUNT
+                is_read &= column != "service_tier"  # of others', the reference knows where it stands
                 if found.setdefault(_name(source), fit) != fit or not is_read:
                     found[_name(source)] = _Fit("")
     return found | {name: _fit("", "", letters) for name, letters in _READ.items()}

@@ -123,10 +123,12 @@ def price_at(
     contract: Contract | None = None,
 ) -> Price:
     """As `price_call`, with the time in seconds since 1970: what an instrumented app runs for each of its calls."""
-    if usage.input_tokens is None:  # output may be absent: embeddings have none, and some leave out a zero
+    if usage.is_empty():
         return Price(MISSING_USAGE)
     if not usage.is_consistent():
         return Price(INCONSISTENT_USAGE)
+    if usage.input_tokens is None:  # output may be absent: embeddings have none, and some leave out a zero
+        return Price(MISSING_USAGE)
     card = find_card(provider, models, at_s, service_tier, place) if provider else None
     if contract is not None:
         card = contract.applied(card)
