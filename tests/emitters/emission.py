@@ -28,6 +28,8 @@ _FREE: Final = re.compile(
 )
 _BRIEF_LENGTH_MAX: Final = 200
 _BRIEF_KEPT: Final = 30
+#: Said only where an answer came before its span had ended: on a busy machine it may not have.
+_HASTY: Final = frozenset({"lk.provider_request_ids"})
 _FREE_KEYS: Final = re.compile(
     r"(?i)(time|duration|latency|elapsed|\bttft|_ms$|_ns$|seconds|port$|version$|thread|pid$|stack)"
 )
@@ -182,4 +184,4 @@ def _line(scope: str, record: Mapping[str, Any], names: Mapping[str, str]) -> st
 
 def _attributes(record: Mapping[str, Any]) -> dict[str, Any]:
     pairs = {pair["key"]: pair.get("value") for pair in record.get("attributes", ())}
-    return {key: "#" if _FREE_KEYS.search(key) else value for key, value in pairs.items()}
+    return {key: "#" if _FREE_KEYS.search(key) else value for key, value in pairs.items() if key not in _HASTY}
