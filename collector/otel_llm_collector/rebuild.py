@@ -25,7 +25,7 @@ _PROPERTIES: Final = "properties"
 _KIND_OF: Final = {name: number for number, name in KINDS.items()}
 _STATUS_OF: Final = {name: number for number, name in STATUSES.items()}
 #: Letter of `attribute_types` -> the value that a text stands for: see `decode.text_of`.
-_VALUE_OF: Final[Mapping[str, Callable[[str], AnyValue]]] = {
+VALUE_OF: Final[Mapping[str, Callable[[str], AnyValue]]] = {
     "s": lambda text: AnyValue(string_value=text),
     "i": lambda text: AnyValue(int_value=int(text)),
     "d": lambda text: AnyValue(double_value=float(text)),
@@ -89,7 +89,7 @@ def _attributes(row: Row, message: Row) -> dict[str, AnyValue]:
 def _lettered(row: Row) -> dict[str, AnyValue]:
     pairs: Iterable[tuple[str, str]] = dict(row.get("attributes") or ()).items()
     letters = row.get("attribute_types") or ""
-    return {key: _VALUE_OF[letter](text) for (key, text), letter in zip(pairs, letters, strict=True)}
+    return {key: VALUE_OF[letter](text) for (key, text), letter in zip(pairs, letters, strict=True)}
 
 
 def _of_column(type: str, value: Any) -> AnyValue:

@@ -43,6 +43,11 @@ def _c(name: str, type: str, meaning: str, *, unit: str = "", attribute: str | N
     return Column(name, type, unit, attribute, meaning)
 
 
+_SENDER = (
+    _c("service_name", TEXT, "service.name of the resource"),
+    _c("environment", TEXT, "deployment.environment.name of the resource, or its old spelling"),
+)
+
 _IDENTITY = (
     _c(
         "row_id",
@@ -67,8 +72,7 @@ _IDENTITY = (
     _c("status", TEXT, "UNSET, OK or ERROR"),
     _c("status_message", TEXT, "The sender's description of the status"),
     _c("error_type", TEXT, "Class of the error: exception name or HTTP status", attribute=a.ERROR_TYPE),
-    _c("service_name", TEXT, "service.name of the resource"),
-    _c("environment", TEXT, "deployment.environment.name of the resource, or its old spelling"),
+    *_SENDER,
 )
 
 _CALL = (
@@ -248,12 +252,16 @@ _REPRICED = (
     _c("run_time", TIME, "When it ran"),
 )
 
-_RECEIVED = (
-    _c("resource", BYTES, "Resource and schema_url as OTLP protobuf"),
-    _c("scope", BYTES, "Scope and schema_url as OTLP protobuf"),
+_STORED = (
     _c("tenant", TEXT, "Whose token the request came with; NULL where the collector asks for none"),
     _c("collector_id", TEXT, "Collector that stored the row"),
     _c("segment", LONG, "Journal segment that the row came from"),
+)
+
+_RECEIVED = (
+    _c("resource", BYTES, "Resource and schema_url as OTLP protobuf"),
+    _c("scope", BYTES, "Scope and schema_url as OTLP protobuf"),
+    *_STORED,
 )
 
 _LOGS = (
@@ -269,8 +277,7 @@ _LOGS = (
     _c("severity_text", TEXT, "The sender's word for it"),
     _c("body", TEXT, "The body as text; OTLP/JSON where it is a structure"),
     _c("body_type", TEXT, "Letter of its type, as in attribute_types; NULL where there is no body"),
-    _c("service_name", TEXT, "service.name of the resource"),
-    _c("environment", TEXT, "deployment.environment.name of the resource, or its old spelling"),
+    *_SENDER,
     _c("session_id", TEXT, "session.id, else gen_ai.conversation.id"),
     _c("user_id", TEXT, "user.id"),
     _c("clock_flag", TEXT, "Why the times are doubtful: zero_time, out_of_range; both dated by receipt"),
@@ -292,14 +299,11 @@ _SCORES = (
     _c("label", TEXT, "The score as a word: pass, fail ...", attribute=a.EVALUATION_SCORE_LABEL),
     _c("explanation", TEXT, "The reason that was given", attribute=a.EVALUATION_EXPLANATION),
     _c("error_type", TEXT, "Why the evaluator failed", attribute=a.ERROR_TYPE),
-    _c("service_name", TEXT, "service.name of the resource"),
-    _c("environment", TEXT, "deployment.environment.name of the resource, or its old spelling"),
+    *_SENDER,
     _c("session_id", TEXT, "session.id, else gen_ai.conversation.id"),
     _c("user_id", TEXT, "user.id"),
     _c("properties", MAP, "Custom properties, without their prefix"),
-    _c("tenant", TEXT, "Whose token the request came with; NULL where the collector asks for none"),
-    _c("collector_id", TEXT, "Collector that stored the row"),
-    _c("segment", LONG, "Journal segment that the row came from"),
+    *_STORED,
 )
 
 _METRICS = (
@@ -321,8 +325,7 @@ _METRICS = (
     _c("max", DOUBLE, "The largest"),
     _c("bucket_counts", LONGS, "Values in each bucket of a histogram"),
     _c("bucket_bounds", DOUBLES, "Upper bounds of all buckets but the last"),
-    _c("service_name", TEXT, "service.name of the resource"),
-    _c("environment", TEXT, "deployment.environment.name of the resource, or its old spelling"),
+    *_SENDER,
     _c("clock_flag", TEXT, "Why the times are doubtful: zero_time, out_of_range; both dated by receipt"),
     _c("attributes", MAP, "All attributes, as text"),
     _c("attribute_types", TEXT, "One letter an entry of attributes, as in `spans`"),

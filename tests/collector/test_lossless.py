@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import math
-from collections.abc import Callable
 from typing import Any
 
-from google.protobuf import json_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -18,6 +14,7 @@ from rig import otlp
 
 from otel_llm_collector.log_rows import log_rows, read_records
 from otel_llm_collector.metric_rows import point_row, read_points
+from otel_llm_collector.rebuild import VALUE_OF
 
 NOW = 1_760_000_000_000_000_000
 UNKNOWN = b"\xfa\x07\x03abc"  # field 127
@@ -36,24 +33,12 @@ VALUES = st.one_of(
 PAIRS = st.lists(st.builds(KeyValue, key=st.sampled_from(["", "k", "event.name", "user.id"]), value=VALUES), max_size=4)
 
 
-SPELLED: dict[str, Callable[[str], AnyValue]] = {
-    "s": lambda text: AnyValue(string_value=text),
-    "i": lambda text: AnyValue(int_value=int(text)),
-    "d": lambda text: AnyValue(double_value=float(text)),
-    "b": lambda text: AnyValue(bool_value=text == "true"),
-    "y": lambda text: AnyValue(bytes_value=base64.b64decode(text)),
-    "n": lambda _: AnyValue(),
-    "j": lambda text: otlp.any_value(json.loads(text)),
-    "o": lambda text: json_format.Parse(text, AnyValue()),
-}
-
-
 def with_attributes(message: Any, row: dict[str, Any]) -> None:
     """The first value of each key, then those that repeat one, as they stand in the side."""
     repeated = [KeyValue.FromString(pair.SerializeToString()) for pair in message.attributes]
     del message.attributes[:]
     for (name, text), letter in zip(row["attributes"], row["attribute_types"], strict=True):
-        message.attributes.add(key=name, value=SPELLED[letter](text))
+        message.attributes.add(key=name, value=VALUE_OF[letter](text))
     message.attributes.extend(repeated)
 
 
@@ -95,7 +80,7 @@ def test_a_record_comes_back(data: st.DataObject) -> None:
     if row["event_name"] and "event.name" not in dict(row["attributes"]):
         found.event_name = row["event_name"]
     if row["body_type"]:
-        found.body.CopyFrom(SPELLED[row["body_type"]](row["body"]))
+        found.body.CopyFrom(VALUE_OF[row["body_type"]](row["body"]))
     with_attributes(found, row)
     assert by_key(found) == by_key(record)
 

@@ -81,12 +81,15 @@ def chat(input_tokens: int = 1000, output_tokens: int = 200, **more: Any) -> dic
 def request(*spans: Span, service: str = "test", scope: str = "by-hand") -> ExportTraceServiceRequest:
     """A request with one resource and one scope."""
     message = ExportTraceServiceRequest()
-    resource_spans = message.resource_spans.add()
-    resource_spans.resource.attributes.add(key="service.name", value=any_value(service))
-    scope_spans = resource_spans.scope_spans.add()
-    scope_spans.scope.name = scope
-    scope_spans.spans.extend(spans)
+    resource = message.resource_spans.add()
+    _around(resource, around := resource.scope_spans.add(), service, scope)
+    around.spans.extend(spans)
     return message
+
+
+def _around(resource: Any, around: Any, service: str, scope: str) -> None:
+    resource.resource.attributes.add(key="service.name", value=any_value(service))
+    around.scope.name = scope
 
 
 def record(attributes: dict[str, Any] | None = None, **fields: Any) -> LogRecord:
@@ -98,22 +101,18 @@ def record(attributes: dict[str, Any] | None = None, **fields: Any) -> LogRecord
 def logs(*records: LogRecord, service: str = "test", scope: str = "by-hand") -> ExportLogsServiceRequest:
     """A request with one resource and one scope."""
     message = ExportLogsServiceRequest()
-    resource_logs = message.resource_logs.add()
-    resource_logs.resource.attributes.add(key="service.name", value=any_value(service))
-    scope_logs = resource_logs.scope_logs.add()
-    scope_logs.scope.name = scope
-    scope_logs.log_records.extend(records)
+    resource = message.resource_logs.add()
+    _around(resource, around := resource.scope_logs.add(), service, scope)
+    around.log_records.extend(records)
     return message
 
 
 def metrics(*sent: Metric, service: str = "test", scope: str = "by-hand") -> ExportMetricsServiceRequest:
     """A request with one resource and one scope."""
     message = ExportMetricsServiceRequest()
-    resource_metrics = message.resource_metrics.add()
-    resource_metrics.resource.attributes.add(key="service.name", value=any_value(service))
-    scope_metrics = resource_metrics.scope_metrics.add()
-    scope_metrics.scope.name = scope
-    scope_metrics.metrics.extend(sent)
+    resource = message.resource_metrics.add()
+    _around(resource, around := resource.scope_metrics.add(), service, scope)
+    around.metrics.extend(sent)
     return message
 
 
