@@ -109,6 +109,24 @@ def strings_of(value: AnyValue) -> list[str] | None:
     return [item.string_value for item in items]
 
 
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What surrounds the items of a scope: the resource's attributes, and both without what they hold."""
+
+    resource_attributes: Mapping[str, AnyValue]
+    resource: bytes
+    scope_name: str
+    scope: bytes
+
+
+def surrounded(resources: Iterable[Any], scopes: str, items: str) -> Iterator[tuple[Around, Any]]:
+    """The items of each scope of a request with what surrounds them; `scopes` and `items` name the fields."""
+    for outer in resources:
+        attributes, resource = first_values(outer.resource.attributes)[0], without(outer, scopes)
+        for inner in getattr(outer, scopes):
+            yield Around(attributes, resource, inner.scope.name, without(inner, items)), getattr(inner, items)
+
+
 def first_values(pairs: Iterable[KeyValue]) -> tuple[dict[str, AnyValue], list[KeyValue]]:
     """The first value of each key, and the pairs that repeat a key (they occur, and DuckDB refuses such a MAP)."""
     first: dict[str, AnyValue] = {}

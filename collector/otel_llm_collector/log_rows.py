@@ -16,7 +16,7 @@ from otel_llm_semconv import attributes as a
 from otel_llm_semconv import tables
 from otel_llm_semconv.identity import content_key, row_id
 
-from .decode import attributes_of, first_values, text_of, without
+from .decode import attributes_of, surrounded, text_of
 from .normalise import SESSION_SOURCES, Row, moment_of, number_of, signed, string_in, take_properties
 
 #: Before the protocol had a field for it, the name of an event was an attribute.
@@ -62,14 +62,11 @@ def read_records(payload: bytes) -> Iterator[SentRecord]:
     """The records of a stored request, in their order there."""
     request = ExportLogsServiceRequest.FromString(payload)
     same: Counter[int] = Counter()
-    for resource_logs in request.resource_logs:
-        resource_attributes = first_values(resource_logs.resource.attributes)[0]
-        resource = without(resource_logs, "scope_logs")
-        for scope_logs in resource_logs.scope_logs:
-            scope = without(scope_logs, "log_records")
-            for record in scope_logs.log_records:
-                key = content_key(same, resource, scope, record.SerializeToString())
-                yield SentRecord(record, key, resource_attributes, resource, scope_logs.scope.name, scope)
+    for around, records in surrounded(request.resource_logs, "scope_logs", "log_records"):
+        about = around.resource_attributes, around.resource, around.scope_name, around.scope
+        for record in records:
+            key = content_key(same, around.resource, around.scope, record.SerializeToString())
+            yield SentRecord(record, key, *about)
 
 
 def log_rows(sent: SentRecord, received_ns: int) -> LogRows:

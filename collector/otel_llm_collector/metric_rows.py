@@ -15,7 +15,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, M
 from otel_llm_semconv import attributes as a
 from otel_llm_semconv.identity import content_key, row_id
 
-from .decode import attributes_of, first_values, text_of, without
+from .decode import attributes_of, surrounded, text_of
 from .normalise import Row, moment_of, signed, string_in
 
 _TEMPORALITIES: Final[Mapping[int, str]] = {
@@ -63,18 +63,15 @@ def read_points(payload: bytes) -> Iterator[SentPoint]:
     """The points of a stored request, in their order there."""
     request = ExportMetricsServiceRequest.FromString(payload)
     same: Counter[int] = Counter()
-    for resource_metrics in request.resource_metrics:
-        about = first_values(resource_metrics.resource.attributes)[0]
-        resource = without(resource_metrics, "scope_metrics")
-        for scope_metrics in resource_metrics.scope_metrics:
-            scope = without(scope_metrics, "metrics")
-            for metric in scope_metrics.metrics:
-                type = metric.WhichOneof("data")
-                head, points = _split(metric, type)
-                told = head.SerializeToString()
-                for point in points:
-                    key = content_key(same, resource, scope, told, point.SerializeToString())
-                    yield SentPoint(point, key, type or "", head, told, about, resource, scope)
+    for around, metrics in surrounded(request.resource_metrics, "scope_metrics", "metrics"):
+        for metric in metrics:
+            type = metric.WhichOneof("data")
+            head, points = _split(metric, type)
+            told = head.SerializeToString()
+            about = around.resource_attributes, around.resource, around.scope
+            for point in points:
+                key = content_key(same, around.resource, around.scope, told, point.SerializeToString())
+                yield SentPoint(point, key, type or "", head, told, *about)
 
 
 def _split(metric: Metric, type: str | None) -> tuple[Metric, list[Any]]:
