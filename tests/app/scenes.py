@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -69,10 +70,12 @@ class Scene:
 
     def _notice(self, faulty: Faulty, recorded: Recorded, spans: list[object]) -> str:
         """What is wrong with a call with the fault, or with the one after it."""
+        began_ns = time.time_ns()
         seen, is_hit = faulty()
-        during, faults = _spans(recorded), failures.counts.total()
+        during, faults = _spans(recorded, began_ns), failures.counts.total()
         failures.counts.clear()
-        after, spans_after = self.run(), _spans(recorded)
+        began_ns = time.time_ns()
+        after, spans_after = self.run(), _spans(recorded, began_ns)
         problems = {
             "no call comes by": not is_hit,
             f"the app sees {seen}": seen != self._plain,
@@ -94,9 +97,12 @@ def _is_same(before: list[object], after: list[object]) -> bool:
     return all(one is other for one, other in zip(before, after, strict=True))
 
 
-def _spans(recorded: Recorded) -> list[object]:
+def _spans(recorded: Recorded, began_ns: int = 0) -> list[object]:
+    """What was recorded of the calls since then. A connection that a fault left open ends whenever its thread does."""
     found: list[object] = []
     for span in recorded.spans():
+        if (span.start_time or 0) < began_ns:
+            continue
         attributes = {key: value for key, value in (span.attributes or {}).items() if key not in TIMED}
         found.append((span.name, span.status.status_code, span.status.description, attributes))
     recorded.exporter.clear()
