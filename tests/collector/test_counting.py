@@ -17,7 +17,7 @@ from rig.told import GATEWAY, NATIVE, OURS, PEER, Told, counted, rows
 from otel_llm.failures import raise_faults
 from otel_llm_collector import counting, journal, query
 from otel_llm_collector.converter import Converter
-from otel_llm_collector.counting import recent
+from otel_llm_collector.counting import links, recent
 from otel_llm_collector.counting.reasons import MEANING
 from otel_llm_collector.lake import files
 from otel_llm_collector.lake.log import LakeTable
@@ -58,6 +58,18 @@ SCENES: dict[str, tuple[list[Told], dict[str, str | None]]] = {
             Told("second", PEER, parent="outer", attributes=chat((20, 2)), at=(41, 99)),
         ],
         {"outer": "rollup", "first": None, "second": None},
+    ),
+    "a sum above steps that are no calls": (
+        [
+            Told("outer", PEER, attributes=chat((30, 3)), at=(0, 100)),
+            Told("graph", "http", parent="outer", attributes={}, at=(1, 99)),
+            *(Told(f"step{n}", "http", parent="graph", attributes={}, at=(40 * n, 40 * n + 30)) for n in (0, 1)),
+            *(
+                Told(f"call{n}", parent=f"step{n}", attributes=chat((10 + 10 * n, 1 + n)), at=(40 * n, 40 * n + 25))
+                for n in (0, 1)
+            ),
+        ],
+        {"outer": "rollup", "call0": None, "call1": None},
     ),
     "an agent with usage": (
         [
@@ -272,7 +284,7 @@ def convert(data: Path, *batches: Sequence[Told]) -> Converter:
     """Each batch comes in a segment of its own; then the converter goes on until it is idle."""
     journal.Writer(data)
     converter = Converter(data)
-    for batch in batches:
+    for batch in filter(None, batches):
         store(data, *(told.request() for told in batch))
         assert converter.convert_some()
     finish(converter)
@@ -298,7 +310,6 @@ def test_a_row_that_comes_later_counts_as_if_it_had_come_with_the_others(
     tmp_path: Path, scene: str, reverse: bool
 ) -> None:
     told, expected = SCENES[scene]
-    told = [one for one in told if one.attributes]  # what only leads through the tree is not kept
     convert(tmp_path, *([one] for one in (reversed(told) if reverse else told)))
     assert in_the_lake(tmp_path) == expected
 
@@ -321,6 +332,14 @@ def test_what_is_known_of_earlier_calls_survives_a_restart(tmp_path: Path) -> No
     for told in (Told("theirs", PEER, parent="ours", at=(1, 99)), Told("ours")):
         convert(tmp_path, [told])
     assert in_the_lake(tmp_path) == {"theirs": "duplicate", "ours": None}
+
+
+@pytest.mark.parametrize("reverse", [False, True], ids=["in order", "in reverse"])
+def test_what_is_known_of_the_steps_between_calls_survives_a_restart(tmp_path: Path, reverse: bool) -> None:
+    told, expected = SCENES["a sum above steps that are no calls"]
+    for one in reversed(told) if reverse else told:
+        convert(tmp_path, [one])
+    assert in_the_lake(tmp_path) == expected
 
 
 @pytest.mark.parametrize("point", ["before replace", "after replace", "never begun"])
@@ -371,6 +390,17 @@ def test_so_many_calls_are_remembered(tmp_path: Path, monkeypatch: pytest.Monkey
     later = [[Told(f"n{n}", trace=n)] for n in range(2, 6)]
     convert(tmp_path, [Told("theirs", PEER, parent="ours", at=(1, 99))], *later, [Told("ours")])
     assert in_the_lake(tmp_path) == {f"n{n}": None for n in range(2, 6)} | {"theirs": None, "ours": None}
+
+
+def test_so_many_links_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is further back leads nowhere: the sum is counted beside its parts."""
+    monkeypatch.setattr(links, "LINKS_MAX", 2)
+    monkeypatch.setattr(links, "_ROOM", 1)
+    told, expected = SCENES["a sum above steps that are no calls"]
+    others = [Told(f"o{n}", "http", trace=2, parent="x", attributes={}) for n in range(3)]
+    for data, between in ((tmp_path / "near", others[:0]), (tmp_path / "far", others)):
+        convert(data, told[1:2], between, told[2:], told[:1])
+        assert in_the_lake(data) == (expected | {"outer": None} if between else expected)
 
 
 def test_what_a_tenant_says_changes_nothing_of_anothers() -> None:

@@ -86,11 +86,15 @@ class Call:
         return self.has_failed and self.tokens is None
 
 
+def looks_like_one(rows: pa.Table) -> Any:
+    """Where a row looks like a call."""
+    is_echo = pc.fill_null(pc.equal(rows["not_counted_reason"], ECHO), False)
+    return pc.and_not(pc.is_in(rows["operation"], value_set=_INFERENCE), is_echo)
+
+
 def calls_of(rows: pa.Table) -> pa.Table:
     """The rows that look like a call, in narrow columns; `scope` is its name, and what takes several is computed."""
-    is_echo = pc.fill_null(pc.equal(rows["not_counted_reason"], ECHO), False)
-    looks_like_one = pc.and_not(pc.is_in(rows["operation"], value_set=_INFERENCE), is_echo)
-    rows = rows.select(READ).filter(looks_like_one)
+    rows = rows.select(READ).filter(looks_like_one(rows))
     scope = _names(rows["scope"])
     told_by = pc.if_else(pc.is_null(rows["span_id"]), "event", "span")
     emitter = pc.binary_join_element_wise(told_by, scope, pc.fill_null(rows["service_name"], ""), " ")

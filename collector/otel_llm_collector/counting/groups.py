@@ -12,9 +12,8 @@ from itertools import pairwise
 from typing import Final
 
 from .calls import Call
+from .links import Links
 
-#: Parents of the spans that are no calls: (trace id, span id) -> span id.
-Links = Mapping[tuple[str, str], str | None]
 Spans = Mapping[tuple[str | None, str | None], Call]
 #: How far apart two rows begin, in nanoseconds, and the two.
 Pair = tuple[int, Call, Call]

@@ -16,6 +16,7 @@ from otel_llm.failures import swallow
 
 from ..lake.schema import memory_schema
 from .calls import calls_of
+from .links import links_of, newest
 from .settle import Decisions, apply, decisions
 from .sieve import related_to
 
@@ -39,13 +40,13 @@ class RecentCalls:
     def __init__(self, load: Callable[[], Iterable[pa.Table]]) -> None:
         self._load = load
         self._calls: pa.Table | None = None
+        self._links = links_of(memory_schema("spans").empty_table())
         self.overdue: dict[str, Change] = {}
 
     def settle(self, rows: pa.Table) -> pa.Table:
         """The rows, each call counted once among them and those that came before. Never fails for what they hold."""
         try:
-            calls = calls_of(rows)
-            return self._settle(rows, calls) if calls.num_rows else rows
+            return self._settle(rows, calls_of(rows), links_of(rows))
         except Exception as error:
             swallow("counting", error)
             return rows
@@ -53,14 +54,17 @@ class RecentCalls:
     def look_back(self) -> pa.Table:
         """The calls that came before; at first what they leave to be written, too."""
         if self._calls is None:
-            self._calls = self._read()
-            self._note(self._calls, decisions(self._calls))
+            self._calls, self._links = self._read()
+            self._note(self._calls, decisions(self._calls, self._links))
         return self._calls
 
-    def _settle(self, rows: pa.Table, calls: pa.Table) -> pa.Table:
+    def _settle(self, rows: pa.Table, calls: pa.Table, links: pa.Table) -> pa.Table:
         before = self.look_back()
-        earlier = related_to(calls, before)
-        decided = decisions(pa.concat_tables([earlier, calls]), rows)
+        self._links = newest(pa.concat_tables([self._links, links]))
+        earlier = related_to(calls, before, links)
+        if not calls.num_rows and not earlier.num_rows:
+            return rows
+        decided = decisions(pa.concat_tables([earlier, calls]), self._links)
         if earlier.num_rows:
             self._note(earlier, decided)
             before = apply(before, decided)
@@ -73,13 +77,19 @@ class RecentCalls:
             days = {row["row_id"]: row["date"] for row in calls.select(["row_id", "date"]).to_pylist()}
             self.overdue |= {row_id: Change(days[row_id], why) for row_id, why in decided.items() if row_id in days}
 
-    def _read(self) -> pa.Table:
-        found = [calls_of(memory_schema("spans").empty_table())]
+    def _read(self) -> tuple[pa.Table, pa.Table]:
+        nothing = memory_schema("spans").empty_table()
+        calls, links = [calls_of(nothing)], [links_of(nothing)]
         for rows in self._load():
-            found.append(calls_of(rows))
-            if sum(calls.num_rows for calls in found) >= CALLS_MAX:
+            calls.append(calls_of(rows))
+            links.append(links_of(rows))
+            if sum(found.num_rows for found in calls) >= CALLS_MAX:
                 break
-        return pa.concat_tables(reversed(found)).combine_chunks()
+        return _in_order(calls), newest(_in_order(links))
+
+
+def _in_order(newest_first: list[pa.Table]) -> pa.Table:
+    return pa.concat_tables(reversed(newest_first)).combine_chunks()
 
 
 def _bounded(calls: pa.Table) -> pa.Table:

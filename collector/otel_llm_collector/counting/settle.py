@@ -11,9 +11,10 @@ import pyarrow.compute
 from otel_llm_semconv.pricing import quote
 from otel_llm_semconv.tables import TABLES
 
-from .calls import Call, calls_of, read
+from .calls import calls_of, read
 from .choice import decide
-from .groups import Links, group
+from .groups import group
+from .links import above, links_of
 from .sieve import related
 
 #: Its stubs know too few of the types that these functions take.
@@ -33,18 +34,19 @@ def settle(rows: pa.Table) -> pa.Table:
     A row that is not counted says why, keeps its usage, and costs nothing. None that was settled before as not counted
     is counted again: that takes a price (`recount.py`).
     """
-    return apply(rows, {row_id: why for row_id, why in decisions(calls_of(rows), rows).items() if why is not None})
+    decided = decisions(calls_of(rows), links_of(rows))
+    return apply(rows, {row_id: why for row_id, why in decided.items() if why is not None})
 
 
-def decisions(calls: pa.Table, rows: pa.Table | None = None, *, are_all: bool = False) -> Decisions:
-    """What has to change among the calls. `rows` are all spans, through which the tree leads.
+def decisions(calls: pa.Table, tree: pa.Table | None = None, *, are_all: bool = False) -> Decisions:
+    """What has to change among the calls. `tree` are the links of spans that are none.
 
     Where these `are_all` that may belong together, rows that were not counted are decided on as if they were new.
     """
     looked_at = read(_uncounted(calls) if are_all else related(calls))
     if not looked_at:
         return {}
-    links = _links(looked_at, rows)
+    links = above(looked_at, tree)
     tenants = {call.tenant for call in looked_at}  # what one says changes nothing of another's
     each = (group([call for call in looked_at if call.tenant == tenant], links) for tenant in tenants)
     decided = (pair for groups in each for pair in decide(groups, are_all=are_all))
@@ -83,13 +85,3 @@ def _mark(rows: pa.Table, is_decided: Any, why: Any) -> pa.Table:
         where, field = rows.schema.get_field_index(name), rows.schema.field(name)
         rows = rows.set_column(where, field, pc.if_else(is_decided, value, rows[name]))
     return rows
-
-
-def _links(calls: list[Call], rows: pa.Table | None) -> Links:
-    """The parents of all spans of the traces that the calls are in."""
-    if rows is None:
-        return {}
-    traces = pa.array(sorted({call.trace for call in calls if call.trace is not None}), pa.string())
-    taken = rows.filter(pc.is_in(rows["trace_id"], value_set=traces)).select(["trace_id", "span_id", "parent_span_id"])
-    found = zip(*(column.to_pylist() for column in taken.columns), strict=True)
-    return {(trace, span): parent for trace, span, parent in found}

@@ -25,10 +25,12 @@ def related(calls: pa.Table) -> pa.Table:
     return calls.filter(reduce(pc.or_, found))
 
 
-def related_to(calls: pa.Table, earlier: pa.Table) -> pa.Table:
-    """The earlier calls that one of these may tell of, too."""
-    if not calls.num_rows or not earlier.num_rows:
-        return earlier.slice(0, 0)
+def related_to(calls: pa.Table, earlier: pa.Table, links: pa.Table) -> pa.Table:
+    """The earlier calls that one of these may tell of, too, or that these links may lead to."""
+    if not earlier.num_rows:
+        return earlier
+    if not calls.num_rows:
+        return earlier.filter(_is_led_to(earlier, links))
     found = [
         _is_in(earlier["trace_id"], calls["trace_id"]),
         _ends_streams(earlier, calls),
@@ -36,9 +38,17 @@ def related_to(calls: pa.Table, earlier: pa.Table) -> pa.Table:
     ]
     emitters = pc.unique(calls["emitter"])
     if len(emitters) > 1 or not pc.all(pc.is_in(earlier["emitter"], value_set=emitters)).as_py():
+        found.append(_is_in(earlier["trace_id"], links["trace_id"]))
         found.append(_is_in(earlier["response_id"], calls["response_id"]))
         found.append(pc.and_(_is_traceless(earlier, calls), _is_about_then(earlier, calls)))
     return earlier.filter(reduce(pc.or_, found))
+
+
+def _is_led_to(earlier: pa.Table, links: pa.Table) -> Column:
+    """Where a trace goes on between calls of several emitters: one emitter's are parent and child."""
+    if not links.num_rows or len(pc.unique(earlier["emitter"])) < 2:
+        return pa.repeat(False, earlier.num_rows)
+    return _is_in(earlier["trace_id"], links["trace_id"])
 
 
 def _is_linked(calls: pa.Table) -> Column:
