@@ -33,6 +33,8 @@ MODELS = [
     ("aws.bedrock", "claude-sonnet-4-5", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
     ("deepseek", "deepseek-chat", "deepseek-chat"),
     ("perplexity", "sonar", "sonar"),
+    ("openai", "text-embedding-3-small", None),
+    ("mistral_ai", "mistral-large-latest", None),
     ("openai", "nobody-knows-1", "nobody-knows"),
     (None, "gpt-4o-mini", None),
     ("openai", None, None),
@@ -41,6 +43,7 @@ CONTRACTS = (
     Contract("halved", 1, multiplier=Decimal("0.5")),
     Contract("odd", 2, multiplier=Decimal("0.3333333333333333333333")),
     Contract("own", 3, rates={"input_mtok": Rate(10**30), "output_mtok": Rate(7 * 10**11)}),
+    Contract("output alone", 4, rates={"output_mtok": Rate(7 * 10**11)}),
 )
 SMALL = st.none() | st.integers(0, 2000)
 COUNT = SMALL | st.sampled_from([-1, 0, 200_000, 200_001, 10**7, 10**9, 1 << 40, (1 << 40) + 1, 1 << 62, (1 << 63) - 1])

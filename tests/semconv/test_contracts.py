@@ -84,9 +84,19 @@ def test_what_a_contract_costs(contracts: Contracts) -> None:
     less = price_call("openai", ("gpt-4o-mini",), usage, AT, contract=spring)
     assert less.components["input"] == listed.components["input"] * Decimal("0.88")
     assert less.version == f"{listed.version}+spring"
-    unlisted = price_call("vllm", ("clinic-7b",), usage, AT, contract=own)
-    # output has no price there, cached input that of input: 600 + 400 at 0.10 a million, and 2 a thousand requests
+    read = Usage(1000, 0, cache_read_tokens=400)
+    unlisted = price_call("vllm", ("clinic-7b",), read, AT, contract=own)
+    # cached input has the price of input: 600 + 400 at 0.10 a million, and 2 a thousand requests
     assert unlisted.amount == Decimal("0.0021")
+
+
+def test_a_contract_that_prices_a_part_of_the_call_is_no_price_of_it(contracts: Contracts) -> None:
+    own = contracts.rows[-1]
+    for used in (Usage(1000, 1), Usage(1000, 0, web_searches=1)):
+        found = price_call("vllm", ("clinic-7b",), used, AT, contract=own)
+        assert (found.amount, found.status) == (None, "unknown_model")
+    listed = price_call("openai", ("gpt-4o-mini",), Usage(1000, 100), AT, contract=own)  # the rest is as listed
+    assert listed.components["output"] == Decimal("0.00006")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -360,3 +361,18 @@ def test_a_model_that_has_no_price_in_a_unit_that_is_counted_is_unknown() -> Non
     for model in ("gpt-realtime-whisper", "ft:gpt-9-2025-04-14:clinic::1", "nobody-knows"):
         found = price("openai", model, Usage(100, 10), AUTUMN)
         assert (found.amount, found.status) == (None, quote.UNKNOWN_MODEL)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "used"),
+    [
+        ("mistral_ai", "mistral-large-latest", Usage(100, 10, web_searches=1)),
+        ("openai", "text-embedding-3-small", Usage(100, 10)),
+        ("aws.bedrock", "amazon.nova-pro-v1:0", Usage(100, 10, web_searches=2)),
+    ],
+)
+def test_a_bill_of_which_a_part_has_no_price_is_unknown(provider: str, model: str, used: Usage) -> None:
+    found = price(provider, model, used, AUTUMN)
+    assert (found.amount, found.components, found.status) == (None, {}, quote.UNKNOWN_MODEL)
+    nothing = replace(used, web_searches=0, output_tokens=0)
+    assert price(provider, model, nothing, AUTUMN).status == quote.EXACT

@@ -120,6 +120,9 @@ class _Priced:
         status = bill.status(is_estimated)
         is_broken = total > _TOTAL_MAX
         status[is_broken] = _CODE_OF[quote.INCONSISTENT_USAGE]
+        if np.any(bill.is_unrated):
+            status[bill.is_unrated] = _CODE_OF[quote.UNKNOWN_MODEL]
+            is_broken |= bill.is_unrated
         self.status[rows], self.total[rows], self.is_odd[rows] = status, total, bill.is_odd
         self.version[rows] = bill.cards.version[bill.group]
         self._void(rows[is_broken])
@@ -329,6 +332,7 @@ class _Bill:
     group: Ints
     counts: Counts
     is_odd: Any = field(default=False)
+    is_unrated: Any = field(default=False)  # where something was used that has no rate
 
     def costs(self) -> dict[str, Count]:
         """Picodollars by the component that they are shown as."""
@@ -351,9 +355,14 @@ class _Bill:
 
     def _cost(self, component: str, units: Count) -> Count:
         rates = self.cards.rates[component]
-        if rates is None or not units:
+        if not units:
             return UNKNOWN
-        known = units.known & rates.known[self.group]
+        has_rate: Any = np.False_ if rates is None else rates.known[self.group]
+        if component != quote.FEE and not (rates and rates.known.all()):
+            self.is_unrated = self.is_unrated | ((units.value > 0) & ~has_rate)
+        if rates is None:
+            return UNKNOWN
+        known = units.known & has_rate
         costs, is_odd = rates.costs(self.group, self.counts["input_tokens"].value, np.where(known, units.value, 0))
         self.is_odd = self.is_odd | is_odd
         return Count(costs, known)

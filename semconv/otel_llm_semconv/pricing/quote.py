@@ -42,6 +42,8 @@ _CARDS_MAX: Final = 1024
 #: Parts that leave their whole where they have a rate of their own.
 OUTPUT_PARTS: Final = ("reasoning", "audio_output", "image_output")
 PARTS: Final = (*OUTPUT_PARTS, "audio_input", "image_input")
+#: The unit of every call that few are charged for.
+FEE: Final = "request"
 _AUDIO_INPUT: Final = COMPONENTS["audio_input"]
 _AUDIO_OUTPUT: Final = COMPONENTS["audio_output"]
 _REASONING: Final = COMPONENTS["reasoning"]
@@ -136,7 +138,10 @@ def price_at(
         return Price(UNKNOWN_MODEL)
     if usage.cache_write_tokens is None:
         usage = usage.completed()
-    return Price(_status(usage, card, usage_status), version_of(contract), _components(usage, card))
+    picos = _components(usage, card)
+    if picos is None:
+        return Price(UNKNOWN_MODEL)
+    return Price(_status(usage, card, usage_status), version_of(contract), picos)
 
 
 def price(
@@ -195,28 +200,36 @@ def _status(usage: Usage, card: catalog.RateCard, usage_status: str | None) -> s
     return EXACT
 
 
-def _components(usage: Usage, card: catalog.RateCard) -> dict[str, int]:
+def _components(usage: Usage, card: catalog.RateCard) -> dict[str, int] | None:
     units_of = _units(usage, card)
     if not usage.names_media():
         return _priced(units_of, card, usage.input_tokens or 0)
     units_of.update(_media_units(usage, card))
+    priced = _priced(units_of, card, usage.input_tokens or 0)
+    if priced is None:
+        return None
     found: dict[str, int] = {}
-    for component, picos in _priced(units_of, card, usage.input_tokens or 0).items():
+    for component, picos in priced.items():
         column = SHOWN_AS.get(component, component)
         found[column] = found.get(column, 0) + picos
     return found
 
 
-def _priced(units_of: Mapping[str, int | None], card: catalog.RateCard, whole_input: int) -> dict[str, int]:
-    """Picodollars of each component that has a rate and whose units are known, none of them included."""
+def _priced(units_of: Mapping[str, int | None], card: catalog.RateCard, whole_input: int) -> dict[str, int] | None:
+    """Picodollars of each component that has a rate and whose units are known, none of them included.
+
+    None where something was used that has no rate: a part of the bill is no bill.
+    """
     rates, priced = card.by_component, {}
-    for component in filter(rates.__contains__, units_of):
-        units = units_of[component]
-        if units:
-            rate = rates[component]
-            priced[component] = money.cost(rate.at(whole_input) if rate.tiers else rate.base, units)
-        elif units is not None:
-            priced[component] = 0
+    for component, units in units_of.items():
+        if component in rates:
+            if units:
+                rate = rates[component]
+                priced[component] = money.cost(rate.at(whole_input) if rate.tiers else rate.base, units)
+            elif units is not None:
+                priced[component] = 0
+        elif units and component != FEE:
+            return None
     return priced
 
 
@@ -226,7 +239,7 @@ def _units(usage: Usage, card: catalog.RateCard) -> dict[str, int | None]:
     Where nobody says how much of the audio was cached, it is at least what does not fit beside the cache.
     """
     fresh, made, written = usage.input_tokens, usage.output_tokens, usage.cache_write_tokens
-    found: dict[str, int | None] = {"cache_read": usage.cache_read_tokens, "request": 1}
+    found: dict[str, int | None] = {"cache_read": usage.cache_read_tokens, FEE: 1}
     if fresh is not None:
         fresh = max(0, fresh - (usage.cache_read_tokens or 0) - (written or 0))
     if (heard := usage.audio_input_tokens) is not None and _AUDIO_INPUT in card.rates:
