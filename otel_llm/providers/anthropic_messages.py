@@ -2,18 +2,19 @@
 
 `input_tokens` excludes the cache here, so it is made inclusive; `output_tokens` includes thinking. In a stream
 `message_start` brings the input counts with a placeholder output, and the usage of each `message_delta` is
-cumulative: it overwrites, it is never added. What the provider leaves out of these counts stays out of ours:
-tokens of a compaction and of an adviser, which is another model, are attributes of their own.
+cumulative: it overwrites, it is never added. The provider bills more than these counts say: what a compaction took is
+added to ours, the tokens of an adviser, which is another model, are units without a price.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from opentelemetry.util.types import AttributeValue
 
 from otel_llm_semconv import attributes as a
-from otel_llm_semconv.usage import Usage, counts, inclusive_input, sum_known
+from otel_llm_semconv.usage import Usage, added, counts, inclusive_input, sum_known
 
 from ..wire import PIECE_BYTES_MAX, Answer, Content, Json, Plain, Reader, Request, items, mapping, read_numbers, text
 from . import anthropic_content
@@ -27,10 +28,12 @@ _NUMBERS: Final = {
 _OPTIONS: Final = frozenset({"stop_sequences", "output_config", "metadata"})
 _ANYWHERE: Final = frozenset({"global", "not_available"})
 _STANDARD: Final = "standard"
+_ADVISER: Final = "advisor_message"
+_COMPACTION: Final = "compaction"
 #: Kind of an iteration that the counts leave out -> its input, its output.
 _LEFT_OUT: Final = {
-    "advisor_message": (a.USAGE_ADVISOR_INPUT_TOKENS, a.USAGE_ADVISOR_OUTPUT_TOKENS),
-    "compaction": (a.USAGE_COMPACTION_INPUT_TOKENS, a.USAGE_COMPACTION_OUTPUT_TOKENS),
+    _ADVISER: (a.USAGE_ADVISOR_INPUT_TOKENS, a.USAGE_ADVISOR_OUTPUT_TOKENS),
+    _COMPACTION: (a.USAGE_COMPACTION_INPUT_TOKENS, a.USAGE_COMPACTION_OUTPUT_TOKENS),
 }
 
 
@@ -98,7 +101,7 @@ class AnthropicMessages(Reader):
         )
         if write is None:
             write = sum_known(write_5m, write_1h)
-        return Usage(
+        found = Usage(
             input_tokens=inclusive_input(asked, read, write),
             output_tokens=made,
             cache_read_tokens=read,
@@ -107,6 +110,19 @@ class AnthropicMessages(Reader):
             reasoning_tokens=thought,
             web_searches=searches,
         )
+        return self._with_iterations(found, items(usage["iterations"])) if usage.get("iterations") else found
+
+    def _with_iterations(self, found: Usage, iterations: list[Json]) -> Usage:
+        """The counts with what they leave out."""
+        for iteration in iterations:
+            kind = iteration.get("type")
+            if kind == _COMPACTION:
+                found = added(found, self.read_usage(iteration))
+            elif kind == _ADVISER:
+                advised = self.read_usage(iteration)
+                tokens = sum_known(found.unpriced_units, advised.input_tokens, advised.output_tokens)
+                found = replace(found, unpriced_units=tokens)
+        return found
 
     def response_attributes(self, answer: Answer) -> dict[str, AttributeValue]:
         found: dict[str, AttributeValue] = {}

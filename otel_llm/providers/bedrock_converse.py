@@ -30,6 +30,7 @@ _NUMBERS: Final = {
 _OUTPUT_TYPES: Final = {"json_schema": "json"}
 _ERROR_HEADER: Final = "x-amzn-errortype"
 _DEFAULT_TIER: Final = "default"
+_STANDARD_LATENCY: Final = "standard"
 _HOUR: Final = "1h"
 
 
@@ -115,6 +116,12 @@ def model_in(path: str) -> str | None:
     return text(unquote(path.partition("/model/")[2].rpartition("/")[0]))
 
 
+def read_latency(latency: str | None, answer: Answer) -> None:
+    """Latency that is paid for is a tier with prices of its own."""
+    if latency and latency != _STANDARD_LATENCY:
+        answer.service_tier = latency
+
+
 def read_error_header(headers: Mapping[str, str], answer: Answer) -> None:
     """The error's name, which an error's body does not have: `ValidationException:http://...`."""
     if written := headers.get(_ERROR_HEADER):
@@ -144,6 +151,7 @@ def _read_stop(body: Json, answer: Answer) -> None:
 def _read_metadata(body: Json, answer: Answer) -> None:
     answer.usage.update(mapping(body.get("usage")))
     answer.service_tier = text(mapping(body.get("serviceTier")).get("type")) or answer.service_tier
+    read_latency(text(mapping(body.get("performanceConfig")).get("latency")), answer)
     router = mapping(mapping(body.get("trace")).get("promptRouter"))
     answer.model = text(router.get("invokedModelId")) or answer.model
 

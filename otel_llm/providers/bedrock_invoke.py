@@ -18,7 +18,7 @@ from otel_llm_semconv.usage import Usage, count, inclusive_input, sum_known
 from ..wire import FRAMES, Answer, Content, Json, Reader, Request, items, mapping, number, text
 from . import anthropic_messages, bedrock_converse, openai_chat
 from . import bedrock_invoke_content as contents
-from .bedrock_converse import model_in, read_error, read_error_header
+from .bedrock_converse import model_in, read_error, read_error_header, read_latency
 
 _NUMBERS: Final = {
     "max_gen_len": a.REQUEST_MAX_TOKENS,
@@ -44,6 +44,7 @@ _COUNTED: Final = {
     "x-amzn-bedrock-output-token-count": "outputTokenCount",
 }
 _TIER_HEADER: Final = "x-amzn-bedrock-service-tier"
+_LATENCY_HEADER: Final = "x-amzn-bedrock-performanceconfig-latency"
 #: Counts that stand beside the text, cumulative in a stream: of Llama and of Titan.
 _INPUT: Final = ("prompt_token_count", "inputTextTokenCount")
 _OUTPUT: Final = ("generation_token_count", "totalOutputTextTokenCount")
@@ -92,6 +93,7 @@ class BedrockInvoke(Reader):
             if written and written.isdecimal():
                 answer.usage[key] = int(written)
         answer.service_tier = text(headers.get(_TIER_HEADER)) or answer.service_tier
+        read_latency(headers.get(_LATENCY_HEADER), answer)
 
     def read_response(self, body: Json, answer: Answer, content: bool) -> None:
         if body.get("type") == "message":

@@ -3,11 +3,12 @@
 `promptTokenCount` includes the cache. Thoughts stand outside of `candidatesTokenCount`, and what tools brought into
 the prompt outside of `promptTokenCount`: both are billed like what they stand beside, so they are added here. Each
 chunk of a stream says the counts so far: they overwrite. Lists by modality say how much of each was sound or pictures,
-which have prices of their own. The path names the model.
+which have prices of their own. Searches are told by their queries alone. The path names the model.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
@@ -46,6 +47,10 @@ _LISTS: Final = {
     "cacheTokensDetails": CACHED,
     "candidatesTokensDetails": MADE,
 }
+#: Grounded answers of these are billed as one search each, those of later ones by the query.
+_SEARCHES_AT_ONCE: Final = re.compile(r"gemini-(?:live-)?[12]\.")
+#: Where the searches are counted that are billed, beside Google's own counts.
+SEARCHES: Final = "billedSearches"
 _PAY_AS_YOU_GO: Final = "ON_DEMAND"
 _STANDARD_TIER: Final = "standard"
 
@@ -75,6 +80,8 @@ class GeminiContent(Reader):
         answer.usage.update((key, value) for key, value in usage.items() if value is not None)
         answer.service_tier = _read_tier(usage) or answer.service_tier
         for place, candidate in enumerate(items(body.get("candidates"))):
+            if grounding := candidate.get("groundingMetadata"):
+                add_searches(answer, len(_queries(mapping(grounding))))
             index = count(candidate.get("index"))
             _read_candidate(candidate, place if index is None else index, answer, content)
         if blocked := _read_reason(mapping(body.get("promptFeedback")).get("blockReason")):
@@ -90,6 +97,7 @@ class GeminiContent(Reader):
             cache_read_tokens=count(usage.get("cachedContentTokenCount")),
             reasoning_tokens=thoughts,
             tool_use_prompt_tokens=tools,
+            web_searches=usage.get(SEARCHES),
         )
         add_media(found, usage, _LISTS, "tokenCount")
         return found
@@ -111,6 +119,21 @@ def add_media(found: Usage, usage: Json, lists: Mapping[str, Media], tokens: str
             place = media.get(_MODALITIES.get(str(part.get("modality")).lower(), ""))
             if place is not None:
                 setattr(found, place, sum_known(getattr(found, place), count(part.get(tokens))))
+
+
+def add_searches(answer: Answer, queries: int) -> None:
+    """So many queries of Google's search, as they are billed: an answer of an early model that is grounded is one.
+
+    What is free each day is counted: nobody can tell here which of a project's are.
+    """
+    if queries:
+        answer.usage[SEARCHES] = 1 if _SEARCHES_AT_ONCE.search(answer.model or "") else queries
+
+
+def _queries(grounding: Json) -> set[str]:
+    """Each once, without the empty ones, which are not billed."""
+    asked = grounding.get("webSearchQueries")
+    return set(filter(None, map(text, asked))) if isinstance(asked, list) else set()
 
 
 def model_of(path: str) -> str | None:

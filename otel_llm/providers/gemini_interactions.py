@@ -17,7 +17,7 @@ from otel_llm_semconv.usage import Usage, count, sum_known
 
 from ..wire import Answer, Content, Json, Reader, Request, items, mapping, number, text
 from . import gemini_interactions_content as contents
-from .gemini_content import ASKED, CACHED, MADE, add_media, tier_attributes
+from .gemini_content import ASKED, CACHED, MADE, SEARCHES, add_media, add_searches, tier_attributes
 from .openai_chat import read_who
 
 _NUMBERS: Final = {
@@ -39,6 +39,7 @@ _LAST: Final = frozenset({"interaction.completed", "interaction.complete"})
 _REASONS: Final = {"completed": "stop", "incomplete": "length", "requires_action": "tool_call"}
 _UNDER_WAY: Final = frozenset({"in_progress", "queued"})
 _FAILED: Final = "failed"
+_SEARCH: Final = "google_search"
 
 
 class GeminiInteractions(Reader):
@@ -69,7 +70,9 @@ class GeminiInteractions(Reader):
         answer.id = text(body.get("id")) or answer.id
         answer.model = text(body.get("model")) or answer.model
         answer.service_tier = text(body.get("service_tier")) or answer.service_tier
-        answer.usage.update(mapping(body.get("usage")))
+        usage = mapping(body.get("usage"))
+        answer.usage.update(usage)
+        _read_tools(usage, answer)
         _read_status(body, answer)
         _read_error(body, answer)
         steps = items(body.get("steps")) or items(body.get("outputs"))  # the second is the API's before 2026
@@ -101,6 +104,7 @@ class GeminiInteractions(Reader):
             cache_read_tokens=count(usage.get("total_cached_tokens")),
             reasoning_tokens=thoughts,
             tool_use_prompt_tokens=tools,
+            web_searches=usage.get(SEARCHES),
         )
         add_media(found, usage, _LISTS, "tokens")
         return found
@@ -140,6 +144,11 @@ def _read_status(body: Json, answer: Answer) -> None:
         answer.failed = True
     elif status and status not in _UNDER_WAY:
         answer.finish_reasons[0] = _REASONS.get(status, status)
+
+
+def _read_tools(usage: Json, answer: Answer) -> None:
+    asked = (tool.get("count") for tool in items(usage.get("grounding_tool_count")) if tool.get("type") == _SEARCH)
+    add_searches(answer, sum_known(*map(count, asked)) or 0)
 
 
 def _read_error(body: Json, answer: Answer) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from opentelemetry.util.types import AttributeValue
 
 from otel_llm_semconv import attributes as a
-from otel_llm_semconv.usage import Usage, count, counts
+from otel_llm_semconv.usage import Usage, count, counts, sum_known
 
 from ..wire import (
     PROMPT_NAME_KEY,
@@ -57,6 +57,10 @@ _OUTPUT_TYPES: Final = {"json_object": "json", "json_schema": "json", "text": "t
 _CACHED: Final = ("cached_tokens", "num_cached_tokens")
 #: Key of a detail that few answers have.
 IMAGES: Final = "image_tokens"
+#: Perplexity's deep research bills its searches; of other models they are part of the request's fee.
+_RESEARCHED: Final = "citation_tokens"
+#: Beside the counts, and billed: what Perplexity read and Mistral's connectors brought, what xAI's search found.
+_UNPRICED: Final = frozenset({_RESEARCHED, "connector_tokens", "num_sources_used"})
 _TICKS_PER_USD: Final = 10**10
 _DONE: Final = b"[DONE]"
 _COSTS: Final = frozenset({"cost", "cost_in_usd_ticks", "estimated_cost"})
@@ -127,6 +131,10 @@ class OpenAIChat(Reader):
         )
         if IMAGES in prompt or IMAGES in completion:
             add_images(found, prompt, completion)
+        if _RESEARCHED in usage:
+            found.web_searches = count(usage.get("num_search_queries"))
+        if not _UNPRICED.isdisjoint(usage):
+            found.unpriced_units = sum_known(*map(count, map(usage.get, _UNPRICED))) or None
         return found
 
     def response_attributes(self, answer: Answer) -> dict[str, AttributeValue]:
@@ -220,7 +228,7 @@ def _read_output(usage: Json, reasoning: int) -> int | None:
     prompt, completion = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
     if completion is None:
         return None
-    is_outside = usage.get("total_tokens") == (prompt or 0) + completion + reasoning or "citation_tokens" in usage
+    is_outside = usage.get("total_tokens") == (prompt or 0) + completion + reasoning or _RESEARCHED in usage
     return count(completion + reasoning) if is_outside else completion
 
 

@@ -13,7 +13,7 @@ from typing import Final
 from opentelemetry.util.types import AttributeValue
 
 from otel_llm_semconv import attributes as a
-from otel_llm_semconv.usage import Usage, counts
+from otel_llm_semconv.usage import Usage, count, counts, sum_known
 
 from ..wire import PIECE_BYTES_MAX, Answer, Content, Json, Plain, Reader, Request, items, mapping, read_numbers, text
 from . import openai_responses_content as contents
@@ -29,6 +29,16 @@ _OUTPUT_TYPES: Final = {"json_object": "json", "json_schema": "json", "text": "t
 #: Events that end a stream, each with the whole response.
 _LAST: Final = ("response.completed", "response.failed", "response.incomplete")
 _TOOL_CALLS: Final = ("custom_tool_call", "function_call")
+_SEARCH: Final = "web_search_call"
+#: What of it is no search: the pages that were found are read for nothing.
+_READING: Final = ("find", "find_in_page", "open_page")
+#: Tools that run at the provider, and are billed by the call, the session or the picture.
+_HOSTED: Final = ("code_interpreter_call", "file_search_call", "image_generation_call")
+#: Where both are counted, beside the provider's own counts.
+_SEARCHES: Final = "web_search_calls"
+_HOSTED_CALLS: Final = "hosted_tool_calls"
+_PERPLEXITY_TOOLS: Final = "tool_calls_details"
+_PERPLEXITY_SEARCH: Final = "search_web"
 _TOOL_CALL: Final = "tool_call"
 _REASONS: Final = {"max_output_tokens": "length"}
 _STOP: Final = "stop"
@@ -108,7 +118,11 @@ class OpenAIResponses(Reader):
             cache_read_tokens=read,
             cache_write_tokens=written,
             reasoning_tokens=reasoned,
+            web_searches=usage.get(_SEARCHES),
+            unpriced_units=usage.get(_HOSTED_CALLS),
         )
+        if _PERPLEXITY_TOOLS in usage:
+            _add_tools(found, mapping(usage[_PERPLEXITY_TOOLS]))
         if IMAGES in given or IMAGES in made:
             add_images(found, given, made)
         return found
@@ -136,18 +150,37 @@ def _read_options(body: Json, found: dict[str, AttributeValue]) -> None:
 
 
 def _read_output(body: Json, output: list[Json], answer: Answer) -> None:
-    """Why it stopped: the conventions' words, as this format has none of its own for a good end."""
-    status = body.get("status")
+    """Why it stopped, in the conventions' words, as this format has none of its own for a good end; what tools did."""
+    status, asks, searches, hosted = body.get("status"), False, 0, 0
+    for item in output:
+        kind = item.get("type")
+        if kind in _TOOL_CALLS:
+            asks = True
+        elif kind == _SEARCH:
+            searches += mapping(item.get("action")).get("type") not in _READING
+        elif kind in _HOSTED:
+            hosted += 1
+    if searches:
+        answer.usage[_SEARCHES] = searches
+    if hosted:
+        answer.usage[_HOSTED_CALLS] = hosted
     if status == "completed":
-        answer.finish_reasons[0] = _STOP
-        for item in output:
-            if item.get("type") in _TOOL_CALLS:
-                answer.finish_reasons[0] = _TOOL_CALL
+        answer.finish_reasons[0] = _TOOL_CALL if asks else _STOP
     elif status == "incomplete":
         reason = text(mapping(body.get("incomplete_details")).get("reason")) or "incomplete"
         answer.finish_reasons[0] = _REASONS.get(reason, reason)
     elif status == "failed":
         answer.failed = True
+
+
+def _add_tools(found: Usage, tools: Json) -> None:
+    """Perplexity counts the calls of its tools in the usage."""
+    for name, said in tools.items():
+        calls = count(mapping(said).get("invocation"))
+        if name == _PERPLEXITY_SEARCH:
+            found.web_searches = sum_known(found.web_searches, calls)
+        else:
+            found.unpriced_units = sum_known(found.unpriced_units, calls)
 
 
 reader: Final = OpenAIResponses()

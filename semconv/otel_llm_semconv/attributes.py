@@ -84,11 +84,12 @@ USAGE_AUDIO_INPUT_TOKENS: Final = "gen_ai.usage.audio.input_tokens"
 USAGE_AUDIO_OUTPUT_TOKENS: Final = "gen_ai.usage.audio.output_tokens"
 USAGE_TOOL_USE_PROMPT_TOKENS: Final = "otel_llm.usage.tool_use_prompt_tokens"  # part of the input (Gemini)
 USAGE_WEB_SEARCHES: Final = "otel_llm.usage.web_searches"  # searches that the provider made and bills
+USAGE_UNPRICED_UNITS: Final = "otel_llm.usage.unpriced_units"  # what else it bills, which has no price here
 USAGE_IMAGE_INPUT_TOKENS: Final = "gen_ai.usage.image.input_tokens"  # part of the input
 USAGE_IMAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.image.output_tokens"  # part of the output
 USAGE_CACHE_READ_AUDIO_TOKENS: Final = "gen_ai.usage.audio.cache_read.input_tokens"
 USAGE_CACHE_READ_IMAGE_TOKENS: Final = "gen_ai.usage.image.cache_read.input_tokens"
-#: Beside the counts above, never in them: what a compaction took (the name of Anthropic's SDK), what an adviser took.
+#: What Anthropic leaves out of its own counts: a compaction (names of its SDK), which those above have, and an adviser.
 USAGE_COMPACTION_INPUT_TOKENS: Final = "anthropic.usage.compaction.input_tokens"
 USAGE_COMPACTION_OUTPUT_TOKENS: Final = "anthropic.usage.compaction.output_tokens"
 USAGE_ADVISOR_INPUT_TOKENS: Final = "otel_llm.usage.advisor.input_tokens"

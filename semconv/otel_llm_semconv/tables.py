@@ -175,6 +175,12 @@ _TOKENS = (
         attribute=a.USAGE_CACHE_READ_IMAGE_TOKENS,
     ),
     _c("web_searches", LONG, "Searches that the provider made and bills", attribute=a.USAGE_WEB_SEARCHES),
+    _c(
+        "unpriced_units",
+        LONG,
+        "What else the provider bills, which has no price here: tokens of an adviser, calls of hosted tools",
+        attribute=a.USAGE_UNPRICED_UNITS,
+    ),
     _c("usage_status", TEXT, "reported, partial, missing or estimated; NULL on rows that are no call"),
 )
 

@@ -42,6 +42,7 @@ class Usage:
     image_output_tokens: int | None = None
     cache_read_audio_tokens: int | None = None  # the part of cache_read_tokens that is audio
     cache_read_image_tokens: int | None = None
+    unpriced_units: int | None = None  # what else the provider bills: an adviser's tokens, calls of hosted tools
 
     def is_empty(self) -> bool:
         """True when neither an input nor an output count is known: such a call has no cost."""
@@ -108,6 +109,7 @@ ATTRIBUTE_OF: Final[Mapping[str, str]] = {
     "image_output_tokens": a.USAGE_IMAGE_OUTPUT_TOKENS,
     "cache_read_audio_tokens": a.USAGE_CACHE_READ_AUDIO_TOKENS,
     "cache_read_image_tokens": a.USAGE_CACHE_READ_IMAGE_TOKENS,
+    "unpriced_units": a.USAGE_UNPRICED_UNITS,
 }
 FIELDS: Final = tuple(field.name for field in fields(Usage))
 _COUNTS: Final = operator.attrgetter(*FIELDS)

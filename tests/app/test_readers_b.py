@@ -300,29 +300,6 @@ def test_timings_of_llama_cpp_stand_in_for_usage_only() -> None:
     assert usage_of("openai_chat", old) == Usage(output_tokens=5)
 
 
-def test_what_anthropic_leaves_out_of_its_counts_stands_beside_them() -> None:
-    def iteration(kind: str, given: int, made: int, **more: Any) -> dict[str, Any]:
-        return {"type": kind, "input_tokens": given, "output_tokens": made, "cache_read_input_tokens": 1, **more}
-
-    iterations = [
-        iteration("message", 10, 2),
-        iteration("compaction", 100, 20),
-        iteration("compaction", 200, 30),
-        iteration("advisor_message", 50, 5, model="claude-opus-4-8"),
-    ]
-    usage = {"input_tokens": 10, "output_tokens": 2, "iterations": iterations}
-    reader, answer = find_reader("anthropic_messages"), Answer()
-    reader.read_response({"type": "message", "usage": usage}, answer, False)
-    assert reader.read_usage(answer.usage) == Usage(input_tokens=10, output_tokens=2)
-    assert reader.response_attributes(answer) == {
-        a.USAGE_COMPACTION_INPUT_TOKENS: 302,
-        a.USAGE_COMPACTION_OUTPUT_TOKENS: 50,
-        a.USAGE_ADVISOR_INPUT_TOKENS: 51,
-        a.USAGE_ADVISOR_OUTPUT_TOKENS: 5,
-        a.USAGE_ADVISOR_MODEL: "claude-opus-4-8",
-    }
-
-
 def test_a_fast_answer_of_anthropic_is_no_standard_one() -> None:
     reader, answer = find_reader("anthropic_messages"), Answer()
     reader.read_response({"type": "message", "usage": {"service_tier": "standard", "speed": "fast"}}, answer, False)

@@ -43,6 +43,8 @@ EXPECTED = {
 #: Sound in Google's lists by modality, which the manifest leaves out: see test_readers_media.py.
 SOUND = b'"AUDIO"'
 AUDIO = ("audio_in", "audio_out")
+#: Searches that OpenAI tells of by what the model did: the manifest looks into the usage alone.
+SEARCH = b"web_search_call"
 #: Faults of the manifest: end of a file's name -> what it says there that the recording does not bear out.
 FAULTS = {
     "44ab280b": "response_model",  # an interaction's events name the model inside the interaction
@@ -143,7 +145,7 @@ def _headers(message: dict[str, Any], *left_out: str) -> dict[str, str]:
 
 def counts(usage: u.Usage, exchange: Exchange) -> dict[str, int]:
     """The counts that are known, by the manifest's names, but for those that it does not look into."""
-    left_out = AUDIO if SOUND in exchange.content else ()
+    left_out = (*(AUDIO if SOUND in exchange.content else ()), *(("web_search",) if SEARCH in exchange.content else ()))
     found = {name: getattr(usage, field) for name, field in EXPECTED.items() if name not in left_out}
     return {name: value for name, value in found.items() if value is not None}
 

@@ -376,3 +376,9 @@ def test_a_bill_of_which_a_part_has_no_price_is_unknown(provider: str, model: st
     assert (found.amount, found.components, found.status) == (None, {}, quote.UNKNOWN_MODEL)
     nothing = replace(used, web_searches=0, output_tokens=0)
     assert price(provider, model, nothing, AUTUMN).status == quote.EXACT
+
+
+def test_what_is_billed_and_has_no_price_here_leaves_no_cost() -> None:
+    found = price("anthropic", "claude-haiku-4-5", Usage(100, 10, unpriced_units=3), AUTUMN)
+    assert (found.amount, found.status) == (None, quote.UNKNOWN_MODEL)
+    assert price("anthropic", "claude-haiku-4-5", Usage(100, 10, unpriced_units=0), AUTUMN).status == quote.EXACT

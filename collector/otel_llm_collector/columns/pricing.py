@@ -354,7 +354,7 @@ class _Bill:
         return status
 
     def _cost(self, component: str, units: Count) -> Count:
-        rates = self.cards.rates[component]
+        rates = self.cards.rates.get(component)
         if not units:
             return UNKNOWN
         has_rate: Any = np.False_ if rates is None else rates.known[self.group]
@@ -396,6 +396,7 @@ class _Bill:
             "audio_input": heard,
             "audio_output": spoken,
             "web_search": of["web_searches"],
+            quote.UNPRICED: of["unpriced_units"],
             "request": Count(np.ones(len(self.group), np.int64), np.ones(len(self.group), np.bool_)),
         }
 

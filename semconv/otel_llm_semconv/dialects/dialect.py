@@ -68,7 +68,14 @@ class Part(NamedTuple):
     key: str
 
 
-Source = str | Values | Scaled | Part
+class Plus(NamedTuple):
+    """A count that an emitter leaves out of another one, and that other one: what both say together."""
+
+    attribute: str
+    other: str
+
+
+Source = str | Values | Scaled | Part | Plus
 
 
 class Logs(NamedTuple):

@@ -48,6 +48,7 @@ DIALECT = Dialect(
         "cache_read_image_tokens": (a.USAGE_CACHE_READ_IMAGE_TOKENS,),
         "tool_use_prompt_tokens": (a.USAGE_TOOL_USE_PROMPT_TOKENS,),
         "web_searches": (a.USAGE_WEB_SEARCHES,),
+        "unpriced_units": (a.USAGE_UNPRICED_UNITS,),
         "finish_reasons": (a.RESPONSE_FINISH_REASONS, "gen_ai.response.finish_reason"),
         "time_to_first_chunk_ns": (Scaled(a.RESPONSE_TIME_TO_FIRST_CHUNK, NS_PER_S),),
         "stream": (a.REQUEST_STREAM, "gen_ai.is_streaming"),

@@ -9,8 +9,8 @@ from functools import lru_cache
 from typing import Any
 
 from .. import tables
-from ..usage import count
-from .dialect import Attributes, Part, Scaled, Source, Values
+from ..usage import count, sum_known
+from .dialect import Attributes, Part, Plus, Scaled, Source, Values
 
 _TYPES = {column.name: column.type for column in tables.TABLES["spans"]}
 #: What a price depends on has no column.
@@ -26,6 +26,9 @@ def value_of(source: Source, attributes: Attributes) -> Any:
         return None
     if isinstance(source, Values):
         return source.words.get(str(value))
+    if isinstance(source, Plus):
+        parts = whole(value), whole(attributes.get(source.other))
+        return None if None in parts else sum_known(*parts)
     if isinstance(source, Scaled):
         number = number_of(value)
         return None if number is None else round(number * source.factor)

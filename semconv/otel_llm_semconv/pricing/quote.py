@@ -44,6 +44,8 @@ OUTPUT_PARTS: Final = ("reasoning", "audio_output", "image_output")
 PARTS: Final = (*OUTPUT_PARTS, "audio_input", "image_input")
 #: The unit of every call that few are charged for.
 FEE: Final = "request"
+#: A unit that never has a rate.
+UNPRICED: Final = "unpriced"
 _AUDIO_INPUT: Final = COMPONENTS["audio_input"]
 _AUDIO_OUTPUT: Final = COMPONENTS["audio_output"]
 _REASONING: Final = COMPONENTS["reasoning"]
@@ -256,6 +258,8 @@ def _units(usage: Usage, card: catalog.RateCard) -> dict[str, int | None]:
         found["cache_write_1h"] = usage.cache_write_1h_tokens
     if usage.web_searches is not None:
         found["web_search"] = usage.web_searches
+    if usage.unpriced_units:
+        found[UNPRICED] = usage.unpriced_units
     found["input"], found["output"] = fresh, made
     return found
 

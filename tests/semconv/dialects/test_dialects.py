@@ -190,3 +190,13 @@ def test_a_count_with_the_cache_and_one_without_are_one_row(fresh: int, read_: i
 )
 def test_a_span_that_has_to_do_with_no_model_is_in_no_dialect(scope: str, attributes: list[str]) -> None:
     assert find(scope, attributes) is None
+
+
+def test_what_a_compaction_took_is_counted_with_the_rest() -> None:
+    """Anthropic's SDK tells of it beside its counts."""
+    counts = {"gen_ai.usage.input_tokens": 1000, "gen_ai.usage.output_tokens": 200}
+    took = {"anthropic.usage.compaction.input_tokens": 300, "anthropic.usage.compaction.output_tokens": 40}
+    for sent, expected in (({}, (1000, 200)), (took, (1300, 240))):
+        reading = read(Span(scope="com.anthropic.sdk.python", attributes=counts | sent))
+        assert reading is not None
+        assert (reading.columns["input_tokens"], reading.columns["output_tokens"]) == expected
