@@ -332,6 +332,28 @@ WORKED: list[Case] = [
         "exact",
     ),
     ("azure.ai.openai", "gpt-4o-mini", AUTUMN, Usage(100, 10), {}, "100*0.15+10*0.6", "exact"),
+    # Azure sells the models of others: what corrects their prices holds there, their hours of the day do not
+    (
+        "azure.ai.inference",
+        "claude-sonnet-4-20250514",
+        SPRING,
+        Usage(200_001, 10),
+        {},
+        "200001*6+10*22.5",
+        "exact",
+    ),
+    ("azure.ai.openai", "gpt-4o-mini", SPRING, Usage(100, 10), {"service_tier": "batch"}, "100*0.075+10*0.3", "exact"),
+    ("azure.ai.inference", "DeepSeek-R1", on(2025, 6, 1, 20), Usage(100, 10), {}, "100*0.55+10*2.19", "exact"),
+    ("azure.ai.inference", "DeepSeek-R1", AUTUMN, Usage(100, 10), {}, "100*0.55+10*2.19", "exact"),
+    ("azure.ai.inference", "DeepSeek-V4-Flash", on(2026, 11, 2, 2), Usage(100, 10), {}, "100*0.15+10*0.6", "exact"),
+    *(
+        ("azure.ai.openai", name, AUTUMN, Usage(1000, 100, cache_read_tokens=500), {}, by_hand, "exact")
+        for name, by_hand in (
+            ("ft:gpt-4.1-mini-2025-04-14:clinic::a1", "500*0.8+500*0.2+100*3.2"),
+            ("gpt-4.1-mini-2025-04-14.ft-0e208cf33a6a466994aff31a08aba678", "500*0.8+500*0.2+100*3.2"),
+            ("gpt-4o-2024-08-06.ft-0e208cf33a6a466994aff31a08aba678", "500*3.75+500*1.875+100*15"),
+        )
+    ),
 ]
 
 

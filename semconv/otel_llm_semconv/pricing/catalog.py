@@ -7,6 +7,7 @@ that can change it, so that pricing a row costs about a microsecond after the fi
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -18,7 +19,7 @@ from .corrections import Correction, PriceText
 from .names import model_names, provider_id
 
 if TYPE_CHECKING:
-    from genai_prices.types import ConditionalPrice, ModelInfo, PriceVariant
+    from genai_prices.types import ConditionalPrice, ModelInfo, PriceVariant, Provider
 
 #: Price key of genai-prices -> (unit of our rate, divisor). Everything else there is not counted by us yet.
 DIVISORS: Final[Mapping[str, int]] = {
@@ -126,11 +127,15 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A model of the price data, what corrects it, and whether its price depends on the time of day."""
+    """A model of the price data, what corrects it, and whether its price depends on the time of day.
+
+    It is borrowed where a provider sells the model of another, and has no price of its own in the data.
+    """
 
     model: ModelInfo
     rows: tuple[Correction, ...]
     is_timed: bool
+    is_borrowed: bool = False
 
 
 _cards: dict[tuple[str, str, str, str, int], RateCard | None] = {}
@@ -176,15 +181,27 @@ def version() -> str:
 
 @functools.lru_cache(maxsize=_CARDS_MAX)
 def _find_model(provider: str, model: str) -> _Found | None:
-    snapshot, id = source.current().snapshot, provider_id(provider)
+    id = provider_id(provider)
+    sellers = _sellers(id)
     for name in model_names(id, model):
-        try:
-            _, found = snapshot.find_provider_model(name, None, id, None)
-        except LookupError:
-            continue
-        rows = corrections.find(id, (name.lower(), found.id))
-        return _Found(found, rows, _has_time_of_day(found) or any(map(_is_timed, rows)))
-    return next(filter(None, (_unlisted(id, name.lower()) for name in model_names(id, model))), None)
+        for place, seller in enumerate(sellers):
+            if (found := seller.find_model(name)) is not None:
+                rows = corrections.find(seller.id, (name.lower(), found.id), is_borrowed=place > 0)
+                is_timed = (place == 0 and _has_time_of_day(found)) or any(map(_is_timed, rows))
+                return _Found(found, rows, is_timed, is_borrowed=place > 0)
+    asked = itertools.product(model_names(id, model), [seller.id for seller in sellers] or [id])
+    return next(filter(None, (_unlisted(one, name.lower()) for name, one in asked)), None)
+
+
+def _sellers(id: str) -> list[Provider]:
+    """A provider of the price data, then those whose models it sells, too."""
+    snapshot = source.current().snapshot
+    try:
+        first = snapshot.find_provider(None, id, None)
+        others = [snapshot.find_provider(None, other, None) for other in first.fallback_model_providers or ()]
+    except LookupError:
+        return []
+    return [first, *others]
 
 
 def _unlisted(id: str, name: str) -> _Found | None:
@@ -270,6 +287,8 @@ def billed(rates: Mapping[str, Rate]) -> dict[str, Rate]:
 
 def _plain_rates(found: _Found, at: datetime) -> dict[str, Rate]:
     rows = [row for row in found.rows if row.is_plain and row.applies(at, "", "")]
+    if found.is_borrowed:  # hours of the day are those of its maker
+        at = datetime.combine(at, corrections.NOON)
     for row in rows:
         if row.another is not None and (other := _find_model(row.provider, row.another)) is not None:
             return _plain_rates(other, at)

@@ -28,7 +28,8 @@ class Correction:
 
     Either `prices` by the library's key, or a `factor` on all prices, or those of `another` model, or of the same
     model at another time of day (`as_at`). A `mode` is a service tier, a speed or batch; without one the row corrects
-    the plain price. `place` is the geography that the call was kept to.
+    the plain price. `place` is the geography that the call was kept to. `at_home` is what holds at the provider alone,
+    where its name may come to stand for another model, and not where others sell the model.
     """
 
     provider: str
@@ -43,6 +44,7 @@ class Correction:
     place: str = ""
     during: Span = _ALWAYS
     weekends_only: bool = False
+    at_home: bool = False
 
     def covers(self, provider: str, names: tuple[str, ...]) -> bool:
         """True where it is about a model of this provider, known by any of these names."""
@@ -83,7 +85,8 @@ _OPENAI: Final = "developers.openai.com/api/docs/pricing"
 _OPENAI_TUNED: Final = "platform.openai.com/docs/pricing, fine-tuning"
 _XAI: Final = "docs.x.ai/docs/models"
 _LONG: Final = 200_000
-_NOON: Final = time(12, tzinfo=UTC)  # no model has its peak then
+#: No model has its peak then, nor a discount.
+NOON: Final = time(12, tzinfo=UTC)
 
 #: In the order in which they are applied.
 CORRECTIONS: Final[tuple[Correction, ...]] = (
@@ -121,6 +124,7 @@ CORRECTIONS: Final[tuple[Correction, ...]] = (
         "H: one price for both from 2025-09-05 16:00 UTC, no discount at night",
         {"input_mtok": "0.56", "cache_read_mtok": "0.07", "output_mtok": "1.68"},
         during=(datetime(2025, 9, 5, 16, tzinfo=UTC), datetime(2025, 9, 29, tzinfo=UTC)),
+        at_home=True,
     ),
     Correction(
         "deepseek",
@@ -129,13 +133,14 @@ CORRECTIONS: Final[tuple[Correction, ...]] = (
         "C: V3.2-Exp from 2025-09-29",
         {"input_mtok": "0.28", "cache_read_mtok": "0.028", "output_mtok": "0.42"},
         during=_since(2025, 9, 29),
+        at_home=True,
     ),
     Correction(
         "deepseek",
         "deepseek-flash|deepseek-v4-(?:flash|pro).*",
         _DEEPSEEK,
         "H: no peak hours at weekends",
-        as_at=_NOON,
+        as_at=NOON,
         weekends_only=True,
     ),
     Correction(
@@ -143,7 +148,7 @@ CORRECTIONS: Final[tuple[Correction, ...]] = (
         "deepseek-v4-flash.*",
         _DEEPSEEK,
         "H: peak hours came with the rates of 2026-09-10",
-        as_at=_NOON,
+        as_at=NOON,
         during=_until(2026, 9, 10),
     ),
     Correction(
@@ -151,7 +156,7 @@ CORRECTIONS: Final[tuple[Correction, ...]] = (
         "deepseek-v4-pro.*",
         _DEEPSEEK,
         "H: peak hours came with the rates of 2026-08-17",
-        as_at=_NOON,
+        as_at=NOON,
         during=_until(2026, 8, 17),
     ),
     Correction(
@@ -271,9 +276,13 @@ CORRECTIONS: Final[tuple[Correction, ...]] = (
 )
 
 
-def find(provider: str, names: tuple[str, ...]) -> tuple[Correction, ...]:
-    """Those about a model of this provider, known by these names, in the order in which they are applied."""
-    return tuple(row for row in CORRECTIONS if row.covers(provider, names))
+def find(provider: str, names: tuple[str, ...], *, is_borrowed: bool = False) -> tuple[Correction, ...]:
+    """Those about a model of this provider, known by these names, in the order in which they are applied.
+
+    It is borrowed where another provider sells it.
+    """
+    found = (row for row in CORRECTIONS if row.covers(provider, names))
+    return tuple(row for row in found if not (is_borrowed and row.at_home))
 
 
 @cache

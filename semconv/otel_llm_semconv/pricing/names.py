@@ -45,6 +45,8 @@ _PREFIX: Final = re.compile(
     r"|^accounts/fireworks/models/"
     r"|^arn:[^/]*:(?:foundation-model|inference-profile)/"  # Bedrock
 )
+#: A fine-tune on Azure: its model, and an id.
+_TUNED: Final = re.compile(r"^(?P<base>.+)\.ft-[^.]+$")
 #: Where the models of others are sold under the provider's own prices.
 _PUBLISHER: Final = re.compile(r"^[a-z0-9-]+/")
 
@@ -64,6 +66,8 @@ def model_names(provider: str, model: str) -> Iterator[str]:
     yield plain
     if plain != model:
         yield model
+    if tuned := _TUNED.match(plain):
+        yield f"ft:{tuned['base'].replace('gpt-35-', 'gpt-3.5-')}"
     if (short := _PUBLISHER.sub("", plain)) != plain:
         publisher = plain[: -len(short) - 1]
         if provider_id(publisher) == provider:
