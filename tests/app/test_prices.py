@@ -144,9 +144,12 @@ def test_another_list_is_put_in_place_and_used(place: Path, listed: Path, capsys
 def test_a_list_that_is_none_is_refused_and_what_is_there_stays(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for text in ("{", "{}", "[]", '[{"id": 7}]'):
+    odd = json.dumps(LISTED).replace("0.6", "-0.6")
+    for text in ("{", "{}", "[]", '[{"id": 7}]', odd):
         (tmp_path / "data.json").write_text(text)
         assert f"{tmp_path / 'data.json'}: " in prices(capsys, "update", "--file", str(tmp_path / "data.json"), code=1)
+    said = prices(capsys, "update", "--file", str(tmp_path / "data.json"), code=1)
+    assert "openai gpt-4o-mini: output_mtok is -0.6; a price is 0 or more" in said
     assert not place.exists()
     assert prices(capsys, "update", "--file", str(tmp_path / "none.json"), code=1)
 

@@ -102,7 +102,7 @@ def test_a_contract_that_prices_a_part_of_the_call_is_no_price_of_it(contracts: 
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.toml", "[[contract]\n", "line 1"),
+        ("a.toml", "[[contract]\n", ":1: "),
         ("a.toml", "x = 1\n", "nothing but a list named `contract`"),
         ("a.toml", '[[contract]]\nmodel = "a"\n', ":1: a contract has a multiplier or prices"),
         ("a.toml", '[[contract]]\nmultiplier = 1\n[[contract]]\nmodle = "a"\n', ":4: unknown key 'modle'"),
@@ -118,7 +118,36 @@ def test_a_contract_that_prices_a_part_of_the_call_is_no_price_of_it(contracts: 
         ("a.toml", "[[contract]]\nproperty = { beds = 7 }\nmultiplier = 1\n", ":2: property is a table of strings"),
         ("a.toml", '[[contract]]\nprices = { input = "1" }\n', ":2: unknown price 'input'; there are cache_"),
         ("a.toml", '[[contract]]\n\n[contract.prices]\ninput_mtok = "much"\n', ":4: input_mtok is a number"),
-        ("a.yaml", "contract: [\n", "line 2"),
+        ("a.yaml", "contract: [\n", ":2: "),
+        ("a.yaml", "contract: \x00\n", ": no YAML"),
+        ("a.yaml", "contract: !!python/name:os.system\n", ":1: could not determine a constructor"),
+        ("a.yaml", "- 1\n", "nothing but a list named `contract`"),
+        ("a.yaml", "", "nothing but a list named `contract`"),
+        ("a.yaml", "contract:\n  - since: 2026-02-30\n    multiplier: 1\n", ":2: since is a date"),
+        ("a.toml", "[[contract]]\nsince = 2026-02-30\nmultiplier = 1\n", ":2: Invalid date"),
+        ("a.yaml", "contract:\n  -\n    multiplier: 1\n  -\n    multiplier: -1\n", ":5: multiplier is a number"),
+        ("a.yaml", "contract:\n-\n  multiplier: 1\n- prices:\n    input_mtok: x\n", ":5: input_mtok is a number"),
+        ("a.yaml", "contract:\n  - multiplier: 1\n    multiplier: 2\n", ":3: multiplier is there twice"),
+        ("a.yaml", "contract:\n  - &a\n    property: *a\n    multiplier: 1\n", "property is a table of strings"),
+        ("a.toml", "[[contract]]\nmultiplier = 1\nmultiplier = 2\n", ":3: Cannot overwrite"),
+        (
+            "a.toml",
+            '[[contract]]\nname = """\n[[contract]]\n- a\n"""\nmultiplier = 1\n[[contract]]\nmultiplier = "x"\n',
+            ":8: multiplier is a number",
+        ),
+        (
+            "a.toml",
+            "[[contract]]\nmultiplier = 1e400\n",
+            ":2: multiplier is a number of at least 0 and at most 1000000",
+        ),
+        ("a.yaml", "contract:\n  - multiplier: !!int x\n", ": no YAML: invalid literal"),
+        ("a.yaml", 'contract:\n  - prices: {input_mtok: "1e400"}\n', ":2: input_mtok is a number of at least 0"),
+        (
+            "a.toml",
+            '[[contract]]\nprovider = "opnai"\nprices = { input_mtok = 1 }\n',
+            ":2: unknown provider 'opnai', did you mean 'openai'?",
+        ),
+        ("a.toml", '[[contract]]\nprovider = "clinic"\nmultiplier = 1\n', ":2: unknown provider 'clinic'; `otel-llm"),
         (
             "a.yaml",
             "contract:\n  - name: x\n    multiplier: 1\n  - nam: y\n    multiplier: 1\n",
@@ -134,6 +163,28 @@ def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, name: str, text: st
         read(path)
     assert message in str(error.value)
     assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_provider_of_ones_own_has_prices_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text('[[contract]]\nprovider = "clinic"\nprices = { input_mtok = 1, output_mtok = 2 }\n')
+    (row,) = read(path).rows
+    assert price_call("clinic", ("own",), Usage(10, 5), AT, contract=row).amount == Decimal("0.00002")
+
+
+def test_yaml_says_all_that_it_can(tmp_path: Path) -> None:
+    """Merged keys, times, numbers with every digit."""
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        "contract:\n"
+        "  - &first {provider: openai, since: 2026-01-01T12:30:00Z, multiplier: 0.5}\n"
+        "  - {<<: *first, provider: anthropic}\n"
+    )
+    first, second = read(path).rows
+    assert (first.provider, second.provider) == ("openai", "anthropic")
+    assert first.since == second.since == datetime(2026, 1, 1, 12, 30, tzinfo=UTC)
+    assert (second.multiplier, second.line) == (Decimal("0.5"), 3)
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:

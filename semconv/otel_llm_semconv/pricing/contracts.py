@@ -22,9 +22,8 @@ The first that matches a call is its price; `prices` replaces those that it name
 
 from __future__ import annotations
 
+import difflib
 import hashlib
-import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -33,16 +32,17 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
 
+from . import source
 from .catalog import DIVISORS, Rate, RateCard, billed
+from .contract_file import BadContractsError, Item, items
 from .money import per_unit
-from .names import provider_id
+from .names import PROVIDER_IDS, provider_id
 
 _KEYS: Final = ("endpoint", "model", "multiplier", "name", "prices", "property", "provider", "since", "until")
-_HEADER: Final = re.compile(r"^\s*(?:\[\[\s*contract\s*\]\]|- )")
-
-
-class BadContractsError(ValueError):
-    """A file of contracts that cannot be used; the message names the file, the line and what to do."""
+#: No price of a million or a thousand, and no multiple of one, is larger.
+_NUMBER_MAX: Final = 1_000_000
+#: How alike the name of a provider of one's own may be to one that is known: more is a slip.
+_LIKENESS_MAX: Final = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,61 +114,32 @@ def read(path: Path) -> Contracts:
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
-        raise BadContractsError(f"{path}: not UTF-8") from error
-    parsed = _parse_yaml(path, text) if path.suffix in (".yaml", ".yml") else _parse_toml(path, text)
-    rows = tuple(_Reading(path, text, index, said).contract() for index, said in enumerate(_listed(path, parsed)))
+        raise BadContractsError(path, None, "not UTF-8") from error
+    rows = tuple(_Reading(item).contract() for item in items(path, text))
     return Contracts(rows, hashlib.sha256(raw).hexdigest()[:7])
 
 
-def _parse_toml(path: Path, text: str) -> Any:
-    try:
-        return tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
-        raise BadContractsError(f"{path}: {error}") from error
-
-
-def _parse_yaml(path: Path, text: str) -> Any:
-    try:
-        import yaml
-    except ModuleNotFoundError as error:
-        raise BadContractsError(f"{path}: pip install pyyaml, or write the contracts as TOML") from error
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise BadContractsError(f"{path}: {error}") from error
-
-
-def _listed(path: Path, parsed: Any) -> list[Any]:
-    listed = parsed.get("contract") if isinstance(parsed, dict) else None
-    if not isinstance(listed, list) or set(parsed) != {"contract"}:
-        raise BadContractsError(f"{path}: nothing but a list named `contract` is expected")
-    return listed
-
-
 class _Reading:
-    """One contract on its way out of a file, which knows the line of what is wrong."""
+    """One contract on its way out of a file."""
 
-    def __init__(self, path: Path, text: str, index: int, said: Any) -> None:
-        self._path, self._said = path, said
-        self._lines = text.splitlines()
-        starts = [number for number, line in enumerate(self._lines) if _HEADER.match(line)]
-        self._start = starts[index] if index < len(starts) else 0
-        self._end = starts[index + 1] if index + 1 < len(starts) else len(self._lines)
+    def __init__(self, item: Item) -> None:
+        self._item, self._said = item, item.said
 
     def contract(self) -> Contract:
         if not isinstance(self._said, dict):
-            raise self._wrong("", "a contract is a table of keys")
+            raise self._item.wrong("", "a contract is a table of keys")
         for key in self._said:
             if key not in _KEYS:
-                raise self._wrong(key, f"unknown key {key!r}; there are {', '.join(_KEYS)}")
+                raise self._item.wrong(key, f"unknown key {key!r}; there are {', '.join(_KEYS)}")
         if ("multiplier" in self._said) == ("prices" in self._said):
-            raise self._wrong("multiplier", "a contract has a multiplier or prices, one of them")
+            raise self._item.wrong("multiplier", "a contract has a multiplier or prices, one of them")
+        self._check_provider()
         since, until = self._moment("since"), self._moment("until")
         if since and until and since >= until:
-            raise self._wrong("until", "until is after since: it is the day after the last")
+            raise self._item.wrong("until", "until is after since: it is the day after the last")
         return Contract(
-            name=self._text("name") or f"line {self._start + 1}",
-            line=self._start + 1,
+            name=self._text("name") or f"line {self._item.line}",
+            line=self._item.line,
             provider=self._text("provider"),
             model=self._text("model").lower(),
             endpoint=self._text("endpoint").lower(),
@@ -179,16 +150,27 @@ class _Reading:
             rates=self._rates(),
         )
 
+    def _check_provider(self) -> None:
+        """A provider of one's own has prices of one's own, and a name that is no slip of another's."""
+        name = self._text("provider").lower()
+        known = {*source.provider_ids(), *PROVIDER_IDS}
+        if not name or name in known:
+            return
+        near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=_LIKENESS_MAX)
+        hint = f", did you mean {near[0]!r}?" if near else "; `otel-llm prices list` has those with prices"
+        if near or "multiplier" in self._said:
+            raise self._item.wrong("provider", f"unknown provider {name!r}{hint}")
+
     def _text(self, key: str) -> str:
         value = self._said.get(key, "")
         if not isinstance(value, str):
-            raise self._wrong(key, f"{key} is a string")
+            raise self._item.wrong(key, f"{key} is a string")
         return value
 
     def _properties(self) -> dict[str, str]:
         value = self._said.get("property", {})
         if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
-            raise self._wrong("property", "property is a table of strings")
+            raise self._item.wrong("property", "property is a table of strings")
         return dict(value)
 
     def _moment(self, key: str) -> datetime | None:
@@ -199,21 +181,21 @@ class _Reading:
             try:
                 value = datetime.fromisoformat(value)
             except ValueError:
-                raise self._wrong(key, f"{key} is a date such as 2026-01-31") from None
+                raise self._item.wrong(key, f"{key} is a date such as 2026-01-31") from None
         if isinstance(value, datetime):
             return value if value.tzinfo else value.replace(tzinfo=UTC)
         if isinstance(value, date):
             return datetime(value.year, value.month, value.day, tzinfo=UTC)
-        raise self._wrong(key, f"{key} is a date such as 2026-01-31")
+        raise self._item.wrong(key, f"{key} is a date such as 2026-01-31")
 
     def _rates(self) -> dict[str, Rate]:
         prices = self._said.get("prices", {})
         if not isinstance(prices, dict) or ("prices" in self._said and not prices):
-            raise self._wrong("prices", 'prices is a table such as { input_mtok = "0.10" }')
+            raise self._item.wrong("prices", 'prices is a table such as { input_mtok = "0.10" }')
         rates = {}
         for key, value in prices.items():
             if key not in DIVISORS:
-                raise self._wrong(key, f"unknown price {key!r}; there are {', '.join(sorted(DIVISORS))}")
+                raise self._item.wrong(key, f"unknown price {key!r}; there are {', '.join(sorted(DIVISORS))}")
             rates[key] = Rate(per_unit(self._number(key, value), DIVISORS[key]))
         return rates
 
@@ -223,13 +205,9 @@ class _Reading:
             number = Decimal(str(value)) if not isinstance(value, bool) else Decimal("NaN")
         except InvalidOperation:
             number = Decimal("NaN")
-        if not number.is_finite() or number < 0:
-            raise self._wrong(key, f'{key} is a number of at least 0, such as "0.88"')
+        if not number.is_finite() or not 0 <= number <= _NUMBER_MAX:
+            raise self._item.wrong(key, f'{key} is a number of at least 0 and at most {_NUMBER_MAX}, such as "0.88"')
         return number
 
-    def _wrong(self, key: str, why: str) -> BadContractsError:
-        """At the line of the key, else at the contract's first."""
-        named = re.compile(rf"(?:^|[\s{{,\-\"']){re.escape(key)}[\"']?\s*[:=.]") if key else None
-        within = range(self._start, self._end)
-        at = next((number for number in within if named and named.search(self._lines[number])), self._start)
-        return BadContractsError(f"{self._path}:{at + 1}: {why}")
+
+__all__ = ["BadContractsError", "Contract", "Contracts", "read"]

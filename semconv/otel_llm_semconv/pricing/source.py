@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from decimal import localcontext
+from decimal import Decimal, localcontext
 from importlib.metadata import version as _installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +23,7 @@ from .deferral import defer_package
 
 if TYPE_CHECKING:
     from genai_prices.data_snapshot import DataSnapshot
+    from genai_prices.types import ModelInfo
 
 _LOG: Final = logging.getLogger(__name__)
 #: The file to use; unset, the one in the user's configuration, if there is one; empty, none.
@@ -110,11 +111,38 @@ def read(path: Path) -> PriceData:
             raise BadPricesError(f"{path}: no list of providers; take data.json of genai-prices (v2)")
         with localcontext(money.CONTEXT):
             snapshot = DataSnapshot(_providers_from_raw(listed), from_auto_update=False)
+        _refuse_negative(path, snapshot)
     except BadPricesError:
         raise
     except Exception as error:  # the library's validation has errors of many kinds
         raise BadPricesError(f"{path}: not the format of genai-prices (v2): {_first_line(error)}") from error
     return PriceData(snapshot, f"prices-{hashlib.sha256(raw).hexdigest()[:12]}")
+
+
+def provider_ids() -> frozenset[str]:
+    """The providers of the data in use, as it names them."""
+    return frozenset(provider.id for provider in current().snapshot.providers)
+
+
+def _refuse_negative(path: Path, snapshot: DataSnapshot) -> None:
+    """A price below nothing is a slip of whoever wrote the file."""
+    for provider in snapshot.providers:
+        for model in provider.models:
+            for key, price in _prices(model):
+                if not price.is_finite() or price < 0:
+                    raise BadPricesError(f"{path}: {provider.id} {model.id}: {key} is {price}; a price is 0 or more")
+
+
+def _prices(model: ModelInfo) -> Iterator[tuple[str, Decimal]]:
+    """Each price of a model by its key, whenever and however it holds, those of its tiers too."""
+    whole = model.prices if isinstance(model.prices, list) else ()
+    plain = () if isinstance(model.prices, list) else (model.prices,)
+    for prices in (*plain, *(condition.prices for condition in (*whole, *(model.price_variants or ())))):
+        for key, value in vars(prices).items():
+            if isinstance(value, Decimal):
+                yield key, value
+            elif (base := getattr(value, "base", None)) is not None:
+                yield from ((key, price) for price in (base, *(tier.price for tier in value.tiers)))
 
 
 def _first_line(error: Exception) -> str:
