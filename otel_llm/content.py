@@ -106,7 +106,7 @@ class Capture:
         self._bytes_max = max(_BYTES_MIN, settings.content_bytes_max)
         self._exit_s_max = settings.exit_ms_max / 1000
         self._logger_provider = logger_provider
-        self._redactor = _redactor(settings)
+        self.redactor: Final = _redactor(settings)
         self._uploader = open_uploader(settings.content_upload)
         self._uploads_binary = settings.content_upload_binary
         self.on_span: Final = self.mode.on_span  # spans carry content
@@ -126,7 +126,7 @@ class Capture:
         if self._uploader is not None:
             lists = self._store(self._uploader, lists, found)
         if self.on_span:
-            found.update(_write(lists, self._bytes_max, is_json=self._redactor is None))
+            found.update(_write(lists, self._bytes_max, is_json=self.redactor is None))
         return found
 
     def text(self, value: Any) -> str | None:
@@ -134,9 +134,9 @@ class Capture:
 
         None where spans carry no content. Raises whatever a hook of the user's raises.
         """
-        if not self.on_span or (self._redactor is not None and self._redactor.is_running):
+        if not self.on_span or (self.redactor is not None and self.redactor.is_running):
             return None
-        return bounded(value if self._redactor is None else self._redactor.redact(value), self._bytes_max)[0]
+        return bounded(value if self.redactor is None else self.redactor.redact(value), self._bytes_max)[0]
 
     def emit(self, span: Span, content: Content, attributes: Mapping[str, AttributeValue]) -> None:
         """Emit the event of a call that is about to end, with what its span carries and the content as structures.
@@ -175,11 +175,11 @@ class Capture:
     def _lists(self, content: Content) -> dict[str, list[Any]]:
         """The lists that there are, redacted. None inside a redaction hook, whose own calls see the original."""
         found = _named(content)
-        if self._redactor is None:
+        if self.redactor is None:
             return found
-        if self._redactor.is_running:
+        if self.redactor.is_running:
             return {}
-        return {name: self._redactor.redact(value) for name, value in found.items()}
+        return {name: self.redactor.redact(value) for name, value in found.items()}
 
     def _store(
         self, uploader: Uploader, lists: dict[str, list[Any]], found: dict[str, AttributeValue]

@@ -26,6 +26,7 @@ from .coexistence import is_suppressed
 from .context import current_scope, with_scope
 from .encodable import clean, clean_attributes, message_of
 from .failures import swallow
+from .redaction import redacted
 from .surrounding import Surrounding
 from .tracing import tracer
 
@@ -125,15 +126,15 @@ def _inside(outer: Context | None, names: Mapping[str, AttributeValue]) -> Conte
 
 
 def _record(span: Span, error: BaseException) -> None:
-    message = message_of(error)
+    message = redacted(message_of(error))
     span.set_attribute(a.ERROR_TYPE, clean(type(error).__qualname__))
     span.set_status(Status(StatusCode.ERROR, message))
-    stack = "".join(traceback.format_exception(error))
+    stack = redacted("".join(traceback.format_exception(error)))
     span.record_exception(error, clean_attributes({EXCEPTION_MESSAGE: message, EXCEPTION_STACKTRACE: stack}))
 
 
 def _step(kind: Kind, function_or_name: Any, attributes: dict[str, AttributeValue]) -> Any:
-    if callable(function_or_name):
+    if callable(function_or_name) or isinstance(function_or_name, classmethod | property):
         return Step(kind, None, attributes)(function_or_name)
     return Step(kind, function_or_name, attributes)
 

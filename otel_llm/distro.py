@@ -10,8 +10,9 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
+from types import ModuleType
 from typing import Any, Final
 
 from opentelemetry import trace
@@ -20,8 +21,10 @@ from opentelemetry.sdk import _configuration as sdk
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.resources import SERVICE_NAME
 
+from . import succession
 from .export import BoundedLogProcessor, BoundedMetricReader, BoundedSpanProcessor
-from .score import export_with
+from .metrics import is_read
+from .score import export_with, is_taken
 from .settings import Settings
 
 #: Set where the user has not: ours is the weakest word.
@@ -38,6 +41,8 @@ _OF_FILE: Final[Mapping[str, type]] = {
     "opentelemetry.configuration._meter_provider:PeriodicExportingMetricReader": BoundedMetricReader,
     "opentelemetry.configuration._tracer_provider:BatchSpanProcessor": BoundedSpanProcessor,
 }
+#: How the SDK sets a provider -> whether one is of use.
+_USES: Final[Mapping[str, Callable[[Any], bool]]] = {"set_logger_provider": is_taken, "set_meter_provider": is_read}
 _LOGS: Final = "OTEL_LOGS_EXPORTER"
 
 
@@ -53,14 +58,19 @@ class Configurator(sdk._OTelSDKConfigurator):
     """The SDK's own configuration, with exporters that never hold up the app or its end, and a way for scores."""
 
     def _configure(self, *, settings: Settings | None = None, **kwargs: Any) -> None:
-        exit_ms_max = (settings or Settings()).exit_ms_max
+        before = succession.global_provider()
+        self._configure_sdk((settings or Settings()).exit_ms_max, kwargs)
+        if before is None:
+            succession.note_made(succession.global_provider())
+
+    def _configure_sdk(self, exit_ms_max: int, kwargs: dict[str, Any]) -> None:
         if os.environ.get("OTEL_CONFIG_FILE"):
             with _bounded_classes(_OF_FILE, exit_ms_max):
                 super()._configure()  # type: ignore[no-untyped-call]  # the SDK's, untyped; it takes no options then
             return
         kwargs.setdefault("export_span_processor", _bounded(BoundedSpanProcessor, exit_ms_max))
         kwargs.setdefault("export_log_record_processor", _bounded(BoundedLogProcessor, exit_ms_max))
-        with _bounded_classes(_OF_ENVIRONMENT, exit_ms_max):
+        with _bounded_classes(_OF_ENVIRONMENT, exit_ms_max), _without_empty_providers():
             super()._configure(**kwargs)  # type: ignore[no-untyped-call]  # the SDK's, untyped
         if not os.environ.get(_LOGS):  # else the user has said where logs go, or that they go nowhere
             export_with(functools.partial(_provider_of_scores, exit_ms_max))
@@ -84,18 +94,35 @@ def _bounded(processor: Callable[..., Any], exit_ms_max: int) -> Callable[[Any],
 @contextmanager
 def _bounded_classes(makers: Mapping[str, type], exit_ms_max: int) -> Iterator[None]:
     """Have the SDK make ours where it asks nobody which class to use."""
-    plain: list[tuple[Any, str, Any]] = []
-    for path, bounded in makers.items():
-        module_name, _, name = path.partition(":")
-        with suppress(ImportError):  # which the SDK is about to say better
-            module = import_module(module_name)
-            plain.append((module, name, getattr(module, name)))
-            setattr(module, name, _bounded(bounded, exit_ms_max))
+    with ExitStack() as stack:
+        for path, bounded in makers.items():
+            module_name, _, name = path.partition(":")
+            with suppress(ImportError):  # which the SDK is about to say better
+                stack.enter_context(_replaced(import_module(module_name), name, _bounded(bounded, exit_ms_max)))
+        yield
+
+
+@contextmanager
+def _without_empty_providers() -> Iterator[None]:
+    """Of meters and loggers, have only such providers set that send: the SDK sets all, and keeps out the app's own."""
+    made: list[tuple[str, Any]] = []
+    with ExitStack() as stack:
+        for name in _USES:
+            stack.enter_context(_replaced(sdk, name, lambda provider, name=name: made.append((name, provider))))
+        yield
+    for name, provider in made:
+        if _USES[name](provider):
+            getattr(sdk, name)(provider)
+
+
+@contextmanager
+def _replaced(module: ModuleType, name: str, stand_in: object) -> Iterator[None]:
+    plain = getattr(module, name)
+    setattr(module, name, stand_in)
     try:
         yield
     finally:
-        for module, name, found in plain:
-            setattr(module, name, found)
+        setattr(module, name, plain)
 
 
 def _provider_of_scores(exit_ms_max: int) -> LoggerProvider:

@@ -31,6 +31,7 @@ from .failures import guarded, swallow
 from .finisher import finisher
 from .metrics import Finished, Metrics
 from .recognition import Target
+from .redaction import redacted
 from .spans import Starter, write
 from .wire import Answer, Content, Request
 
@@ -73,6 +74,10 @@ class Driver:
         self.metrics = metrics
         self.capture = capture
         self.captures = capture.reads or estimates  # True where content has to be read
+
+    def use(self, tracer: Tracer) -> None:
+        """Have all further spans made by this tracer."""
+        self._starter.tracer = tracer
 
     def open(self, target: Target, host: str, port: int | None, context: Context) -> Call:
         """The call of a recognised request, with its span started, or the foreign LLM span that is open around it."""
@@ -335,7 +340,7 @@ class Call:
 
     def _set_status(self, error_type: str) -> None:
         message = self.answer.error_message or (message_of(self._error) if self._error is not None else "")
-        self.span.set_status(Status(StatusCode.ERROR, clean(message[:_MESSAGE_CHARS_MAX])))
+        self.span.set_status(Status(StatusCode.ERROR, clean(redacted(message)[:_MESSAGE_CHARS_MAX])))
 
     def _read_error_type(self) -> str | None:
         """The provider's type, else the HTTP status, else the exception's name; None where the call went well."""

@@ -20,7 +20,7 @@ from .driver import Call, Driver
 from .event_stream import EventRecorder
 from .failures import guarded, swallow
 from .finisher import finisher
-from .injection import with_usage
+from .injection import Asking, with_usage
 from .propagation import HANDED, LEAVING, ensure_guard, strip
 from .providers import find_format
 from .recognition import Body, Recogniser, Target
@@ -134,6 +134,7 @@ class Passage:
     """
 
     __slots__ = ("_attached", "_context", "_hidden", "sent_ns")
+    asking: Asking | None = None  # where we asked for more than the app did
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -173,7 +174,7 @@ class Passage:
 class Exchange(Passage):
     """An attempt in flight. `has_ended` is True once it came to nothing or its whole answer is here."""
 
-    __slots__ = ("_ends_call", "_recorder", "call", "has_ended", "hides_usage")
+    __slots__ = ("_ends_call", "_recorder", "asking", "call", "has_ended")
 
     def __init__(self, call: Call, context: Context, *, ends_call: bool) -> None:
         self._context = context
@@ -182,7 +183,12 @@ class Exchange(Passage):
         self._ends_call = ends_call
         self._recorder: AttemptRecorder | None = None
         self.has_ended = False
-        self.hides_usage = False  # the app must not see the chunk that we asked for
+        self.asking = None
+
+    @property
+    def hides_usage(self) -> bool:
+        """True where the app must not see the chunk that we asked for."""
+        return self.asking is not None and not self.asking.was_refused
 
     @property
     def is_recording(self) -> bool:
@@ -319,7 +325,7 @@ class Exchanges:
                     strip(headers)
                     found = self._begin(target, leaving, transport.port(request), context)
                     if self._driver.asks_usage:
-                        found.hides_usage = _ask_usage(target, request, transport)
+                        found.asking = _ask_usage(target, host, request, transport)
                     return found
             return self._pass_on(host, headers)
         except Exception as error:
@@ -358,14 +364,11 @@ def _is_handed_down(under_way: object, asked: Leaving) -> bool:
     return under_way[:2] == asked[:2] and under_way.transport is not asked.transport
 
 
-def _ask_usage(target: Target, request: Any, transport: Transport) -> bool:
+def _ask_usage(target: Target, host: str, request: Any, transport: Transport) -> Asking | None:
     """Have the stream's usage sent along, where the transport can hide it from the app."""
     replace = getattr(transport, "replace_body", None)
-    body = with_usage(target) if replace is not None else None
-    if replace is None or body is None:
-        return False
-    replace(request, body)
-    return True
+    body = with_usage(target, host) if replace is not None else None
+    return None if replace is None or body is None else Asking(host, replace(request, body))
 
 
 def _hand_on(services: Services, host: str, headers: MutableMapping[str, Any]) -> Passage | None:

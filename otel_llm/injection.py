@@ -2,12 +2,14 @@
 
 OpenAI's chat and text completions report a stream's usage only in one more chunk, and only where
 `stream_options.include_usage` asks for it. The request is sent with that option; the chunk is read and left out of
-what the app sees. The body is asked for uncompressed, as a chunk can only be left out of plain text.
+what the app sees. The body is asked for uncompressed, as a chunk can only be left out of plain text. A server that
+refuses is asked again as the app asked, and not bothered any more.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Final
 
 from .failures import swallow
@@ -18,12 +20,44 @@ from .wire import parse
 #: Wire formats whose servers know the option.
 FORMATS: Final = frozenset({"openai_chat", "openai_completions"})
 _OPTIONS: Final = "stream_options"
+#: How a server answers a field that it does not know.
+_REFUSALS: Final = (400, 422)
+_HOSTS_MAX: Final = 1024
 _HELD_BYTES_MAX: Final = 1024 * 1024
 
 
-def with_usage(target: Target) -> bytes | None:
+_refusing: Final[set[str]] = set()  # hosts
+
+
+class Asking:
+    """A request that left with the option. `put_back` makes it what the app had written."""
+
+    __slots__ = ("_host", "_put_back", "was_refused")
+
+    def __init__(self, host: str, put_back: Callable[[], None]) -> None:
+        self._host = host
+        self._put_back = put_back
+        self.was_refused = False
+
+    def is_refused(self, status: int) -> bool:
+        """True for an answer that may be no more than a refusal of the option: the request is the app's own again."""
+        if status not in _REFUSALS:
+            return False
+        self._put_back()
+        self.was_refused = True
+        return True
+
+    def learn(self, status: int) -> None:
+        """The app's own request was answered with this."""
+        if status < 400 and len(_refusing) < _HOSTS_MAX:
+            _refusing.add(self._host)
+
+
+def with_usage(target: Target, host: str) -> bytes | None:
     """The request's body with the option; None where it does not stream, is not known or says something itself."""
     body = target.body
+    if host in _refusing:
+        return None
     if target.wire_format not in FORMATS or body.get("stream") is not True or not body.get("model"):
         return None
     if _OPTIONS in body or not ("messages" in body or "prompt" in body):

@@ -9,13 +9,12 @@ from collections.abc import Callable, Collection
 from types import ModuleType
 from typing import Any, Final
 
-from opentelemetry import trace
 from opentelemetry._logs import LoggerProvider
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
-from . import frameworks, sdk_calls, threads, tracing
+from . import frameworks, redaction, sdk_calls, succession, threads, tracing
 from .content import Capture
 from .driver import Driver
 from .exchange import Exchanges
@@ -42,13 +41,14 @@ _state: list[Exchanges] = []  # one entry while instrumented
 def init(**settings: Any) -> None:
     """Set up OpenTelemetry with an OTLP exporter, unless the app has done so, and instrument.
 
+    A provider that the app sets later takes the place of the one made here, and the exporter along.
     Reads the `OTEL_*` variables; keywords are the rows of `otel_llm.settings`, of which `endpoint` and `service_name`
     count only here. Raises UsageError for a keyword that is no setting.
     """
     from .distro import configure
 
     read = Settings(settings)
-    if _global_provider() is None:
+    if succession.global_provider() is None:
         configure(read, settings)
     _instrument(read, None, None, None)
 
@@ -90,6 +90,8 @@ def _instrument(
     on_undo(functools.partial(raise_faults, False))
     tracing.use(provider)
     on_undo(functools.partial(tracing.use, None))
+    redaction.use(capture.redactor)
+    on_undo(functools.partial(redaction.use, None))
     use_for_scores(logger_provider)
     on_undo(functools.partial(use_for_scores, None))
     driver = Driver(
@@ -107,6 +109,7 @@ def _instrument(
     _silence_native_tracing()
     _guard_propagation()
     _add_processor(settings, provider)
+    succession.watch(functools.partial(_take_over, driver))
     instrument_all(exchanges)
     sdk_calls.instrument(exchanges)
     frameworks.instrument(capture)
@@ -116,6 +119,11 @@ def _instrument(
     at_exit = functools.partial(_at_exit, capture)
     atexit.register(at_exit)
     on_undo(lambda: atexit.unregister(at_exit))
+
+
+def _take_over(driver: Driver) -> None:
+    tracing.tracer.cache_clear()
+    driver.use(tracing.tracer())
 
 
 def _silence_native_tracing() -> None:
@@ -152,15 +160,10 @@ def _add_processor(settings: Settings, provider: TracerProvider | None) -> None:
             detach_from(found, processor)
 
     on_undo(remove)
-    for found in (provider, _global_provider()):
+    for found in (provider, succession.global_provider()):
         if found is not None:
             guarded(add, found)
     when_imported("opentelemetry.sdk.trace", lambda module: _watch_providers(module, add))
-
-
-def _global_provider() -> TracerProvider | None:
-    """The provider that the app has set, or None: asking the API for it would make it load one."""
-    return getattr(trace, "_TRACER_PROVIDER", None)
 
 
 def _watch_providers(module: ModuleType, add: Callable[[Any], None]) -> None:

@@ -137,7 +137,7 @@ class Metrics:
 
     def _provider(self) -> MeterProvider | None:
         provider = self._given or api._METER_PROVIDER  # asking the API for it would make it load one
-        return provider if provider is not None and _is_read(provider) else None
+        return provider if provider is not None and is_read(provider) else None
 
     def _bind(self, provider: MeterProvider) -> None:
         meter = provider.get_meter(a.SCOPE_APP, version("otel-llm"), a.SCHEMA_URL)
@@ -236,7 +236,7 @@ def _context_of(span_context: SpanContext | None) -> Context:
     return trace.set_span_in_context(NonRecordingSpan(found), Context())
 
 
-def _is_read(provider: Any) -> bool:
+def is_read(provider: Any) -> bool:
     """False for a provider that nobody collects from: a no-op, switched off, shut down, or without a reader."""
     if isinstance(provider, NoOpMeterProvider) or getattr(provider, "_disabled", False):
         return False

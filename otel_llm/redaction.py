@@ -2,7 +2,7 @@
 
 Texts are the values in messages, tool arguments, results and definitions, at any depth, and those inside a text that
 is JSON itself; not keys, and not the words of the message schema (`user`, `text`, `tool_call` ...). An integer of six
-digits or more counts as a text.
+digits or more counts as a text. So is what errors say, which may repeat what was asked.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from .binary import Blob
 from .errors import UsageError
+from .failures import swallow
 from .truncation import dump, plain
 
 REDACTED: Final = "[redacted]"
@@ -138,6 +139,26 @@ class Redactor:
             return text
         redacted = self._redact(value)
         return text if redacted == value else dump(redacted)
+
+
+_in_use: Final[list[Redactor]] = []  # none or one
+
+
+def use(redactor: Redactor | None) -> None:
+    """Have what errors say redacted by this one; None leaves it as it is."""
+    _in_use[:] = [] if redactor is None else [redactor]
+
+
+def redacted(message: str) -> str:
+    """What may be recorded of an error's message or its stack: all of it where nothing is redacted."""
+    if not _in_use or not message:
+        return message
+    redactor = _in_use[0]
+    try:
+        return REDACTED if redactor.is_running else str(redactor.redact(message))
+    except Exception as error:
+        swallow("redacting an error", error)
+        return REDACTED
 
 
 class _Named:

@@ -227,6 +227,11 @@ def export_with(make: Callable[[], Any]) -> None:
     atexit.register(_way.end)
 
 
+def is_taken(provider: LoggerProvider) -> bool:
+    """False for a provider that scores would lead nowhere from."""
+    return _taking(provider) is not None
+
+
 def _taking(provider: LoggerProvider) -> Logger | None:
     """A logger of the provider, or None where it would lead nowhere."""
     logger = provider.get_logger(a.SCOPE_APP, _version(), a.SCHEMA_URL)

@@ -29,7 +29,7 @@ class Starter:
     """Starts the spans of calls by a tracer, which may be a proxy for one that comes later."""
 
     def __init__(self, tracer: Tracer) -> None:
-        self._tracer = tracer
+        self.tracer = tracer
         self._known: tuple[Any, Any] | None = None  # who could watch, when last looked at
         self._watches = True
 
@@ -41,7 +41,7 @@ class Starter:
         started_ns: int | None = None,
     ) -> Span:
         """A span that says all of this to whoever watches its start, a sampler or a processor."""
-        return self._tracer.start_span(name, context, SpanKind.CLIENT, attributes, (), started_ns)
+        return self.tracer.start_span(name, context, SpanKind.CLIENT, attributes, (), started_ns)
 
     def early(
         self, said: dict[str, AttributeValue], asked: Mapping[str, AttributeValue]
@@ -58,7 +58,7 @@ class Starter:
     def _is_watched(self) -> bool:
         """Whether somebody may look at attributes when a span starts; asked anew when the chain has changed."""
         try:
-            found = _WATCHERS(getattr(self._tracer, "_tracer", self._tracer))
+            found = _WATCHERS(getattr(self.tracer, "_tracer", self.tracer))
         except AttributeError:
             return True  # another SDK
         if found != self._known:

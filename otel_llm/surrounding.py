@@ -62,7 +62,16 @@ class Surrounding(ABC, Generic[R]):
         self._entries.leave()
 
     def __call__(self, function: F) -> F:
-        return guarded(self._decorate, function) or function
+        return guarded(self._decorate_method, function) or function
+
+    def _decorate_method(self, function: Any) -> Any:
+        """What stands above `@staticmethod`, `@classmethod` or `@property` decorates the function in it."""
+        if isinstance(function, staticmethod | classmethod):
+            return type(function)(self._decorate(function.__func__))
+        if isinstance(function, property):
+            read = None if function.fget is None else self._decorate(function.fget)
+            return property(read, function.fset, function.fdel, function.__doc__)
+        return self._decorate(function)
 
     def _decorate(self, function: F) -> F:
         make = self.maker(function)

@@ -27,6 +27,7 @@ from ..encodable import clean, clean_attributes, message_of
 from ..entered import Entries
 from ..failures import guarded, shielded
 from ..patching import patch, patch_path
+from ..redaction import redacted
 from ..tracing import tracer
 from .steps import captures, written
 
@@ -171,14 +172,14 @@ def fail(span: Span, error: BaseException) -> None:
     """Mark the span of a request that came to nothing: by the code of an error of MCP, else by its name."""
     told = getattr(error, "error", error)
     refuse(span, told) if hasattr(told, "code") else span.set_attribute(a.ERROR_TYPE, type(error).__qualname__)
-    span.set_status(Status(StatusCode.ERROR, message_of(error)))
+    span.set_status(Status(StatusCode.ERROR, redacted(message_of(error))))
 
 
 def refuse(span: Span, error: Any) -> None:
     """Mark the span of a request that was answered with an error of MCP."""
     code = str(error.code)
     span.set_attributes({a.ERROR_TYPE: code, a.RPC_STATUS: code})
-    span.set_status(Status(StatusCode.ERROR, clean(str(error.message))))
+    span.set_status(Status(StatusCode.ERROR, redacted(clean(str(error.message)))))
 
 
 def extract(meta: Mapping[str, Any] | None) -> Context | None:

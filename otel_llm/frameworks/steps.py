@@ -24,6 +24,7 @@ from ..content import Capture
 from ..decorators import AGENT, RETRIEVAL, TASK, TOOL, WORKFLOW, Kind, Run
 from ..encodable import clean
 from ..failures import counts, guarded, swallow
+from ..redaction import redacted
 
 __all__ = [
     "AGENT",
@@ -123,7 +124,7 @@ def end_step(run: Run, error: BaseException | None = None, *, result: Any = None
             run.span.set_attribute(a.TOOL_CALL_RESULT, clean(text))
         if failure is not None:
             run.span.set_attribute(a.ERROR_TYPE, UNTYPED)
-            run.span.set_status(Status(StatusCode.ERROR, clean(failure)))
+            run.span.set_status(Status(StatusCode.ERROR, redacted(clean(failure))))
     except Exception as fault:
         swallow("a step's result", fault)
     finally:

@@ -42,12 +42,18 @@ class _Requests:
         content = getattr(request, "_content", None)
         return content if isinstance(content, bytes) else _form_fields(request.stream)
 
-    def replace_body(self, request: Any, body: bytes) -> None:
-        """Send another body, and ask for an answer that is not compressed."""
+    def replace_body(self, request: Any, body: bytes) -> Callable[[], None]:
+        """Send another body, and ask for an answer that is not compressed. What is returned takes that back."""
+        content, stream, headers = request._content, request.stream, request.headers.copy()
+
+        def put_back() -> None:
+            request._content, request.stream, request.headers = content, stream, headers
+
         twin = type(request)("POST", request.url, content=body)
         request._content, request.stream = body, twin.stream
         request.headers["content-length"] = str(len(body))
         request.headers["accept-encoding"] = "identity"
+        return put_back
 
 
 def _form_fields(stream: Any) -> dict[str, str]:
@@ -112,6 +118,10 @@ def _wrap_sync(send: Callable[..., Any], exchanges: Exchanges, tees: _Tees) -> C
             return send(client, *args, **kwargs)
         with exchange:
             response = send(client, *args, **kwargs)
+            if exchange.asking is not None and guarded(exchange.asking.is_refused, response.status_code):
+                response.close()
+                response = send(client, *args, **kwargs)
+                guarded(exchange.asking.learn, response.status_code)
         _receive(exchange, response, tees)
         return response
 
@@ -125,6 +135,10 @@ def _wrap_async(send: Callable[..., Any], exchanges: Exchanges, tees: _Tees) -> 
             return await send(client, *args, **kwargs)
         with exchange:
             response = await send(client, *args, **kwargs)
+            if exchange.asking is not None and guarded(exchange.asking.is_refused, response.status_code):
+                await response.aclose()
+                response = await send(client, *args, **kwargs)
+                guarded(exchange.asking.learn, response.status_code)
         _receive(exchange, response, tees)
         return response
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping
+from threading import get_ident
 from typing import Any, Final
 
 from ..exchange import Exchange
@@ -17,6 +18,7 @@ from .bodies import decoder_of
 
 _SIZE: Final = "amt"
 _DECODED: Final = "decode_content"
+_END: Final = object()
 
 
 def tee(response: Any, exchange: Exchange, status: int, headers: Mapping[str, str]) -> None:
@@ -49,12 +51,29 @@ class _Tap:
         self.recorder = recorder
         self._decoder = decoder
         self.is_collected = False
+        self.reader: int | None = None  # the thread that reads at this moment
 
     def take(self, data: bytes | None, *, is_plain: bool) -> None:
         if data:
             if self._decoder is not None:
                 self._decoder.is_plain = is_plain
             self.recorder.feed(data)
+
+    def next(self, pieces: Iterator[Any]) -> Any:
+        """The next piece, or `_END`."""
+        self.reader = get_ident()
+        try:
+            return next(pieces, _END)
+        finally:
+            self.reader = None
+
+    def close(self) -> None:
+        """The app closes the response. Where urllib3 does, since reading breaks off, it raises next; the collector too.
+
+        Another thread than reads may close it, to have the reading end.
+        """
+        if not self.is_collected and self.reader != get_ident():
+            self.recorder.close()
 
     def exhaust(self, response: Any) -> None:
         """No more pieces come; fewer than were announced is a cut that some versions do not raise for."""
@@ -116,7 +135,8 @@ def _teed(base: Any) -> Any:
         def read_chunked(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
             tap = self._otel_llm_tap
             try:
-                for data in super().read_chunked(*args, **kwargs):
+                pieces = super().read_chunked(*args, **kwargs)
+                while (data := tap.next(pieces)) is not _END:
                     try:
                         tap.take(data, is_plain=bool(_argument(args, kwargs, 1, _DECODED)))
                     except Exception as error:
@@ -136,8 +156,7 @@ def _teed(base: Any) -> Any:
                 guarded(self._otel_llm_tap.exhaust, self)
 
         def close(self) -> None:
-            if not self._otel_llm_tap.is_collected:
-                guarded(self._otel_llm_tap.recorder.close)
+            guarded(self._otel_llm_tap.close)
             super().close()
 
     for name in ("__name__", "__qualname__", "__module__", "__doc__"):

@@ -125,6 +125,31 @@ def test_a_generator_behind_another_decorator_is_surrounded_too(recorded: Record
     assert trace.get_current_span() is trace.INVALID_SPAN
 
 
+def test_steps_above_the_decorators_of_methods(recorded: Recorded) -> None:
+    class Shelf:
+        @otel_llm.tool
+        @staticmethod
+        def static(count: int) -> int:
+            return count
+
+        @otel_llm.tool("named")
+        @classmethod
+        def of_class(cls, count: int) -> tuple[str, int]:
+            return cls.__name__, count
+
+        @otel_llm.tool
+        @property
+        def size(self) -> int:
+            """How many."""
+            return 3
+
+    shelf = Shelf()
+    assert (shelf.static(1), Shelf.static(2), shelf.of_class(4), shelf.size) == (1, 2, ("Shelf", 4), 3)
+    assert Shelf.size.__doc__ == "How many."
+    names = [span.name for span in recorded.spans()]
+    assert names == ["execute_tool static", "execute_tool static", "execute_tool named", "execute_tool size"]
+
+
 def test_an_async_generator_holds_no_context_while_it_is_suspended(recorded: Recorded) -> None:
     @otel_llm.agent
     async def letters() -> AsyncGenerator[str, None]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import inspect
+import json
 import os
 import subprocess
 import sys
@@ -344,17 +346,68 @@ def test_the_end_of_a_provider_ends_what_is_open_on_it_and_on_no_other(recorded:
 def test_of_a_body_that_is_too_long_to_parse_the_models_name_is_read(recorded: Recorded) -> None:
     usage = {"prompt_tokens": 10, "completion_tokens": 5}
     reply = {"id": "x", "model": "gpt-4o-mini", "choices": [], "usage": usage}
-    long = "x" * BODY_BYTES_MAX
-    with RawServer(lambda c: c.json(reply)) as server, httpx2.Client() as client:
-        asked = {"model": "asked", "messages": [{"role": "user", "content": long}], "user": "alice"}
-        client.post(server.url + "/v1/chat/completions", json=asked)
-        client.post(server.url + "/v1/messages", json={"to": "bob", "text": long})
+    sent = httpx2.MockTransport(lambda _: httpx2.Response(200, json=reply))
+    written = b'{"model":"asked","messages":[{"role":"user","content":"%s"}],"user":"alice"}'
+    with httpx2.Client(transport=sent) as client:
+        client.post("http://llm.test/v1/chat/completions", content=written % (b"x" * BODY_BYTES_MAX))
+        client.post("http://llm.test/v1/messages", content=b'{"to":"bob","text":"%s"}' % (b"x" * BODY_BYTES_MAX))
     (span,) = recorded.spans()
     found = dict(span.attributes or {})
     assert span.name == "chat asked"
     assert found[a.REQUEST_MODEL] == "asked"
     assert a.USER_ID not in found
     assert (found[a.RESPONSE_MODEL], found[a.COST_STATUS]) == ("gpt-4o-mini", "exact")
+
+
+IMAGE = "A" * 4_000_000  # base64 of 3 MB
+LARGE: dict[str, tuple[str, dict[str, Any]]] = {
+    "chat": (
+        "/v1/chat/completions",
+        {
+            "model": "m",
+            "user": "alice",
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{IMAGE}"}}],
+                }
+            ],
+        },
+    ),
+    "responses": (
+        "/v1/responses",
+        {
+            "model": "m",
+            "user": "alice",
+            "input": [
+                {
+                    "role": "user",
+                    "content": [{"type": "input_image", "image_url": f"data:image/png;base64,{IMAGE}"}],
+                }
+            ],
+        },
+    ),
+    "gemini": (
+        "/v1beta/models/m:generateContent",
+        {"contents": [{"role": "user", "parts": [{"inlineData": {"mimeType": "image/png", "data": IMAGE}}]}]},
+    ),
+}
+
+
+@pytest.mark.parametrize(("path", "asked"), LARGE.values(), ids=LARGE)
+def test_a_large_picture_goes_along_as_its_size_and_hash_at_a_host_that_nobody_names(
+    capturing: Recorded, path: str, asked: dict[str, Any]
+) -> None:
+    sent = httpx2.MockTransport(lambda _: httpx2.Response(200, json={}))
+    with httpx2.Client(transport=sent) as client:
+        client.post("http://llm.test" + path, json=asked)
+    (span,) = capturing.spans()
+    found = dict(span.attributes or {})
+    assert found.get(a.USER_ID) == asked.get("user")
+    (message,) = json.loads(str(found[a.INPUT_MESSAGES]))
+    (part,) = message["parts"]
+    assert part["mime_type"] == "image/png"
+    assert (part["size_bytes"], part["sha256"]) == (3_000_000, hashlib.sha256(bytes(3_000_000)).hexdigest())
 
 
 def test_a_body_that_nests_too_deep_is_the_apps_own(recorded: Recorded) -> None:

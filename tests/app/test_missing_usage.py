@@ -85,6 +85,57 @@ def test_a_request_that_does_not_stream_leaves_as_it_is(asking: Recorded) -> Non
     assert json.loads(seen[0]) == ASKED
 
 
+class OldServer:
+    """Knows no `stream_options`, and streams."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+        self.asked: list[Any] = []
+
+    def answer(self, request: httpx2.Request) -> httpx2.Response:
+        self.asked.append(json.loads(request.content))
+        if "stream_options" in self.asked[-1]:
+            return httpx2.Response(self.status, json={"error": {"message": "unknown field"}})
+        assert request.headers["accept-encoding"] != "identity"
+        body = b'data: {"choices":[{"index":0,"delta":{"content":"hi"}}]}\n\ndata: [DONE]\n\n'
+        return httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=body)
+
+
+@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_server_that_refuses_the_option_is_asked_as_the_app_asked(
+    asking: Recorded, status: int, is_async: bool
+) -> None:
+    server, url = OldServer(status), f"http://old-{status}-{is_async}.test/v1/chat/completions".lower()
+    asked = {**ASKED, "stream": True}
+
+    def stream_sync() -> bytes:
+        client = httpx2.Client(transport=httpx2.MockTransport(server.answer))
+        with client, client.stream("POST", url, json=asked) as response:
+            return b"".join(response.iter_bytes())
+
+    async def stream_async() -> bytes:
+        client = httpx2.AsyncClient(transport=httpx2.MockTransport(server.answer))
+        async with client, client.stream("POST", url, json=asked) as response:
+            return b"".join([chunk async for chunk in response.aiter_bytes()])
+
+    for _ in range(2):
+        assert b'"hi"' in (asyncio.run(stream_async()) if is_async else stream_sync())
+    assert ["stream_options" in one for one in server.asked] == [True, False, False]
+    assert [(span.attributes or {})[a.USAGE_STATUS] for span in asking.spans()] == ["missing"] * 2
+    assert all(a.ATTEMPTS not in (span.attributes or {}) and span.status.is_unset for span in asking.spans())
+
+
+def test_a_request_that_is_wrong_by_itself_fails_as_it_would(asking: Recorded) -> None:
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(400, json={"error": {"message": "no"}}))
+    with httpx2.Client(transport=transport) as client:
+        for _ in range(2):
+            answer = client.post("http://wrong.test/v1/chat/completions", json={**ASKED, "stream": True})
+            assert (answer.status_code, answer.json()) == (400, {"error": {"message": "no"}})
+            assert json.loads(answer.request.content) == {**ASKED, "stream": True}
+    assert [(span.attributes or {})[a.ERROR_TYPE] for span in asking.spans()] == ["400"] * 2
+
+
 EVENTS = [
     b'data: {"choices":[{"index":0,"delta":{"content":"\\"usage\\" of \\"choices\\":[]"}}],"usage":null}',
     b'data: {"choices":[],"usage":{"prompt_tokens":1}}',

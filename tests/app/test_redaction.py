@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from app.rawserver import RawServer
 from app.recording import Recorded
@@ -154,6 +155,37 @@ def test_what_a_hook_asks_a_model_is_not_recorded() -> None:
     assert inner == [({}, None)] * 2
     assert "Anna" not in str(found)
     assert one.attributes(chat("more", "more"))
+
+
+def test_what_errors_say_is_redacted_too() -> None:
+    recorded = Recorded(redact=[CARD])
+    refusal = {"error": {"message": f"no card {SECRET}", "type": "invalid"}}
+    try:
+        with RawServer(lambda c: c.json(refusal, status=400)) as server, httpx2.Client() as client:
+            client.post(server.url + "/v1/chat/completions", json={"model": "m", "messages": []})
+        with pytest.raises(ValueError, match=SECRET), otel_llm.workflow("pay"):
+            raise ValueError(SECRET)
+        spans = recorded.spans()
+    finally:
+        otel_llm.uninstrument()
+    assert [span.status.description for span in spans] == ["no card [redacted]", "[redacted]"]
+    assert not any(SECRET in span.to_json() for span in spans)
+
+
+def test_an_error_that_a_hook_fails_at_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(failures.RAISE_ENV, "false")
+
+    def hook(text: str) -> str:
+        raise KeyError(text)
+
+    recorded = Recorded(redact_with=hook)
+    try:
+        with RawServer(lambda c: c.json({"error": {"message": SECRET}}, status=400)) as server:
+            httpx2.post(server.url + "/v1/chat/completions", json={"model": "m", "messages": []})
+        assert recorded.call().status.description == "[redacted]"
+    finally:
+        otel_llm.uninstrument()
+        failures.counts.clear()
 
 
 def test_patterns_are_written_a_line_each_or_between_semicolons() -> None:

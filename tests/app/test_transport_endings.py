@@ -56,6 +56,10 @@ def check_arrived(span: ReadableSpan) -> None:
     assert (found[a.RESPONSE_ID], found[a.USAGE_INPUT_TOKENS]) == ("msg_1", 512)
 
 
+#: Where a body breaks off.
+FRAMINGS: Final = ("length", "in a chunk", "between chunks")
+
+
 def broken(*pieces: bytes, framing: str) -> Callable[[Connection], None]:
     """Part of an answer, then the end of the connection, before that of the body."""
 
@@ -66,7 +70,8 @@ def broken(*pieces: bytes, framing: str) -> Callable[[Connection], None]:
             connection.send(body)
         else:
             connection.head(content_type=EVENTS, transfer_encoding="chunked")
-            connection.send(b"%x\r\n%b\r\n20\r\n" % (len(body), body))
+            begun = b"20\r\n" if framing == "in a chunk" else b""
+            connection.send(b"%x\r\n%b\r\n%b" % (len(body), body, begun))
 
     return reply
 
@@ -102,7 +107,7 @@ def read_requests(url: str, read: Read, timeout_s: float = 20.0) -> str:
         return refused(lambda: read(response))
 
 
-@pytest.mark.parametrize("framing", ["length", "chunked"])
+@pytest.mark.parametrize("framing", FRAMINGS)
 @pytest.mark.parametrize("name", REQUESTS)
 def test_requests_cut(later: Callable[[], Recorded], name: str, framing: str) -> None:
     with RawServer(broken(*ARRIVED, framing=framing)) as server:
@@ -211,7 +216,7 @@ async def read_aiohttp(url: str, name: str, **timeouts: float) -> str:
     raise AssertionError("read to the end")
 
 
-@pytest.mark.parametrize("framing", ["length", "chunked"])
+@pytest.mark.parametrize("framing", FRAMINGS)
 @pytest.mark.parametrize("name", AIOHTTP)
 def test_aiohttp_cut(later: Callable[[], Recorded], name: str, framing: str) -> None:
     with RawServer(broken(*ARRIVED, framing=framing)) as server:
@@ -387,13 +392,14 @@ def test_aiohttp_goes_on_after_a_wait_in_vain_and_a_mistake(recorded: Recorded) 
 # --- botocore --------------------------------------------------------------------------------------------------
 
 
-def test_botocore_cut(later: Callable[[], Recorded]) -> None:
+@pytest.mark.parametrize("begun", [b"20\r\n", b""], ids=["in a chunk", "between chunks"])
+def test_botocore_cut(later: Callable[[], Recorded], begun: bytes) -> None:
     """The model's own events up to the cut; a document that breaks off says nothing."""
     events = b"".join(frame_event(*event) for event in CONVERSE[:-1])
 
     def cut(connection: Connection) -> None:
         connection.head(content_type=EVENT_STREAM, transfer_encoding="chunked")
-        connection.send(b"%x\r\n%b\r\n20\r\n" % (len(events), events))
+        connection.send(b"%x\r\n%b\r\n%b" % (len(events), events, begun))
 
     def ask(url: str) -> list[Any]:
         client, found = bedrock(url), []

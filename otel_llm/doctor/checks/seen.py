@@ -34,7 +34,12 @@ def ends(scene: Scene) -> Iterator[Finding]:
             "spans of the last seconds are lost, and are not in the counts below",
             "end with sys.exit, handle SIGTERM, or OTEL_BSP_SCHEDULE_DELAY=200",
         )
-    if run.exit_code:
+    if run.exit_code and run.armed and not run.calls:
+        yield problem(
+            f"the command ended with {run.exit_code} before it called a model",
+            "see what it says above, and run it alone",
+        )
+    elif run.exit_code:
         yield note(f"the command ended with {run.exit_code}")
 
 
@@ -43,6 +48,8 @@ def calls(scene: Scene) -> Iterator[Finding]:
     run = scene.observed.run
     if run is None or not run.armed:
         return
+    if run.exit_code and not run.calls:
+        return  # `ends` says it
     for what, count in _most(run.calls):
         yield ok(f"{count} call{'s' * (count != 1)}: {what}")
     if not run.calls:
