@@ -182,6 +182,11 @@ class Call:
         failure = type(error).__qualname__ if error is not None else str(self.http_status)
         self._failed.append(Attempt(failure, time.time_ns(), retry_after))
 
+    def note_failed(self, failure: str) -> None:
+        """An HTTP attempt that came to nothing before the one that is under way, as it was told afterwards."""
+        self.attempts += 1
+        self._failed.append(Attempt(failure, time.time_ns(), None))
+
     def _show_retry(self) -> None:
         """The failure of the attempt before, as an event at its time, once it is known that it was not the last."""
         if not self._failed:

@@ -15,8 +15,11 @@ _NAME: Final = re.compile(rb'[; ]name="([^"]+)"')
 _FILE: Final = b"filename"
 _HEAD_END: Final = b"\r\n\r\n"
 _FIELD_BYTES_MAX: Final = 64 * 1024
-_ANY_ZLIB: Final = zlib.MAX_WBITS | 32  # gzip or zlib, as its first bytes say
 _ZLIB_NAMES: Final = frozenset({"deflate", "gzip", "x-gzip"})
+_ANY_ZLIB: Final = zlib.MAX_WBITS | 32  # gzip or zlib, as its first bytes say
+_GZIP: Final = b"\x1f\x8b"
+_HEAD_BYTES: Final = 2
+_ENCODINGS_MAX: Final = 5
 #: Encodings that the standard library does not know -> the modules that do -> how each undoes them.
 _MODULES: Final[Mapping[str, Mapping[str, Callable[[Any], Callable[[bytes], bytes]]]]] = {
     "br": {
@@ -54,22 +57,53 @@ def form_fields(body: bytes, content_type: str) -> dict[str, str]:
 
 def decoder_of(headers: Mapping[str, str]) -> Decoder | None:
     """What undoes the encoding that the headers name; None where there is none."""
-    encoding = headers.get("content-encoding", "").strip().lower()
-    if not encoding or encoding == "identity":
-        return None
+    written = (name.strip().lower() for name in headers.get("content-encoding", "").split(","))
+    encodings = [name for name in written if name and name != "identity"]
+    return _Decoder([_undoing(name) for name in reversed(encodings[:_ENCODINGS_MAX])]) if encodings else None
+
+
+def _undoing(encoding: str) -> Callable[[bytes], bytes]:
+    """Of a body in an encoding that nothing here knows nothing is read."""
     if encoding in _ZLIB_NAMES:
-        return _Decoder(zlib.decompressobj(_ANY_ZLIB).decompress)
+        return _Zlib().decompress
     for name, make in _MODULES.get(encoding, {}).items():
         if (module := sys.modules.get(name)) is not None:  # the HTTP libraries import what is installed
-            return _Decoder(make(module))
-    return _Decoder(lambda _: b"")
+            return make(module)
+    return lambda _: b""
 
 
 class _Decoder:
-    """Undoes an encoding. Of a body in one that nothing here knows nothing is read."""
+    """Undoes encodings, the outermost first."""
 
-    def __init__(self, undo: Callable[[bytes], bytes]) -> None:
+    def __init__(self, undo: list[Callable[[bytes], bytes]]) -> None:
         self._undo = undo
 
     def decode(self, data: bytes, /) -> bytes:
-        return self._undo(data)
+        for undo in self._undo:
+            data = undo(data)
+        return data
+
+
+class _Zlib:
+    """gzip or zlib, one or several after another, or deflate without a head: as the first two bytes say."""
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._stream: Any = None
+
+    def decompress(self, data: bytes) -> bytes:
+        if self._stream is None:
+            self._head += data
+            if len(self._head) < _HEAD_BYTES:
+                return b""
+            data, self._stream = self._head, zlib.decompressobj(_window(self._head))
+        found: bytes = self._stream.decompress(data)
+        while self._stream.eof and self._stream.unused_data.startswith(_GZIP):
+            data, self._stream = self._stream.unused_data, zlib.decompressobj(_ANY_ZLIB)
+            found += self._stream.decompress(data)
+        return found
+
+
+def _window(head: bytes) -> int:
+    is_zlib = head[0] & 15 == zlib.DEFLATED and (head[0] << 8 | head[1]) % 31 == 0
+    return _ANY_ZLIB if is_zlib or head.startswith(_GZIP) else -zlib.MAX_WBITS

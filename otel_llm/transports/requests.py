@@ -61,9 +61,17 @@ def _receive(exchange: Passage, response: Any) -> None:
     try:
         if not exchange.is_recording:
             return
+        for attempt in getattr(getattr(response.raw, "retries", None), "history", ()):
+            if not attempt.redirect_location:
+                exchange.call.note_failed(_failure(attempt))
         if response._content is False:
             tee(response.raw, exchange, response.status_code, response.headers)
         else:
             exchange.receive(response.status_code, response.headers, response.content or b"")
     except Exception as error:
         exchange.give_up(error)
+
+
+def _failure(attempt: Any) -> str:
+    """Why urllib3 tried again, where an adapter's `max_retries` has it do so."""
+    return type(attempt.error).__qualname__ if attempt.error is not None else str(attempt.status)

@@ -8,8 +8,11 @@ from typing import Any
 import httpx2
 import openai
 import pytest
+import requests
 from app.rawserver import Connection, RawServer
 from app.recording import Recorded
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from otel_llm_semconv import attributes as a
 
@@ -113,3 +116,18 @@ def test_a_request_while_the_answer_is_still_awaited_is_a_call_of_its_own(record
     with server:
         asyncio.run(main())
     assert seen(recorded) == [(1, None), (9, None)]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_attempts_that_urllib3_makes_by_itself(recorded: Recorded, stream: bool) -> None:
+    replies = [busy, lambda connection: connection.cut(), reply]
+    with RawServer(*replies) as server, requests.Session() as session:
+        retries = Retry(total=3, backoff_factor=0, status_forcelist=[429], allowed_methods=None)
+        session.mount("http://", HTTPAdapter(max_retries=retries))
+        answer = session.post(server.url + "/v1/chat/completions", json=BODY, timeout=20, stream=stream)
+        assert answer.json()["model"] == "gpt-4o"
+    found = recorded.attributes()
+    assert found[a.ATTEMPTS] == 3
+    assert found[a.ATTEMPT_OUTCOMES] == ("429", "ProtocolError", "200")
+    assert found[a.USAGE_OUTPUT_TOKENS] == 1
+    assert recorded.call().status.is_unset

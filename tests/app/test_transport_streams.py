@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import io
 import json
 import shutil
+import zlib
 from asyncio import IncompleteReadError
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final
@@ -21,11 +23,13 @@ import pytest
 import requests
 import urllib3
 from app.keptserver import ENCODINGS, FRAMINGS, KeptServer, sent
+from app.rawserver import Connection, RawServer
 from app.recording import Recorded
 from app.test_bytes import BODIES
 from app.test_endings import EVENTS, HELLO, chunk
 
 import otel_llm
+from otel_llm.transports.bodies import decoder_of
 from otel_llm_collector.demo.standin.event_stream import EVENT_STREAM, frame_event
 from otel_llm_semconv import attributes as a
 
@@ -327,6 +331,45 @@ def test_botocore_passes_encoded_bodies_on(
         assert exchange(session, url, stream=stream) == plain
         check_span(recorded, encoding)
         session.close()
+
+
+def raw_deflate(body: bytes) -> bytes:
+    return zlib.compress(body, wbits=-zlib.MAX_WBITS)
+
+
+#: Encodings of which the libraries undo some, and which `response.raw` hands on as they came.
+ODD: Final[Mapping[str, tuple[str, Callable[[bytes], bytes]]]] = {
+    "gzip in members": ("gzip", lambda body: gzip.compress(body[:9]) + gzip.compress(body[9:])),
+    "deflate without a head": ("deflate", raw_deflate),
+    "two": ("deflate, gzip", lambda body: gzip.compress(zlib.compress(body))),
+    "two and none": ("deflate,identity, x-gzip", lambda body: gzip.compress(raw_deflate(body))),
+}
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 100_000])
+@pytest.mark.parametrize("name", ODD)
+def test_odd_encodings_are_undone(name: str, size: int) -> None:
+    header, encode = ODD[name]
+    decoder, raw = decoder_of({"content-encoding": header}), encode(BODIES["chat"][2])
+    assert decoder is not None
+    assert b"".join(decoder.decode(raw[i : i + size]) for i in range(0, len(raw), size)) == BODIES["chat"][2]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_an_odd_encoding_that_the_app_reads_raw(recorded: Recorded, name: str) -> None:
+    header, encode = ODD[name]
+    raw = encode(BODIES["chat"][2])
+
+    def reply(connection: Connection) -> None:
+        connection.head(content_type=EVENTS, content_encoding=header, content_length=str(len(raw)))
+        connection.send(raw)
+
+    asked = {"model": "gpt-4o", "messages": [], "stream": True}
+    with RawServer(reply) as server:
+        url = server.url + "/v1/chat/completions"
+        with requests.post(url, json=asked, stream=True, timeout=20) as response:
+            assert b"".join(iter(lambda: response.raw.read(5), b"")) == raw
+    check_span(recorded, name)
 
 
 # --- all -------------------------------------------------------------------------------------------------------
