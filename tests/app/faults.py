@@ -37,6 +37,7 @@ EXCEPTIONS: Final[dict[str, str]] = {
     "decorators:tool": "makes a Step",
     "decorators:workflow": "makes a Step",
     "entered:*": "guards of what attaches a context and puts the app's back",
+    "export:_watch_pools.*.hooked": "a hook: calls a guard, and the pool's method",
     "generators:*": "the app's generator: calls guards around its steps",
     "exchange:Passage.__e*__": "a guard: nothing but a `try` around what enters and leaves",
     "exchange:UserCall.__e*__": "a guard",

@@ -18,6 +18,7 @@ from app.scenes import Scene
 
 import otel_llm
 from otel_llm import failures
+from otel_llm.export import _watch_pools
 from otel_llm.finisher import finisher
 
 #: What has been broken: each point in the first kind of call that comes by.
@@ -28,6 +29,7 @@ _known: Final[set[str]] = set()
 def production(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As in production: faults are counted."""
     monkeypatch.setenv(failures.RAISE_ENV, "false")
+    _watch_pools()  # as every exporter of ours does
     finisher.start()
     while not finisher.prices_ready:
         time.sleep(0.01)
