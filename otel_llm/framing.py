@@ -196,13 +196,14 @@ _TEXT: Final = rb'[^"\\]*+(?:\\.[^"\\]*+)*+'
 _text: Final = re.compile(_TEXT)
 #: What varies behind a text without meaning anything: padding.
 _NOISE: Final = (b',"obfuscation":"', b',"p":"', b" ")
-#: So much of what stands before a text has to be the same, at its beginning and right before the text: the text's own
-#: key. A text of another choice or block is not told from it, but never follows without an event of another kind.
-_HEAD_BYTES: Final = 4
-_MARK_BYTES: Final = 12
+#: So much of what stands before a text has to be the same, at its beginning and right before the text: the end of the
+#: text's own key, which stands where it stood. Each byte more takes 0.3 us in 200 events. A text of another choice or
+#: block is not told from it, but never follows without an event of another kind.
+_HEAD_BYTES: Final = 1
+_MARK_BYTES: Final = 8
 #: So much of what stands behind a text has to be the same, at both of its ends. What lies between has one length:
 #: a reason to end or a count in place of a null would be longer.
-_TAIL_BYTES: Final = 6
+_TAIL_BYTES: Final = 4
 
 
 class Template:
