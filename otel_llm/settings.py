@@ -50,7 +50,7 @@ def _names(value: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in value.split(",") if name.strip())
 
 
-def _pairs(value: str) -> dict[str, str]:
+def pairs(value: str) -> dict[str, str]:
     """`name=value` pairs, separated by commas."""
     pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
     if any(not equals or not name.strip() or not meant.strip() for name, equals, meant in pairs):
@@ -60,7 +60,7 @@ def _pairs(value: str) -> dict[str, str]:
 
 def _hosts(value: str) -> dict[str, str]:
     """`host=provider` pairs; a host that starts with a dot stands for all hosts below it."""
-    return {host.lower(): provider for host, provider in _pairs(value).items()}
+    return {host.lower(): provider for host, provider in pairs(value).items()}
 
 
 SETTINGS: Final = (
@@ -112,7 +112,7 @@ SETTINGS: Final = (
         "deployments",
         "OTEL_LLM_DEPLOYMENTS",
         "",
-        _pairs,
+        pairs,
         "Azure deployments and the models behind them, as name=model pairs: chat-prod=gpt-4o",
     ),
     Setting(
@@ -305,7 +305,7 @@ _KINDS: Final[Mapping[Callable[[str], Any], Callable[[Any], Any]]] = {
     _flag: _truth,
     _positive: _count,
     _names: _several,
-    _pairs: _mapping,
+    pairs: _mapping,
     _hosts: _mapping_of_hosts,
 }
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
 from otel_llm.errors import UsageError
+from otel_llm.settings import pairs
 from otel_llm_semconv.pricing import quote, source
 from otel_llm_semconv.pricing.contracts import BadContractsError, Contracts, read
 
+DEPLOYMENTS_ENV: Final = "OTEL_LLM_DEPLOYMENTS"
 CONTRACTS_ENV: Final = "OTEL_LLM_CONTRACTS"
 DATA_ENV: Final = "OTEL_LLM_DATA"
 DATA_DEFAULT: Final = "./otel-llm-data"
@@ -26,14 +30,19 @@ def data_dir(option: str | os.PathLike[str] | None = None) -> Path:
     return check_data_dir(Path(option or os.environ.get(DATA_ENV) or DATA_DEFAULT))
 
 
-def contracts(option: str | os.PathLike[str] | None = None) -> Contracts:
-    """The contract prices of a file: the option's, else that of `OTEL_LLM_CONTRACTS`, else none.
+def contracts(option: str | os.PathLike[str] | None = None, deployments: Mapping[str, str] | None = None) -> Contracts:
+    """The contract prices of a file: the option's, else that of `OTEL_LLM_CONTRACTS`, else none; and the deployments.
 
-    Raises UsageError where there is no such file, or what is in it cannot be used.
+    Those are given, else what `OTEL_LLM_DEPLOYMENTS` says. Raises UsageError where there is no such file, or what is in
+    it, or the variable, cannot be used.
     """
     path = option or os.environ.get(CONTRACTS_ENV)
     try:
-        return read(Path(path)) if path else Contracts()
+        known = pairs(os.environ.get(DEPLOYMENTS_ENV, "")) if deployments is None else deployments
+    except ValueError as error:
+        raise UsageError(f"{DEPLOYMENTS_ENV}: {error}") from error
+    try:
+        return replace(read(Path(path)) if path else Contracts(), deployments=known)
     except BadContractsError as error:
         raise UsageError(str(error)) from error
     except OSError as error:

@@ -55,6 +55,8 @@ class Configured:
             value, source = getattr(self.config, row.name), self.source[row.name]
             if row.name == "tokens":
                 tables += _tokens_table(value, source)
+            elif row.name == "deployments":
+                tables += _deployments_table(value, source)
             elif row.name in ("forward", "forward_enriched"):
                 tables += [line for one in value for line in _target_table(one, source)]
             else:
@@ -111,6 +113,12 @@ def _tokens_table(tokens: Mapping[str, str], source: str) -> list[str]:
         return []
     tenants = sorted(set(tokens.values()))
     return ["", f"[tokens]  # {source}", *(f"# {_toml(tenant)} = {_toml(_HIDDEN)}" for tenant in tenants)]
+
+
+def _deployments_table(deployments: Mapping[str, str], source: str) -> list[str]:
+    if not deployments:
+        return []
+    return ["", f"[deployments]  # {source}", *(f"{_toml(name)} = {_toml(deployments[name])}" for name in deployments)]
 
 
 def _target_table(target: Destination, source: str) -> list[str]:

@@ -211,7 +211,12 @@ def main() -> int:
     orders.follow(stop.set)
     try:
         with lock(journal.journal_dir(data) / "converter.lock", "converter"):
-            run(data, stop, contracts(config.contracts), Archive(data, config.archive_days, config.archive_bytes_max))
+            run(
+                data,
+                stop,
+                contracts(config.contracts, config.deployments),
+                Archive(data, config.archive_days, config.archive_bytes_max),
+            )
     except OtelLlmError as error:
         _LOG.error("%s", error)
         return error.exit_code

@@ -262,7 +262,10 @@ def _best_price(
     record: SpanRecord, row: Row, counts: usage.Usage, reading: Reading | None, contracts: Contracts
 ) -> Price:
     """The price of the model that answered; of the one that was asked for where the answer's name is unknown."""
-    provider, models, contract = row.get("provider"), (row.get("response_model"), row.get("request_model")), None
+    answered, asked = row.get("response_model"), row.get("request_model")
+    deployed = string_in(record.attributes, a.DEPLOYED_MODEL) or contracts.deployed(asked, answered)
+    row["deployed_model"] = deployed
+    provider, models, contract = row.get("provider"), (answered, deployed, asked), None
     if contracts.rows and provider:
         endpoint = string_in(record.attributes, a.SERVER_ADDRESS) or ""
         contract = contracts.find(provider, models, row["start_time"], endpoint, dict(row["properties"]))

@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, NamedTuple
 
-from .config import CONTRACTS_ENV, DATA_DEFAULT, DATA_ENV
+from otel_llm.settings import pairs
+
+from .config import CONTRACTS_ENV, DATA_DEFAULT, DATA_ENV, DEPLOYMENTS_ENV
 from .forward import Destination
 from .journal import TENANT_BYTES_MAX
 
@@ -37,6 +39,7 @@ class Config:
     forward: tuple[Destination, ...]
     forward_enriched: tuple[Destination, ...]
     contracts: str
+    deployments: Mapping[str, str]
     tokens: Mapping[str, str]
     tls_certificate: str
     tls_key: str
@@ -152,6 +155,15 @@ def _destination(given: Any) -> Destination:
     return Destination(**{**given, **more})
 
 
+def _deployments(value: Any) -> dict[str, str]:
+    """`name = "model"`; as a text name=model pairs separated by commas."""
+    if isinstance(value, str):
+        return pairs(value)
+    if not isinstance(value, Mapping) or not all(isinstance(model, str) and model for model in value.values()):
+        raise ValueError('give deployment = "model"')
+    return dict(value)
+
+
 def _tokens(value: Any) -> dict[str, str]:
     """`tenant = "token"`, or a list of tokens; by the environment tenant=token pairs separated by commas."""
     if isinstance(value, str):
@@ -256,6 +268,15 @@ OPTIONS: Final = (
         "FILE",
         True,
         "Contract prices, TOML or YAML; without, list prices",
+    ),
+    Option(
+        "deployments",
+        DEPLOYMENTS_ENV,
+        {},
+        _deployments,
+        "NAME=MODEL",
+        True,
+        "Deployments and the models behind them, as name=model pairs: chat-prod=gpt-4o",
     ),
     Option(
         "tokens",

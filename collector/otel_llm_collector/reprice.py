@@ -132,7 +132,8 @@ def price_of_row(row: Mapping[str, Any], contracts: Contracts) -> dict[str, Any]
 
 
 def _price(call: Mapping[str, Any], contracts: Contracts) -> quote.Price:
-    provider, models = call["provider"], (call["response_model"], call["request_model"])
+    provider, answered, asked = call["provider"], call["response_model"], call["request_model"]
+    models = (answered, call["deployed_model"] or contracts.deployed(asked, answered), asked)
     contract = None
     if contracts.rows and provider:
         contract = contracts.find(provider, models, call["start_time"], call["endpoint"], call["properties"] or {})

@@ -49,7 +49,7 @@ _READY_S: Final = 20.0
 _WATCH_S: Final = 0.1
 _RESTART_S_MAX: Final = 5.0
 #: What the processes behind the receiver read when they start.
-_AT_START: Final = ("contracts", "log_level", "log_format")
+_AT_START: Final = ("contracts", "deployments", "log_level", "log_format")
 _LOOPBACK: Final = frozenset({"localhost", "::1"})
 #: For the converter: the system allocator gives memory back, and large blocks come from their own mappings.
 CONVERTER_ENV: Final = {
@@ -292,7 +292,7 @@ def _collector(config: str | None = None, *, print_config: bool = False, **flags
 
     def read() -> Config:
         found = configured().config
-        contracts(found.contracts)  # what is wrong in it is told here
+        contracts(found.contracts, found.deployments)  # what is wrong in it is told here
         absolute = str(Path(found.contracts).absolute()) if found.contracts else ""
         return replace(found, data=str(data_dir(found.data).absolute()), contracts=absolute)
 

@@ -69,6 +69,7 @@ RESPONSE_TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"  # d
 OPENAI_RESPONSE_SERVICE_TIER: Final = "openai.response.service_tier"
 OPENAI_RESPONSE_SYSTEM_FINGERPRINT: Final = "openai.response.system_fingerprint"
 SERVICE_TIER: Final = "otel_llm.service_tier"  # tier that served a call, where the conventions have no name for it
+DEPLOYED_MODEL: Final = "otel_llm.deployed_model"  # the model behind the deployment that was asked for
 INFERENCE_PLACE: Final = "otel_llm.inference.place"  # geography that inference was kept to, where it has a price
 
 # --- usage: input includes cache reads and writes, output includes reasoning ----------------------------------

@@ -201,6 +201,11 @@ _COST = (
     _c("price_version", TEXT, "Price data that the figure was computed with"),
     _c("service_tier", TEXT, "Service tier, speed or batch that served the call, which the price depends on"),
     _c("inference_place", TEXT, "Geography that the call was kept to, where that has a price"),
+    _c(
+        "deployed_model",
+        TEXT,
+        "Model behind the deployment that was asked for, which is priced: by the sender's settings, or the collector's",
+    ),
     _c("emitted_cost_usd", MONEY, "What the sender said the call cost", unit="USD"),
     _c("emitted_cost_source", TEXT, "provider or local", attribute=a.COST_SOURCE),
 )

@@ -156,6 +156,20 @@ def test_a_vendor_is_known_by_its_host(recorded: Recorded, host: str, provider: 
     assert (found[a.PROVIDER], found[a.REQUEST_MODEL]) == (provider, "gpt-4o-mini")
 
 
+@pytest.mark.parametrize(("asked", "behind"), [("chat-prod", "gpt-4o-mini"), ("chat-test", None)])
+def test_the_model_behind_a_deployment_is_told_and_priced(asked: str, behind: str | None) -> None:
+    recorded = Recorded(deployments={"chat-prod": "gpt-4o-mini"})
+    url = f"https://contoso.openai.azure.com/openai/deployments/{asked}/chat/completions"
+    body = {"model": asked, "usage": {"prompt_tokens": 500, "completion_tokens": 300}}
+    try:
+        send(url, json_body={"messages": []}, answer=httpx2.Response(200, json=body))
+        _, found = span_of(recorded)
+    finally:
+        otel_llm.uninstrument()
+    assert (found[a.REQUEST_MODEL], found.get(a.DEPLOYED_MODEL)) == (asked, behind)
+    assert found.get(a.COST_AMOUNT) == (0.000255 if behind else None)
+
+
 def test_the_price_that_a_vendor_declares_is_the_cost(recorded: Recorded) -> None:
     case = fixture("openai_chat/chat_openrouter")
     answer = httpx2.Response(200, json=case["response"])

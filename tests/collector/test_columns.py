@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -45,7 +46,7 @@ prices = { input_mtok = "1" }
 def contracts(tmp_path_factory: pytest.TempPathFactory) -> Contracts:
     path = tmp_path_factory.mktemp("contracts") / "contracts.toml"
     path.write_text(CONTRACTS)
-    return read(path)
+    return replace(read(path), deployments={"chat-prod": "gpt-4o-mini", "unheard": "of"})
 
 
 def plain(table: str, row: dict[str, Any]) -> dict[str, Any]:
@@ -114,6 +115,18 @@ def is_valid(payload: bytes) -> bool:
     except DecodeError:
         return False
     return True
+
+
+@pytest.mark.parametrize("answered", ["chat-prod", "gpt-4o-mini-2024-07-18", ""])
+@pytest.mark.parametrize("told", ["gpt-4o", "", None])
+def test_a_deployment_is_priced_as_by_the_reference(contracts: Contracts, answered: str, told: str | None) -> None:
+    names = {"gen_ai.request.model": "chat-prod", "gen_ai.response.model": answered}
+    more = {} if told is None else {"otel_llm.deployed_model": told}
+    spans = [otlp.span(otlp.chat(1000, number) | names | more, start_ns=RECEIVED) for number in range(3)]
+    payloads = [otlp.request(*spans, scope=scope).SerializeToString() for scope in ("otel_llm", "by-hand")]
+    by_columns = rows_of(payloads, contracts, rows_min=0)
+    assert by_columns == rows_of(payloads, contracts, rows_min=1_000_000)
+    assert {row["deployed_model"] for row in by_columns["spans"]} == {told or "gpt-4o-mini"}
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))

@@ -20,25 +20,30 @@ from otel_llm_semconv.pricing.contracts import Contract
 from otel_llm_semconv.usage import FIELDS, Usage
 
 NOON = int(datetime(2026, 1, 15, 12, tzinfo=UTC).timestamp())
-WORDS = ("provider", "response_model", "request_model", "service_tier", "place", "usage_status")
+WORDS = ("provider", "response_model", "deployed_model", "request_model", "service_tier", "place", "usage_status")
+#: Providers, each with the model that answered, the one behind a deployment, and the one that was asked for.
 #: Tiers, times of day, two cache lives, places, modes, media, names that nobody knows, and none at all.
-MODELS = [
-    ("openai", "gpt-4o-mini-2024-07-18", "gpt-4o-mini"),
-    ("openai", "gpt-realtime", None),
-    ("openai", None, "gpt-image-1.5"),
-    ("anthropic", "claude-sonnet-4-5", "claude-sonnet-4-5"),
-    ("anthropic", "claude-opus-4-6", None),
-    ("gcp.gemini", "gemini-2.5-pro", "gemini-2.5-pro"),
-    ("gcp.gemini", "my-deployment", "gemini-2.5-flash"),
-    ("aws.bedrock", "claude-sonnet-4-5", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
-    ("deepseek", "deepseek-chat", "deepseek-chat"),
-    ("perplexity", "sonar", "sonar"),
-    ("openai", "text-embedding-3-small", None),
-    ("mistral_ai", "mistral-large-latest", None),
-    ("openai", "nobody-knows-1", "nobody-knows"),
-    (None, "gpt-4o-mini", None),
-    ("openai", None, None),
+MODELS: list[tuple[str | None, ...]] = [
+    (provider, answered, None, asked)
+    for provider, answered, asked in [
+        ("openai", "gpt-4o-mini-2024-07-18", "gpt-4o-mini"),
+        ("openai", "gpt-realtime", None),
+        ("openai", None, "gpt-image-1.5"),
+        ("anthropic", "claude-sonnet-4-5", "claude-sonnet-4-5"),
+        ("anthropic", "claude-opus-4-6", None),
+        ("gcp.gemini", "gemini-2.5-pro", "gemini-2.5-pro"),
+        ("gcp.gemini", "my-deployment", "gemini-2.5-flash"),
+        ("aws.bedrock", "claude-sonnet-4-5", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+        ("deepseek", "deepseek-chat", "deepseek-chat"),
+        ("perplexity", "sonar", "sonar"),
+        ("openai", "text-embedding-3-small", None),
+        ("mistral_ai", "mistral-large-latest", None),
+        ("openai", "nobody-knows-1", "nobody-knows"),
+        (None, "gpt-4o-mini", None),
+        ("openai", None, None),
+    ]
 ]
+MODELS += [("azure.ai.openai", "chat-prod", "gpt-4o", "chat-prod"), ("openai", "gpt-4o-mini", "gpt-4o", None)]
 CONTRACTS = (
     Contract("halved", 1, multiplier=Decimal("0.5")),
     Contract("odd", 2, multiplier=Decimal("0.3333333333333333333333")),
@@ -62,11 +67,11 @@ CALLS = st.tuples(
 
 
 def reference(call: Any) -> dict[str, Any]:
-    (provider, answered, asked), tier, place, stated, at_s, contract, usage = call
+    (provider, *models), tier, place, stated, at_s, contract, usage = call
     found = fit(
         price_call(
             provider,
-            (answered, asked),
+            models,
             usage,
             datetime.fromtimestamp(at_s, UTC),
             service_tier=tier,

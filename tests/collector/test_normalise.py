@@ -13,7 +13,7 @@ from rig import otlp
 
 from otel_llm_collector.decode import SpanRecord, read_spans
 from otel_llm_collector.normalise import Normalised, normalise
-from otel_llm_semconv.pricing.contracts import read
+from otel_llm_semconv.pricing.contracts import Contracts, read
 
 RECEIVED = 1_760_000_000_000_000_000  # 2025-10-09 08:53:20 UTC
 DAY = 86_400_000_000_000
@@ -194,6 +194,19 @@ def test_resource_and_scope_come_back_whole() -> None:
     rebuilt = type(request.resource_spans[0]).FromString(record.resource)
     assert (rebuilt.schema_url, len(rebuilt.scope_spans)) == ("https://example.org/schema", 0)
     assert normalise(record, RECEIVED).row["service_name"] == "svc"
+
+
+@pytest.mark.parametrize("told", [{"otel_llm.deployed_model": "gpt-4o-mini"}, {}])
+def test_a_deployment_has_the_price_of_the_model_behind_it(told: dict[str, str]) -> None:
+    """By what the sender says, else by the collector's own settings."""
+    names = {"gen_ai.request.model": "chat-prod", "gen_ai.response.model": "chat-prod"}
+    unknown = row_of(otlp.chat() | names)
+    assert (unknown["cost_usd"], unknown["cost_status"], unknown["deployed_model"]) == (None, "unknown_model", None)
+    contracts = Contracts(deployments={} if told else {"chat-prod": "gpt-4o-mini"})
+    (record,) = read_spans(otlp.request(otlp.span(otlp.chat() | names | told)).SerializeToString())
+    row = normalise(record, RECEIVED, contracts).row
+    assert (row["cost_usd"], row["deployed_model"]) == (Decimal("0.000270000000"), "gpt-4o-mini")
+    assert row["request_model"] == "chat-prod"
 
 
 def test_a_contract_is_the_price_of_what_it_covers(tmp_path: Path) -> None:

@@ -55,6 +55,17 @@ def vars_of(target: Destination) -> dict[str, object]:
     return {name: getattr(target, name) for name in target.__slots__}
 
 
+def test_deployments_are_a_table_or_pairs(tmp_path: Path) -> None:
+    known = {"chat-prod": "gpt-4o", "small": "gpt-4o-mini"}
+    path = written(tmp_path, '[deployments]\nchat-prod = "gpt-4o"\nsmall = "gpt-4o-mini"\n')
+    found = Configured({}, {}, path)
+    assert found.config.deployments == known
+    assert Configured({}, {}, written(tmp_path, found.as_toml())).config.deployments == known
+    pairs = {"OTEL_LLM_DEPLOYMENTS": "chat-prod=gpt-4o, small=gpt-4o-mini"}
+    assert Configured({}, pairs, None).config.deployments == known
+    assert Configured({"deployments": "a=b"}, pairs, None).config.deployments == {"a": "b"}
+
+
 def test_every_option_has_a_default_that_can_be_read() -> None:
     config = Configured({}, {}, None).config
     assert Config.load(config.dump()) == config
@@ -93,6 +104,8 @@ def test_what_is_printed_is_a_file_that_says_the_same_but_secrets(tmp_path: Path
         ("forward = 7", 1, "give a list"),
         ("[[forward]]\nonly_llm = true", 1, "has a url"),
         ('[[forward]]\nurl = "http://h:1"\nonly_llm = "yes"', 1, "true or false"),
+        ("[deployments]\nchat = 7", 1, 'give deployment = "model"'),
+        ('deployments = "chat"', 1, "not name=value"),
         ('[[forward]]\nurl = "ftp://h:1"', 1, "http://HOST:PORT"),
     ],
 )

@@ -177,6 +177,21 @@ def test_a_list_of_another_version_with_the_same_price_will_do(
     assert "stay" not in said
 
 
+def test_a_deployment_that_becomes_known_is_priced_and_stays_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {"gen_ai.request.model": "chat-prod", "gen_ai.response.model": "chat-prod"}
+    convert(tmp_path, otlp.request(otlp.span(otlp.chat(500, 300) | names, start_ns=NOW)))
+    figures = "SELECT deployed_model, cost_usd, cost_status FROM spans"
+    assert ask(tmp_path, figures) == [(None, None, "unknown_model")]
+    monkeypatch.setenv("OTEL_LLM_DEPLOYMENTS", "chat-prod=gpt-4o-mini")
+    assert renormalise(tmp_path, capsys)[0][0]["new_usd"] == "0.000255000000"
+    monkeypatch.delenv("OTEL_LLM_DEPLOYMENTS")
+    for options in ((), ("--since", "2026-01-01")):
+        assert renormalise(tmp_path, capsys, *options)[0] == []
+        assert ask(tmp_path, figures) == [("gpt-4o-mini", Decimal("0.000255"), "exact")]
+
+
 def test_which_rows_count_is_decided_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """At first the inner span is taken for no call, so the outer one counts; then the other way round."""
     outer, inner = Told("outer", PEER), Told("inner", CLAUDE, parent="outer", at=(1, 99), attributes=SAID)

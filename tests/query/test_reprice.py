@@ -60,6 +60,18 @@ def test_a_call_is_priced_again_at_its_tier_whoever_told_it(lake: SmallLake, run
     assert run("reprice", "--format", "json").json[0]["difference_usd"] == "0.000000000000"
 
 
+def test_a_deployment_is_priced_again_as_the_model_behind_it(
+    lake: SmallLake, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = {"provider": "azure.ai.openai", "request_model": "chat-prod", "input_tokens": 500, "output_tokens": 300}
+    lake.add([span(1, cost="0.000255", **call, deployed_model="gpt-4o-mini"), span(2, cost=None, **call)])
+    assert run("reprice", "--format", "json").json[0]["repriced_usd"] == "0.000255000000"
+    monkeypatch.setenv("OTEL_LLM_DEPLOYMENTS", "chat-prod=gpt-4o-mini")
+    assert run("reprice", "--format", "json").json[0]["repriced_usd"] == "0.000510000000"
+    monkeypatch.setenv("OTEL_LLM_DEPLOYMENTS", "chat-prod")
+    assert "OTEL_LLM_DEPLOYMENTS: not name=value" in run("reprice").err
+
+
 def test_each_run_is_a_version_of_its_own(billed: SmallLake, run: Run, tmp_path: Path) -> None:
     prices, contracts = tmp_path / "data.json", tmp_path / "contracts.toml"
     model = {"id": "gpt-4o-mini", "match": {"equals": "gpt-4o-mini"}, "prices": {"input_mtok": 1, "output_mtok": 2}}

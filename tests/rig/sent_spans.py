@@ -13,7 +13,7 @@ from rig import otlp
 
 RECEIVED = 1_760_000_000_000_000_000
 WORDS = "|x|openai|OpenAI|aws|gpt-4o-mini|nobody-knows|chat|embeddings|invoke_agent|reported|estimated|flex|USD|EUR"
-WORDS += "|provider|a.clinic.example|3|ünïcode|twelve bytes|thirteen byte|fourteen bytes"
+WORDS += "|chat-prod|provider|a.clinic.example|3|ünïcode|twelve bytes|thirteen byte|fourteen bytes"
 MESSAGES = [
     '[{"role":"user","parts":[{"type":"text","content":"hi"}]}]',
     '[{"role":"user","content":"hi"}]',

@@ -29,8 +29,10 @@ _PICO: Final = Decimal("1e-12")
 _SURE_MAX: Final = 1.0
 _DOUBT: Final = 1e-3
 _MICROS: Final = 1_000_000
+#: What a contract may be about, beside the endpoint.
+_ABOUT: Final = ("provider", "response_model", "deployed_model", "request_model")
 #: What stands beside the money of a call.
-_BESIDE: Final = ("price_version", "usage_status", "service_tier", "inference_place")
+_BESIDE: Final = ("price_version", "usage_status", "service_tier", "inference_place", "deployed_model")
 
 
 def is_genai(spans: Spans, dialect: Ints) -> Bools:
@@ -74,6 +76,7 @@ def price(spans: Spans, columns: Mapping[str, Column], is_call: Bools, contracts
     found, total = spans.attributes, len(spans)
     counts = {name: of(columns[name]) for name in usage.FIELDS}
     words = {name: of(columns[name]) for name in ("provider", "response_model", "request_model")}
+    words["deployed_model"] = _deployed(of(text_or_null(found, total, a.DEPLOYED_MODEL)), words, contracts)
     words["service_tier"] = of(text_or_null(found, total, a.OPENAI_RESPONSE_SERVICE_TIER, a.SERVICE_TIER))
     words["place"] = of(text_or_null(found, total, a.INFERENCE_PLACE))
     words["usage_status"] = _usage_status(of(text_or_null(found, total, a.USAGE_STATUS)), counts)
@@ -83,10 +86,21 @@ def price(spans: Spans, columns: Mapping[str, Column], is_call: Bools, contracts
     priced = pricing.price(calls).append_column("usage_status", words["usage_status"])
     priced = priced.append_column("service_tier", _told(words["service_tier"]))
     priced = priced.append_column("inference_place", _told(words["place"]))
+    priced = priced.append_column("deployed_model", words["deployed_model"])
     if not is_whole:
         place = pa.array(np.cumsum(is_call) - 1, mask=~is_call)
         priced = priced.take(place)
     return {name: priced[name].combine_chunks() for name in priced.column_names}
+
+
+def _deployed(stated: Column, words: Mapping[str, Column], contracts: Contracts) -> Column:
+    """The model behind each deployment: what the sender says, else what the settings say."""
+    stated = _told(stated)
+    if not contracts.deployments:
+        return stated
+    names, models = pa.array(list(contracts.deployments)), pa.array(list(contracts.deployments.values()))
+    known = (models.take(pc.index_in(words[name], value_set=names)) for name in ("request_model", "response_model"))
+    return pc.coalesce(stated, *known)
 
 
 def _told(texts: Column) -> Column:
@@ -106,13 +120,13 @@ def _contracts(spans: Spans, rows: Ints, at_us: Ints, words: Mapping[str, Column
     """The place of the first contract that is the price of each call, or -1."""
     found = np.full(len(rows), -1, np.int64)
     endpoint = text_or_null(spans.attributes, len(spans), a.SERVER_ADDRESS).take(pa.array(rows))
-    told = [words_of(column, len(rows)) for column in (*list(words.values())[:3], endpoint)]
+    told = [words_of(column, len(rows)) for column in (*(words[name] for name in _ABOUT), endpoint)]
     group = np.zeros(len(rows), np.int64)
     for codes, values in told:
         group, firsts = dense(group * len(values) + codes)
     calls = [[values[codes[row]] for codes, values in told] for row in firsts.tolist()]
     for place, contract in reversed(list(enumerate(contracts.rows))):
-        covers = np.array([_is_about(contract, *call) for call in calls], np.bool_)[group]
+        covers = np.array([_is_about(contract, *call[:-1], endpoint=call[-1]) for call in calls], np.bool_)[group]
         covers &= contract.since is None or at_us >= int(contract.since.timestamp() * _MICROS)
         covers &= contract.until is None or at_us < int(contract.until.timestamp() * _MICROS)
         for key, value in contract.properties.items():
@@ -121,10 +135,8 @@ def _contracts(spans: Spans, rows: Ints, at_us: Ints, words: Mapping[str, Column
     return found
 
 
-def _is_about(
-    contract: Contract, provider: str | None, answered: str | None, asked: str | None, endpoint: str | None
-) -> bool:
-    return bool(provider) and contract.is_about(provider or "", (answered, asked), endpoint or "")
+def _is_about(contract: Contract, provider: str | None, *models: str | None, endpoint: str | None) -> bool:
+    return bool(provider) and contract.is_about(provider or "", models, endpoint or "")
 
 
 def _has_property(spans: Spans, key: str, value: str) -> Bools:

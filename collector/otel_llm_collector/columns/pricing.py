@@ -40,7 +40,9 @@ _THURSDAY: Final = 3  # the weekday of 1970-01-01
 #: The columns of `spans` that hold a component.
 SHOWN: Final = tuple(dict.fromkeys(SHOWN_AS.get(component, component) for component in COMPONENTS))
 #: What a price depends on beside counts and time.
-_WORDS: Final = ("provider", "response_model", "request_model", "service_tier", "place", "usage_status")
+_WORDS: Final = (
+    "provider", "response_model", "deployed_model", "request_model", "service_tier", "place", "usage_status",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +272,7 @@ def _changing(words: Mapping[str, Words], firsts: Ints) -> dict[catalog.Changes,
     """The groups whose rates depend on the time, by how they do."""
     found: dict[catalog.Changes, list[int]] = {}
     for group, row in enumerate(firsts.tolist()):
-        provider, *models = list(_texts(words, row))[:3]
+        provider, *models = list(_texts(words, row))[:4]
         changes = catalog.Changes()
         for model in models if provider else ():
             changes |= catalog.changes(provider, model) if model else changes
@@ -296,8 +298,8 @@ def _texts(words: Mapping[str, Words], row: int) -> Iterator[str | None]:
 
 def _card(calls: Calls, words: Mapping[str, Words], row: int) -> tuple[RateCard | None, str | None]:
     """The rates of a row, and the version of the prices that they are."""
-    provider, answered, asked, tier, place, _ = _texts(words, row)
-    card = quote.find_card(provider, (answered, asked), int(calls.at_s[row]), tier, place) if provider else None
+    provider, *models, tier, place, _ = _texts(words, row)
+    card = quote.find_card(provider, tuple(models), int(calls.at_s[row]), tier, place) if provider else None
     contract = _contract(calls, row)
     if contract is not None:
         card = contract.applied(card)
@@ -310,10 +312,10 @@ def _contract(calls: Calls, row: int) -> Contract | None:
 
 
 def _price_row(calls: Calls, words: Mapping[str, Words], usage: Usage, row: int) -> Price:
-    provider, answered, asked, tier, place, usage_status = _texts(words, row)
+    provider, *models, tier, place, usage_status = _texts(words, row)
     priced = quote.price_call(
         provider,
-        (answered, asked),
+        models,
         usage,
         datetime.fromtimestamp(int(calls.at_s[row]), UTC),
         service_tier=tier,

@@ -49,6 +49,7 @@ _READ: Final[Mapping[str, str]] = {
     a.OPENAI_RESPONSE_SERVICE_TIER: "s",
     a.SERVICE_TIER: "s",
     a.INFERENCE_PLACE: "s",
+    a.DEPLOYED_MODEL: "s",
     a.SERVER_ADDRESS: "s",
     **dict.fromkeys(a.CONTENT, "s"),
 }

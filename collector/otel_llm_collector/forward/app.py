@@ -43,7 +43,7 @@ def main() -> int:
 
 
 def _forward(config: Config, stop: threading.Event) -> None:
-    data, prices = Path(config.data), contracts(config.contracts)
+    data, prices = Path(config.data), contracts(config.contracts, config.deployments)
     forget_others(data, {one.id for one in config.targets})
     forwarders = [Forwarder(data, one, prices) for one in config.targets]
     for forwarder in forwarders:

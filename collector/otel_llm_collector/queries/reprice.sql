@@ -8,6 +8,7 @@ SELECT
     provider,
     response_model,
     request_model,
+    deployed_model,
     coalesce(response_model, request_model) AS model,
     usage_status,
     cost_usd AS billed_usd,

@@ -16,8 +16,9 @@ from ..counting.settle import Pricer, apply
 
 #: Its stubs know too few of the types that these functions take.
 pc: Final[Any] = pyarrow.compute
+_DEPLOYED: Final = "deployed_model"
 #: What a price depends on: a row of which nothing of that has changed keeps its figure.
-_PRICED_BY: Final = (*FIELDS, "provider", "request_model", "response_model", "usage_status")
+_PRICED_BY: Final = (*FIELDS, "provider", "request_model", "response_model", _DEPLOYED, "usage_status")
 _FIGURES: Final = (
     *(column.name for column in TABLES["spans"] if column.name.startswith("cost_") and column.unit == "USD"),
     "cost_status",
@@ -40,7 +41,12 @@ def keep_decisions(old: pa.Table, new: pa.Table) -> pa.Table:
 
 
 def keep_figures(old: pa.Table, new: pa.Table) -> pa.Table:
-    """The new rows with the figures of record, where nothing has changed that they depend on."""
+    """The new rows with the figures of record, where nothing has changed that they depend on.
+
+    A model that was known to be behind a deployment still is, where the settings at hand do not say.
+    """
+    where = new.schema.get_field_index(_DEPLOYED)
+    new = new.set_column(where, new.schema.field(_DEPLOYED), pc.coalesce(new[_DEPLOYED], old[_DEPLOYED]))
     kept = reduce(pc.and_, (_is_same(old[name], new[name]) for name in _PRICED_BY))
     kept = pc.and_(kept, pc.and_(old["is_llm_call"], new["is_llm_call"]))
     for name in _FIGURES:

@@ -90,10 +90,18 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Contracts:
-    """The contracts of a file, in its order. `version` changes with every change of the file."""
+    """The contracts of a file, in its order. `version` changes with every change of the file.
+
+    `deployments` are the models behind names that only their owner knows.
+    """
 
     rows: tuple[Contract, ...] = ()
     version: str = ""
+    deployments: Mapping[str, str] = field(default_factory=dict)
+
+    def deployed(self, *models: str | None) -> str | None:
+        """The model behind the first of these names that is a deployment's."""
+        return next((self.deployments[model] for model in models if model and model in self.deployments), None)
 
     def find(
         self,
