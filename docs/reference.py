@@ -23,6 +23,7 @@ import duckdb
 from otel_llm.cli import GROUP, SUMMARIES
 from otel_llm.coexistence import PEERS, SUPPRESSIONS, Spans
 from otel_llm.settings import SETTINGS
+from otel_llm_collector.counting.agreement import CLOCKS_MS
 from otel_llm_collector.counting.reasons import MEANING
 from otel_llm_collector.counting.recent import CALLS_MAX
 from otel_llm_collector.options import OPTIONS, Option
@@ -46,9 +47,16 @@ never do.
 COUNTING = f"""\
 Several rows may tell of one call of a model. One of them is counted: the one that tells what the call used, has a price
 and tells the most parts of it; of equal ones that of the service that asked, there ours, then the innermost. The others
-keep their usage, have no cost, and say here why. Rows belong together by what they say of each other, by the response's
-id, by the tree of spans, or, where none of these tells, by time, models and tokens. Where the second one comes later,
-the first one is written again within seconds; the last {CALLS_MAX:,} calls are looked at.
+keep their usage, have no cost, and say here why. Where the second one comes later, the first one is written again
+within seconds; the last {CALLS_MAX:,} calls are looked at.
+
+Rows belong together by what they say of each other, by the response's id, by the tree of spans, or, where none of these
+tells, by time, models and tokens: of two emitters' rows one lies within the other, and each is paired once. Time joins
+rows of two services only where the inner one is a proxy's (of a gateway's dialect, or a span of kind SERVER), takes no
+longer than the outer one, and not both of them have a response id; their clocks may be {CLOCKS_MS} ms apart. A row that
+does not say what it used is joined by time only with one that begins and ends with it. What may be two calls is counted
+as two: a call that is counted twice is seen in the sums, one that is missing is not. A gateway that hands on the trace
+or the response's id leaves nothing to be guessed.
 """
 
 SETTINGS_INTRO = """\

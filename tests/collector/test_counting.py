@@ -154,6 +154,80 @@ SCENES: dict[str, tuple[list[Told], dict[str, str | None]]] = {
         ],
         {"app": None, "proxied": "gateway_twin", "elsewhere": None},
     ),
+    "embeddings of one length, of an application and through a proxy that others use": (
+        [
+            Told("before", attributes=embedding(), at=(0, 100)),
+            Told("across", GATEWAY, "proxy", trace=2, attributes=embedding(), at=(60, 170)),
+            Told("after", attributes=embedding(), trace=3, at=(180, 300)),
+            Told("around", GATEWAY, "proxy", trace=4, attributes=embedding(), at=(175, 320)),
+            Told("served", "vllm", "model-server", trace=5, attributes=embedding(), at=(400, 500), kind=2),
+        ],
+        dict.fromkeys(["before", "across", "after", "around", "served"]),
+    ),
+    "many embeddings of one length at once, through a gateway": (
+        [
+            *(Told(f"a{n}", trace=n, attributes=embedding(), at=(n, 200 - n)) for n in range(1, 41)),
+            *(
+                Told(f"g{n}", GATEWAY, "proxy", 100 + n, attributes=embedding(), at=(n + 1, 199 - n))
+                for n in range(1, 41)
+            ),
+        ],
+        {f"a{n}": None for n in range(1, 41)} | {f"g{n}": "gateway_twin" for n in range(1, 41)},
+    ),
+    "many embeddings of one length at once, by two emitters": (
+        [
+            *(Told(f"p{n}", PEER, parent="step", attributes=embedding(), at=(n, 300 + n)) for n in range(64)),
+            *(Told(f"n{n}", NATIVE, parent="step", attributes=embedding(), at=(n + 70, 299 + n)) for n in range(64)),
+        ],
+        {f"{who}{n}": "duplicate" if who == "p" else None for n in range(64) for who in "pn"},
+    ),
+    "two services of one trace, each with a call of its own": (
+        [
+            Told("first", parent="step", attributes=embedding(), at=(0, 100)),
+            Told("second", service="other", parent="step", attributes=embedding(), at=(10, 90)),
+        ],
+        {"first": None, "second": None},
+    ),
+    "a call that does not say what it used, during one of another emitter": (
+        [
+            Told("untold", PEER, parent="step", attributes=UNTOLD, at=(0, 100)),
+            Told("told", NATIVE, parent="step", at=(20, 80)),
+        ],
+        {"untold": None, "told": None},
+    ),
+    "a call that does not say what it used, and what it is told by besides": (
+        [
+            Told("untold", PEER, parent="step", attributes=UNTOLD, at=(0, 100)),
+            Told("told", NATIVE, parent="step", at=(2, 99)),
+            Told("other", NATIVE, parent="step", at=(20, 80)),
+        ],
+        {"untold": "duplicate", "told": None, "other": None},
+    ),
+    "what looked like one call until the one around it came": (
+        [
+            Told("alone", PEER, parent="step", at=(0, 100)),
+            Told("inner", NATIVE, parent="outer", at=(10, 90)),
+            Told("outer", PEER, parent="step", at=(5, 95)),
+        ],
+        {"alone": None, "inner": None, "outer": "duplicate"},
+    ),
+    "a gateway that leaves out what was cached, and traces its own call": (
+        [
+            Told("app", attributes=chat((1000, 200), "r1")),
+            Told("proxied", GATEWAY, "proxy", trace=2, attributes=chat((400, 200), "r1"), at=(3, 97)),
+            Told("passed", PEER, "proxy", trace=2, parent="proxied", attributes=chat((400, 200)), at=(4, 96)),
+        ],
+        {"app": None, "proxied": "gateway_twin", "passed": "gateway_twin"},
+    ),
+    "a sum of sums": (
+        [
+            Told("flow", PEER, attributes=chat((30, 3)), at=(0, 100)),
+            Told("agent", PEER, parent="flow", attributes=chat((30, 3)), at=(0, 100)),
+            Told("first", parent="agent", attributes=chat((10, 1)), at=(1, 40)),
+            Told("second", parent="agent", attributes=chat((20, 2)), at=(41, 99)),
+        ],
+        {"flow": "rollup", "agent": "rollup", "first": None, "second": None},
+    ),
     "a server that gives every answer one id": (
         [
             Told("a", attributes=chat((10, 1), "chatcmpl-1")),
@@ -310,7 +384,8 @@ def test_a_row_that_comes_later_counts_as_if_it_had_come_with_the_others(
     tmp_path: Path, scene: str, reverse: bool
 ) -> None:
     told, expected = SCENES[scene]
-    convert(tmp_path, *([one] for one in (reversed(told) if reverse else told)))
+    told, size = told[:: -1 if reverse else 1], max(1, len(told) // 6)
+    convert(tmp_path, *(told[place : place + size] for place in range(0, len(told), size)))
     assert in_the_lake(tmp_path) == expected
 
 

@@ -45,7 +45,8 @@ _RANK_OF_USAGE: Final = {usage.REPORTED: 2, usage.PARTIAL: 1, usage.ESTIMATED: 1
 class Call:
     """A row that tells of a call. `emitter` is who told it: scope, service, and whether by a span or an event.
 
-    `tokens` are input and output, None where neither is told; `parts` how many parts of them are.
+    `tokens` are input and output, None where neither is told; `parts` how many parts of them are. `family` is the same
+    for rows that were looked at together before, and belong together; None where it is not known.
     """
 
     row_id: str
@@ -74,6 +75,7 @@ class Call:
     reason: str | None
     continues: str | None
     tenant: str | None
+    family: str | None
 
     @property
     def is_event(self) -> bool:
@@ -101,7 +103,8 @@ def calls_of(rows: pa.Table) -> pa.Table:
     told = (pc.cast(pc.greater(pc.fill_null(rows[name], 0), 0), pa.int8()) for name in _PARTS)
     is_server = pc.fill_null(pc.equal(rows["kind"], "SERVER"), False)
     is_proxy = pc.or_(pc.is_in(rows["dialect"], value_set=_PROXIES), is_server)
-    added = {"scope": scope, "emitter": emitter, "parts": reduce(pc.add, told), "is_proxy": is_proxy}
+    family = pa.nulls(rows.num_rows, pa.string())
+    added = {"scope": scope, "emitter": emitter, "parts": reduce(pc.add, told), "is_proxy": is_proxy, "family": family}
     taken = rows.select(_TAKEN)
     for name, column in added.items():
         taken = taken.append_column(name, column)
@@ -144,6 +147,7 @@ def _call(row: dict[str, Any]) -> Call:
         reason=row["not_counted_reason"],
         continues=row["continues"],
         tenant=row["tenant"],
+        family=row["family"],
     )
 
 

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import date
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute
 
 from otel_llm.failures import swallow
 
 from ..lake.schema import memory_schema
 from .calls import calls_of
 from .links import links_of, newest
-from .settle import Decisions, apply, decisions
+from .settle import Decisions, apply, decisions, with_families
 from .sieve import related_to
 
+#: Its stubs know too few of the types that these functions take.
+pc: Final[Any] = pyarrow.compute
 #: Calls in memory at most, about 300 bytes each: what came before them is looked at no more.
 CALLS_MAX: Final = 100_000
 #: Room above it, so that the oldest are let go now and then, not with each batch.
@@ -54,28 +57,29 @@ class RecentCalls:
     def look_back(self) -> pa.Table:
         """The calls that came before; at first what they leave to be written, too."""
         if self._calls is None:
-            self._calls, self._links = self._read()
-            self._note(self._calls, decisions(self._calls, self._links))
+            calls, self._links = self._read()
+            self._calls = self._decide(calls, calls)[0]
         return self._calls
 
     def _settle(self, rows: pa.Table, calls: pa.Table, links: pa.Table) -> pa.Table:
         before = self.look_back()
         self._links = newest(pa.concat_tables([self._links, links]))
-        earlier = related_to(calls, before, links)
+        earlier = related_to(calls, before, rows)
         if not calls.num_rows and not earlier.num_rows:
             return rows
-        decided = decisions(pa.concat_tables([earlier, calls]), self._links)
-        if earlier.num_rows:
-            self._note(earlier, decided)
-            before = apply(before, decided)
-        self._calls = _bounded(pa.concat_tables([before, apply(calls, decided)]))
+        looked_at = pa.concat_tables([earlier, calls])
+        after, decided = self._decide(looked_at, earlier)
+        is_kept = pc.invert(pc.is_in(before["row_id"], value_set=earlier["row_id"].combine_chunks()))
+        self._calls = _bounded(pa.concat_tables([before.filter(is_kept) if earlier.num_rows else before, after]))
         return apply(rows, decided)
 
-    def _note(self, calls: pa.Table, decided: Decisions) -> None:
-        """What was decided about calls that are in the lake."""
+    def _decide(self, calls: pa.Table, stored: pa.Table) -> tuple[pa.Table, Decisions]:
+        """The calls as is decided, and what is; what that changes of the `stored` ones is overdue."""
+        decided, families = decisions(calls, self._links)
         if decided:
-            days = {row["row_id"]: row["date"] for row in calls.select(["row_id", "date"]).to_pylist()}
+            days = {row["row_id"]: row["date"] for row in stored.select(["row_id", "date"]).to_pylist()}
             self.overdue |= {row_id: Change(days[row_id], why) for row_id, why in decided.items() if row_id in days}
+        return with_families(apply(calls, decided), families), decided
 
     def _read(self) -> tuple[pa.Table, pa.Table]:
         nothing = memory_schema("spans").empty_table()

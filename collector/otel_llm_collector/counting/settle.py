@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute
@@ -13,8 +13,9 @@ from otel_llm_semconv.tables import TABLES
 
 from .calls import calls_of, read
 from .choice import decide
-from .groups import group
 from .links import above, links_of
+from .reasons import ROLLUP
+from .rules import group
 from .sieve import related
 
 #: Its stubs know too few of the types that these functions take.
@@ -34,23 +35,35 @@ def settle(rows: pa.Table) -> pa.Table:
     A row that is not counted says why, keeps its usage, and costs nothing. None that was settled before as not counted
     is counted again: that takes a price (`recount.py`).
     """
-    decided = decisions(calls_of(rows), links_of(rows))
+    decided = decisions(calls_of(rows), links_of(rows)).decided
     return apply(rows, {row_id: why for row_id, why in decided.items() if why is not None})
 
 
-def decisions(calls: pa.Table, tree: pa.Table | None = None, *, are_all: bool = False) -> Decisions:
+class Outcome(NamedTuple):
+    """What has to change among calls; and of all that were looked at, row ids -> what its family is known by."""
+
+    decided: Decisions
+    families: Mapping[str, str]
+
+
+def decisions(calls: pa.Table, tree: pa.Table | None = None, *, are_all: bool = False) -> Outcome:
     """What has to change among the calls. `tree` are the links of spans that are none.
 
     Where these `are_all` that may belong together, rows that were not counted are decided on as if they were new.
     """
     looked_at = read(_uncounted(calls) if are_all else related(calls))
-    if not looked_at:
-        return {}
     links = above(looked_at, tree)
     tenants = {call.tenant for call in looked_at}  # what one says changes nothing of another's
-    each = (group([call for call in looked_at if call.tenant == tenant], links) for tenant in tenants)
-    decided = (pair for groups in each for pair in decide(groups, are_all=are_all))
-    return {call.row_id: why for call, why in decided if (why is None) != call.is_counted or why != call.reason}
+    decided: dict[str, str | None] = {}
+    families: dict[str, str] = {}
+    for tenant in tenants:
+        mine = [call for call in looked_at if call.tenant == tenant]
+        groups = group(mine, links, () if are_all else (call for call in mine if call.reason == ROLLUP))
+        for call, why in decide(groups, are_all=are_all):
+            if (why is None) != call.is_counted or why != call.reason:
+                decided[call.row_id] = why
+        families |= {call.row_id: groups.families.top(call).row_id for call in mine}
+    return Outcome(decided, families)
 
 
 def _uncounted(calls: pa.Table) -> pa.Table:
@@ -71,6 +84,16 @@ def apply(rows: pa.Table, decided: Decisions, price: Pricer | None = None) -> pa
     if price is None or not pc.any(is_counted).as_py():
         return rows
     return pa.concat_tables([rows.filter(pc.invert(is_counted)), price(rows.filter(is_counted))]).unify_dictionaries()
+
+
+def with_families(calls: pa.Table, families: Mapping[str, str]) -> pa.Table:
+    """The narrow calls, those that were looked at with their families."""
+    if not families:
+        return calls
+    place = pc.index_in(calls["row_id"], value_set=pa.array(list(families), pa.string())).combine_chunks()
+    family = pc.coalesce(pa.array(list(families.values()), pa.string()).take(place), calls["family"])
+    where = calls.schema.get_field_index("family")
+    return calls.set_column(where, calls.schema.field(where), family)
 
 
 def _mark(rows: pa.Table, is_decided: Any, why: Any) -> pa.Table:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
-from .groups import ATTEMPTS, SKEW_NS
+from .agreement import SKEW_NS
+from .rules import ATTEMPT_NS, ATTEMPTS
 
 #: Its stubs know too few of the types that these functions take.
 pc: Final[Any] = pyarrow.compute
 Column = Any
+#: What is compared of a row that no trace joins with another one.
+_TOLD_OUTSIDE: Final = ("input_tokens", "response_id", "is_proxy", "span_id")
 
 
 def related(calls: pa.Table) -> pa.Table:
@@ -21,34 +25,76 @@ def related(calls: pa.Table) -> pa.Table:
         return calls.slice(0, 0)
     found = [_is_linked(calls), _is_attempt(calls), _ends_streams(calls, calls), _begins_streams(calls, calls)]
     if len(pc.unique(calls["emitter"])) > 1:
-        found += [_is_shared(calls, "trace_id"), _is_shared(calls, "response_id"), _is_traceless(calls, calls)]
+        found += [_is_shared(calls, "trace_id"), _is_shared(calls, "response_id"), _is_traceless(calls)]
     return calls.filter(reduce(pc.or_, found))
 
 
-def related_to(calls: pa.Table, earlier: pa.Table, links: pa.Table) -> pa.Table:
-    """The earlier calls that one of these may tell of, too, or that these links may lead to."""
+def related_to(calls: pa.Table, earlier: pa.Table, rows: pa.Table) -> pa.Table:
+    """The earlier calls of which these may change how they are counted. `rows` are all spans that came."""
     if not earlier.num_rows:
         return earlier
-    if not calls.num_rows:
-        return earlier.filter(_is_led_to(earlier, links))
+    emitters = pc.unique(pa.chunked_array([*earlier["emitter"].chunks, *calls["emitter"].chunks], pa.string()))
+    has_several = len(emitters) > 1
+    found = [_in_traces(earlier, calls, rows if has_several else calls)]
+    if calls.num_rows:
+        found += [_ends_streams(earlier, calls), _begins_streams(earlier, calls)]
+    if calls.num_rows and has_several:
+        found += [_is_in(earlier["response_id"], calls["response_id"]), _is_alike_outside(earlier, calls)]
+    is_found = reduce(pc.or_, found)
+    families = earlier["family"].filter(is_found)
+    return earlier.filter(pc.or_(is_found, _is_in(earlier["family"], families)))
+
+
+def _in_traces(earlier: pa.Table, calls: pa.Table, rows: pa.Table) -> Column:
+    """Where an earlier call is of the same trace as one of these rows, and near in time, or next to it in the tree.
+
+    What is inside a span is inside its time, but for clocks.
+    """
+    is_there = _is_in(earlier["trace_id"], rows["trace_id"])
+    places = np.flatnonzero(is_there)
+    if not len(places):
+        return is_there
+    there = earlier.take(places)
+    first, last = _times(there["trace_id"], rows)
     found = [
-        _is_in(earlier["trace_id"], calls["trace_id"]),
-        _ends_streams(earlier, calls),
-        _begins_streams(earlier, calls),
+        _is_between(there, first, last, SKEW_NS),
+        _is_in(there["span_id"], calls["parent_span_id"]),
+        _is_in(there["parent_span_id"], calls["span_id"]),
+        _is_in(there["span_id"], calls["continues"]),
+        _is_in(there["continues"], calls["span_id"]),
+        pc.and_(_is_attempt_beside(there, calls), _is_between(there, first, last, ATTEMPT_NS)),
     ]
-    emitters = pc.unique(calls["emitter"])
-    if len(emitters) > 1 or not pc.all(pc.is_in(earlier["emitter"], value_set=emitters)).as_py():
-        found.append(_is_in(earlier["trace_id"], links["trace_id"]))
-        found.append(_is_in(earlier["response_id"], calls["response_id"]))
-        found.append(pc.and_(_is_traceless(earlier, calls), _is_about_then(earlier, calls)))
-    return earlier.filter(reduce(pc.or_, found))
+    return _at(places, reduce(pc.or_, found), earlier.num_rows)
 
 
-def _is_led_to(earlier: pa.Table, links: pa.Table) -> Column:
-    """Where a trace goes on between calls of several emitters: one emitter's are parent and child."""
-    if not links.num_rows or len(pc.unique(earlier["emitter"])) < 2:
-        return pa.repeat(False, earlier.num_rows)
-    return _is_in(earlier["trace_id"], links["trace_id"])
+def _at(places: Any, mask: Column, length: int) -> Column:
+    """A mask of so many rows, of which the one that is given tells some."""
+    whole = np.zeros(length, np.bool_)
+    whole[places] = np.asarray(mask)
+    return pa.array(whole)
+
+
+def _times(traces: Column, rows: pa.Table) -> tuple[Column, Column]:
+    """When the first of the rows of each trace began, and when the last one ended."""
+    rows = rows.filter(_is_in(rows["trace_id"], traces))
+    told = pa.table({"trace": rows["trace_id"], "start": rows["start_time_ns"], "end": _end(rows)})
+    told = told.group_by("trace").aggregate([("start", "min"), ("end", "max")])
+    place = pc.index_in(traces, value_set=told["trace"].combine_chunks())
+    return told["start_min"].take(place), told["end_max"].take(place)
+
+
+def _is_between(calls: pa.Table, first: Column, last: Column, slack_ns: int) -> Column:
+    """Where a call had not ended before the first moment, nor began after the last."""
+    is_over = pc.less(_end(calls), pc.subtract(first, slack_ns))
+    return pc.invert(pc.or_(is_over, pc.greater(calls["start_time_ns"], pc.add(last, slack_ns))))
+
+
+def _is_alike_outside(earlier: pa.Table, calls: pa.Table) -> Column:
+    """Where a call of about then and one of these, an event's or a proxy's one of them, may be told of without ids."""
+    is_near = _is_between(earlier, pc.min(calls["start_time_ns"]), pc.max(_end(calls)), SKEW_NS)
+    places = np.flatnonzero(pc.and_(is_near, _is_in(earlier["input_tokens"], calls["input_tokens"])))
+    near = pa.concat_tables([earlier.select(_TOLD_OUTSIDE).take(places), calls.select(_TOLD_OUTSIDE)])
+    return _at(places, _is_traceless(near).slice(0, len(places)), earlier.num_rows)
 
 
 def _is_linked(calls: pa.Table) -> Column:
@@ -67,11 +113,19 @@ def _is_linked(calls: pa.Table) -> Column:
 
 def _is_attempt(calls: pa.Table) -> Column:
     """Where an attempt failed, by who tells of attempts; and what is beside it."""
+    return _is_in(calls["parent_span_id"], calls["parent_span_id"].filter(_has_failed(calls)))
+
+
+def _is_attempt_beside(earlier: pa.Table, calls: pa.Table) -> Column:
+    """Where an earlier call is beside one of these, and one of the two is an attempt that failed."""
+    failed = calls["parent_span_id"].filter(_has_failed(calls))
+    is_beside = pc.and_(_has_failed(earlier), _is_in(earlier["parent_span_id"], calls["parent_span_id"]))
+    return pc.or_(is_beside, _is_in(earlier["parent_span_id"], failed))
+
+
+def _has_failed(calls: pa.Table) -> Column:
     failed = pc.and_(pc.equal(calls["status"], "ERROR"), pc.is_null(calls["output_tokens"]))
-    failed = pc.and_(_known(failed), _known(pc.is_in(calls["dialect"], value_set=pa.array(sorted(ATTEMPTS)))))
-    if not pc.any(failed).as_py():
-        return failed
-    return _is_in(calls["parent_span_id"], calls["parent_span_id"].filter(failed))
+    return pc.and_(_known(failed), _known(pc.is_in(calls["dialect"], value_set=pa.array(sorted(ATTEMPTS)))))
 
 
 def _is_shared(calls: pa.Table, key: str) -> Column:
@@ -80,18 +134,13 @@ def _is_shared(calls: pa.Table, key: str) -> Column:
     return _is_in(calls[key], told[key].filter(pc.greater(told["emitter_count_distinct"], 1)))
 
 
-def _is_traceless(calls: pa.Table, others: pa.Table) -> Column:
-    """Where an event or a proxy tells of as many input tokens, and one of the two has no response id."""
+def _is_traceless(calls: pa.Table) -> Column:
+    """Where an event or a proxy tells of as many input tokens as another call, and one of the two has no id."""
     outside, has_no_id = _is_outside(calls), pc.is_null(calls["response_id"])
-    others_outside, others_without_id = _is_outside(others), pc.is_null(others["response_id"])
-    cases = (
-        (pc.and_(outside, has_no_id), pc.true_unless_null(others_outside)),
-        (pc.and_(outside, pc.invert(has_no_id)), others_without_id),
-        (pc.and_(pc.invert(outside), has_no_id), others_outside),
-        (pc.and_(pc.invert(outside), pc.invert(has_no_id)), pc.and_(others_outside, others_without_id)),
-    )
-    tokens, theirs = calls["input_tokens"], others["input_tokens"]
-    return reduce(pc.or_, (pc.and_(mine, _is_in(tokens, theirs.filter(partner))) for mine, partner in cases))
+    tokens = calls["input_tokens"]
+    of_outside, without_id = _is_in(tokens, tokens.filter(outside)), _is_in(tokens, tokens.filter(has_no_id))
+    of_outside_without_id = _is_in(tokens, tokens.filter(pc.and_(outside, has_no_id)))
+    return pc.or_(of_outside_without_id, pc.and_(of_outside, without_id))
 
 
 def _is_outside(calls: pa.Table) -> Column:
@@ -114,13 +163,6 @@ def _is_end(calls: pa.Table) -> Column:
 
 def _is_untold(calls: pa.Table) -> Column:
     return pc.and_(pc.is_null(calls["output_tokens"]), pc.is_null(calls["input_tokens"]))
-
-
-def _is_about_then(earlier: pa.Table, calls: pa.Table) -> Column:
-    """Where an earlier call had not ended before the first of these began, nor began after the last had ended."""
-    first = pc.min(calls["start_time_ns"]).as_py() - SKEW_NS
-    last = pc.max(_end(calls)).as_py() + SKEW_NS
-    return pc.and_(pc.greater_equal(_end(earlier), first), pc.less_equal(earlier["start_time_ns"], last))
 
 
 def _end(calls: pa.Table) -> Column:

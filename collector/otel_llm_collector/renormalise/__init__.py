@@ -119,7 +119,7 @@ def _count_again(spans: Replacing, day: date, price: Pricer, stem: str) -> None:
     tree = [files.read_columns(spans.table, file, columns) for file in around]
     tree = [rows.filter(pc.is_in(rows["trace_id"], value_set=traces)) for rows in tree]
     of_day = set(calls.filter(pc.equal(calls["date"], day))["row_id"].to_pylist())
-    for row_id, why in decisions(calls, pa.concat_tables(tree), are_all=True).items():
+    for row_id, why in decisions(calls, pa.concat_tables(tree), are_all=True).decided.items():
         if row_id in of_day:
             overdue[row_id] = Change(day, why)
     while overdue:
