@@ -18,6 +18,7 @@ from . import (
     genai,
     genkit,
     google_adk,
+    helicone_headers,
     laminar,
     langfuse,
     langsmith,
@@ -76,6 +77,7 @@ DIALECTS: Final[tuple[Dialect, ...]] = tuple(
         openllmetry,
         sentry,
         spring_ai,
+        helicone_headers,
         genai,
     )
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from .. import attributes as a
 from ..usage import inclusive_input, sum_known
@@ -19,6 +21,8 @@ _KINDS = {
     "tool": "execute_tool",
 }
 _KIND = a.LANGFUSE_KIND
+_CACHE = ("cache_read_tokens", "cache_write_tokens")
+_CACHED = frozenset({"cache_read_input_tokens", "cache_creation_input_tokens"})
 _USAGE = "langfuse.observation.usage_details"
 _METADATA = "langfuse.observation.metadata."
 _MODEL = "langfuse.observation.model.name"  # the one that answered, once it did
@@ -26,12 +30,19 @@ _BEGAN = "langfuse.observation.completion_start_time"
 
 
 def _sum_up(span: Span, reading: Reading) -> None:
-    """The buckets leave each other out and sum to the total, unless input and output alone make it up already."""
+    """The buckets leave each other out and sum to the total, unless input and output alone make it up already.
+
+    A map that is the provider's own usage keeps to what the provider says.
+    """
     columns = reading.columns
     asked, answered = columns.get("input_tokens"), columns.get("output_tokens")
     usage = span.attributes.get(_USAGE)
     total = part_of(usage, Part(_USAGE, "total")) or part_of(usage, Part(_USAGE, "total_tokens"))
     if total is not None and total == (asked or 0) + (answered or 0):
+        return
+    if not isinstance(said := json_of(usage), Mapping) or "input" not in said:
+        if _is_apart(said):
+            columns["input_tokens"] = inclusive_input(asked, *(columns.get(name) for name in _CACHE))
         return
     whole = inclusive_input(asked, columns.get("cache_read_tokens"), columns.get("cache_write_tokens"))
     for column, sum_ in (
@@ -40,6 +51,11 @@ def _sum_up(span: Span, reading: Reading) -> None:
     ):
         if column in columns and sum_ is not None:
             columns[column] = sum_
+
+
+def _is_apart(usage: Any) -> bool:
+    """Anthropic's own: what was cached stands beside the input, and all of its names are flat."""
+    return isinstance(usage, Mapping) and "input_tokens" in usage and not _CACHED.isdisjoint(usage)
 
 
 def _time_first_chunk(span: Span, reading: Reading) -> None:

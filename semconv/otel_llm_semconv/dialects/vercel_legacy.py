@@ -48,6 +48,13 @@ _PROVIDERS = {
 }
 _METADATA = "ai.telemetry.metadata."
 _PROVIDER = "ai.response.providerMetadata"
+#: Where that is.
+_APART = (
+    "anthropic.cacheReadInputTokens",
+    "anthropic.cacheCreationInputTokens",
+    "bedrock.usage.cacheReadInputTokens",
+    "bedrock.usage.cacheWriteInputTokens",
+)
 _ANTHROPIC = "anthropic.usage."  # what is below it in the provider's metadata is the provider's own
 
 
@@ -55,8 +62,15 @@ def _accounting(span: Span, columns: Mapping[str, Any]) -> Accounting:
     """Anthropic's own count, which leaves out the cache, until version 3 of its package summed up."""
     own = count(part_of(span.attributes.get(_PROVIDER), Part(_PROVIDER, f"{_ANTHROPIC}input_tokens")))
     if own is None:
-        return Accounting.MIXED
+        is_summed = any(name.startswith("ai.usage.inputTokenDetails.") for name in span.attributes)
+        return Accounting.EXCLUSIVE if not is_summed and _counts_apart(span) else Accounting.MIXED
     return Accounting.EXCLUSIVE if own == columns.get("input_tokens") else Accounting.INCLUSIVE
+
+
+def _counts_apart(span: Span) -> bool:
+    """Up to version 5 the cache of these providers was told in their metadata alone, and left out of the input."""
+    said = (part_of(span.attributes.get(_PROVIDER), Part(_PROVIDER, place)) for place in _APART)
+    return any(count(tokens) is not None for tokens in said)
 
 
 def _tell_tools(span: Span, reading: Reading) -> None:
@@ -95,13 +109,24 @@ DIALECT = Dialect(
             "ai.usage.inputTokenDetails.cacheReadTokens",
             "ai.usage.cachedInputTokens",
             Part(_PROVIDER, f"{_ANTHROPIC}cache_read_input_tokens"),
+            Part(_PROVIDER, "anthropic.cacheReadInputTokens"),
+            Part(_PROVIDER, "openai.cachedPromptTokens"),
+            Part(_PROVIDER, "azure.cachedPromptTokens"),
+            Part(_PROVIDER, "bedrock.usage.cacheReadInputTokens"),
+            Part(_PROVIDER, "deepseek.promptCacheHitTokens"),
         ),
         "cache_write_tokens": (
             "ai.usage.inputTokenDetails.cacheWriteTokens",
             Part(_PROVIDER, "anthropic.cacheCreationInputTokens"),
+            Part(_PROVIDER, "bedrock.usage.cacheWriteInputTokens"),
         ),
         "cache_write_1h_tokens": (Part(_PROVIDER, f"{_ANTHROPIC}cache_creation.ephemeral_1h_input_tokens"),),
-        "reasoning_tokens": ("ai.usage.outputTokenDetails.reasoningTokens", "ai.usage.reasoningTokens"),
+        "reasoning_tokens": (
+            "ai.usage.outputTokenDetails.reasoningTokens",
+            "ai.usage.reasoningTokens",
+            Part(_PROVIDER, "openai.reasoningTokens"),
+            Part(_PROVIDER, "azure.reasoningTokens"),
+        ),
         "time_to_first_chunk_ns": (
             Scaled("ai.response.msToFirstChunk", NS_PER_MS),
             Scaled("ai.stream.msToFirstChunk", NS_PER_MS),
