@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-sdks test-emitters test-interop test-spark test-kills test-prefork check lint types layers unit format docs wheel bench-app bench-collector bench-columns bench-query clean
+.PHONY: help demo test test-sdks test-emitters test-interop test-spark test-kills test-prefork check lint types layers unit format docs wheel bench-app bench-collector bench-columns bench-compaction bench-query clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ bench-columns: $(READY) ## What the collector's columns take beside the row-by-r
 	$(BIN)/python benchmarks/columns_pricing.py
 	$(BIN)/python benchmarks/columns_converter.py
 	$(BIN)/python benchmarks/columns_counting.py
+
+bench-compaction: $(READY) ## What merging files takes, and what a span takes on disk before and after
+	$(BIN)/python benchmarks/compaction.py
 
 bench-query: $(READY) ## How long questions take over a million and ten million spans (makes them: 3 GB, some minutes)
 	$(BIN)/python benchmarks/query_lake.py

@@ -93,16 +93,6 @@ def convert(data: Path) -> float:
     return time.process_time() - began
 
 
-def compact(data: Path) -> tuple[float, int]:
-    """CPU seconds that merging takes, and the bytes of the live files then."""
-    began = time.process_time()
-    converter = Converter(data)
-    while converter.compact_some():
-        pass
-    took = time.process_time() - began
-    return took, sum(file.size for name in ("spans", "messages") for file in LakeTable(data, name).live_files())
-
-
 def measure(kind: str, scope: str, count: int, *, by_rows: bool) -> dict[str, float]:
     """Microseconds a span by step; run in a process of its own."""
     pricing.warm()
@@ -119,10 +109,10 @@ def measure(kind: str, scope: str, count: int, *, by_rows: bool) -> dict[str, fl
             for owner, name in functions:
                 setattr(owner, name, watch.timed(step, getattr(owner, name)))
         total = convert(data)
-        compacted, size = compact(data)
+        size = sum(file.size for name in ("spans", "messages") for file in LakeTable(data, name).live_files())
     found = {step: took / count * 1e6 for step, took in watch.took.items()}
     found["all"] = total / count * 1e6
-    found["compact"], found["B"] = compacted / count * 1e6, size / count
+    found["B"] = size / count
     found["MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return found
 
@@ -149,16 +139,14 @@ def main() -> None:
         return
     scopes = [chosen.scope] if chosen.scope else ["opentelemetry.instrumentation.genai.openai", "otel_llm"]
     steps = [*STEPS, "all"]
-    print(
-        f"{'us a span':<28}" + "".join(f"{step:>10}" for step in steps) + f"{'ratio':>8}{'compact':>9}{'B':>6}{'MB':>6}"
-    )
+    print(f"{'us a span':<28}" + "".join(f"{step:>10}" for step in steps) + f"{'ratio':>8}{'B':>6}{'MB':>6}")
     for kind in ("content", "plain"):
         for scope in scopes:
             quick = measured(kind, scope, chosen.spans)
             slow = measured(kind, scope, chosen.reference, by_rows=True)
             name = f"{kind}, {scope.rpartition('.')[2]}"
             row = "".join(f"{quick.get(step, 0):10.2f}" for step in steps)
-            rest = f"{quick['compact']:9.2f}{quick['B']:6.0f}{quick['MB']:6.0f}"
+            rest = f"{quick['B']:6.0f}{quick['MB']:6.0f}"
             print(f"{name:<28}{row}{quick['all'] / slow['all']:8.3f}{rest}")
             print(f"{'  row by row':<28}{'':{10 * len(STEPS)}}{slow['all']:10.2f}{1:8.3f}")
 

@@ -1,4 +1,4 @@
-"""The converter process: closed journal segments into the lake, exactly once, and small files into few.
+"""The converter process: closed journal segments into the lake, exactly once.
 
 Crash-only: whatever fails ends the process, the supervisor starts it anew, and every step can be repeated. The log of
 each table says up to which segment it holds this collector's data; a segment leaves the journal only after both do.
@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,7 +22,6 @@ from otel_llm_semconv import pricing
 from otel_llm_semconv.pricing.contracts import Contracts
 
 from . import journal
-from .archive import Archive
 from .columns.reader import Reader
 from .config import contracts
 from .counting.recent import RecentCalls
@@ -31,7 +29,6 @@ from .counting.recount import Recount, newest_first, pricer
 from .decode import SpanRecord, read_spans
 from .event_rows import Event, event_rows, read_events
 from .flow import Flow, OneByOne, Reading, Settle, Stored, Way
-from .lake.compact import Compactor
 from .lake.replaced import Replacing
 from .log_rows import log_rows, read_records
 from .logs import speak
@@ -48,9 +45,8 @@ _LOG = logging.getLogger(__name__)
 _POLL_S: Final = 0.1
 #: Journal bytes converted in one commit at most: bounds memory and the age of what is in the lake.
 BATCH_BYTES_MAX: Final = 40 * 1024 * 1024
-#: Under load small files are merged after so many batches; otherwise whenever there is nothing to convert.
-_BATCHES_A_MERGE: Final = 20
-_CLEAN_EVERY_S: Final = 60.0
+#: Under load rows are counted again after so many batches; otherwise whenever there is nothing to convert.
+_BATCHES_A_RECOUNT: Final = 20
 
 
 def ways(collector_id: str, contracts: Contracts, settle: Settle, set_aside: SetAside) -> tuple[Way, ...]:
@@ -93,11 +89,9 @@ class Converter:
         recent = RecentCalls(lambda: newest_first(self._spans))
         found = ways(self._collector_id, contracts, recent.settle, self._quarantine)
         flows = [Flow(data, self._collector_id, way, self._quarantine, self.tally) for way in found]
-        tables = [table for flow in flows for table in flow.tables]
-        self._flows, self._spans = flows, tables[0]
-        self._replacing = [Replacing(table) for table in tables]
-        self._compactors = [Compactor(*of, self._collector_id) for of in zip(tables, self._replacing, strict=True)]
-        self._recount = Recount(self._replacing[0], self._collector_id, recent, pricer(contracts))
+        self._flows, self._spans = flows, flows[0].tables[0]
+        self._recounted = Replacing(self._spans)
+        self._recount = Recount(self._recounted, self._collector_id, recent, pricer(contracts))
         self._publish_views()
 
     def convert_some(self) -> bool:
@@ -106,13 +100,8 @@ class Converter:
 
     def recount_some(self) -> bool:
         """Write one file again whose rows a later row changed. False where there was nothing to do."""
+        self._recounted.delete()
         return self.tally.timed("recount", self._recount.step)
-
-    def compact_some(self) -> bool:
-        """One step of compaction in each table. False where there was nothing to do."""
-        for replacing in self._replacing:
-            replacing.delete()
-        return self.tally.timed("compact", lambda: sum(compactor.step() for compactor in self._compactors) > 0)
 
     def _convert(self) -> bool:
         batch = _batch(journal.closed_segments(self._journal))
@@ -129,8 +118,7 @@ class Converter:
 
     def close(self) -> None:
         """Leave the lake as a stranger should find it."""
-        for replacing in self._replacing:
-            replacing.delete(at_once=True)
+        self._recounted.delete(at_once=True)
 
     def _read(self, batch: Sequence[journal.Segment]) -> Iterator[Stored]:
         for segment in batch:
@@ -173,30 +161,25 @@ def _batch(segments: Sequence[journal.Segment]) -> list[journal.Segment]:
     return chosen
 
 
-def run(data: Path, stop: threading.Event, contracts: Contracts, archive: Archive) -> None:
+def run(data: Path, stop: threading.Event, contracts: Contracts) -> None:
     """Convert until `stop` is set and nothing is left."""
     converter = Converter(data, contracts)
     pricing.warm()
-    batches, clean_at, teller = 0, 0.0, Teller(data, converter.tally)
+    batches, teller = 0, Teller(data, "converter", converter.tally)
     while True:
         teller.tell()
         stopping = stop.is_set()
-        if time.monotonic() >= clean_at:
-            archive.clean()
-            clean_at = time.monotonic() + _CLEAN_EVERY_S
         if converter.convert_some():
             batches += 1
-            if batches % _BATCHES_A_MERGE == 0:
+            if batches % _BATCHES_A_RECOUNT == 0:
                 converter.recount_some()
-                converter.compact_some()
             continue
         if converter.recount_some():
             continue
         if stopping:
             converter.close()
             return
-        if not converter.compact_some():
-            stop.wait(_POLL_S)
+        stop.wait(_POLL_S)
 
 
 def main() -> int:
@@ -211,12 +194,7 @@ def main() -> int:
     orders.follow(stop.set)
     try:
         with lock(journal.journal_dir(data) / "converter.lock", "converter"):
-            run(
-                data,
-                stop,
-                contracts(config.contracts, config.deployments),
-                Archive(data, config.archive_days, config.archive_bytes_max),
-            )
+            run(data, stop, contracts(config.contracts, config.deployments))
     except OtelLlmError as error:
         _LOG.error("%s", error)
         return error.exit_code

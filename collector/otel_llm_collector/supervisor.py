@@ -2,7 +2,8 @@
 
     supervisor ──stdin──> receiver    accepts, validates, journals
                ──stdin──> forward     journal to other receivers, where there are any
-               ──stdin──> converter   journal to lake, compaction
+               ──stdin──> converter   journal to lake
+               ──stdin──> upkeep      merges files, deletes what is old
 
 Each child holds the other end of a pipe. Its first line is the configuration; when the supervisor is gone, however it
 went, the children stop too.
@@ -61,6 +62,14 @@ CONVERTER_ENV: Final = {
 }
 
 
+#: For merging: what it lets go is given back at once, it works on and off.
+UPKEEP_ENV: Final = {
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(1024 * 1024),
+    "MALLOC_TRIM_THRESHOLD_": str(16 * 1024 * 1024),
+    "OMP_NUM_THREADS": "1",
+}
 #: For the receiver: bodies of a megabyte come and go, and giving their pages back each time costs a third of it all.
 _RECEIVER_ENV: Final = {
     "MALLOC_ARENA_MAX": "2",
@@ -171,6 +180,7 @@ class Supervisor:
             raise
         self._forward = Child("forward.app", self._current) if config.targets else None
         self._converter = Child("converter", self._current, CONVERTER_ENV)
+        self._upkeep = Child("upkeep", self._current, UPKEEP_ENV)
 
     def run(self) -> None:
         """Keep all alive until stop() is called, then let them finish: first no new data, then all of it converted."""
@@ -195,7 +205,7 @@ class Supervisor:
         self._stale.set()
 
     def _children(self) -> list[Child]:
-        return [child for child in (self._receiver, self._forward, self._converter) if child]
+        return [child for child in (self._receiver, self._upkeep, self._forward, self._converter) if child]
 
     def _current(self) -> Config:
         return self.config
@@ -216,8 +226,10 @@ class Supervisor:
         self._receiver.tell()
         if _differs(before, after, "targets", *_AT_START):
             self._renew_forward()
-        if _differs(before, after, "archive_days", "archive_bytes_max", *_AT_START):
+        if _differs(before, after, *_AT_START):
             self._converter.restart()
+        if _differs(before, after, "archive_days", "archive_bytes_max", *_AT_START):
+            self._upkeep.restart()
         _LOG.warning("the configuration was read again")
 
     def _renew_forward(self) -> None:

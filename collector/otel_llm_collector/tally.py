@@ -1,7 +1,8 @@
-"""What the converter has done since it began, in a file that others read: metrics, the doctor, tests."""
+"""What converter and upkeep have done since they began, in files that others read: metrics, the doctor, tests."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from otel_llm.failures import swallow
 
 from . import journal
 
-_NAME: Final = "converter.state.json"
+_PROCESSES: Final = ("converter", "upkeep")
 _TELL_S: Final = 1.0
 
 
@@ -44,8 +45,8 @@ class Tally:
 class Teller:
     """Writes a tally where `read_tally` finds it, a second apart. Not durable: counts begin anew with the process."""
 
-    def __init__(self, data: Path, tally: Tally) -> None:
-        self._path = _path(data)
+    def __init__(self, data: Path, process: str, tally: Tally) -> None:
+        self._path = _path(data, process)
         self._tally = tally
         self._told_at = 0.0
 
@@ -65,14 +66,17 @@ class Teller:
 
 
 def read_tally(data: Path) -> Tally:
-    """The tally of the converter on this directory; an empty one before its first second."""
-    try:
-        stored = json.loads(_path(data).read_text())
-    except FileNotFoundError:
-        return Tally()
-    counters = {name: Counter(stored[name]) for name in ("rows", "repeated", "runs")}
-    return Tally(**counters, unreadable=stored["unreadable"], seconds=stored["seconds"])
+    """The tallies of the processes on this directory, as one; an empty one before their first second."""
+    found = Tally()
+    for process in _PROCESSES:
+        with contextlib.suppress(FileNotFoundError):
+            stored = json.loads(_path(data, process).read_text())
+            for name in ("rows", "repeated", "runs"):
+                getattr(found, name).update(stored[name])
+            found.unreadable += stored["unreadable"]
+            found.seconds |= stored["seconds"]
+    return found
 
 
-def _path(data: Path) -> Path:
-    return journal.journal_dir(data) / _NAME
+def _path(data: Path, process: str) -> Path:
+    return journal.journal_dir(data) / f"{process}.state.json"

@@ -66,7 +66,7 @@ def test_what_was_acknowledged_is_converted_by_one_that_is_still_starting(
 def test_killing_only_the_supervisor_ends_its_children(tmp_path: Path) -> None:
     running = CollectorProcess(tmp_path / "data")
     children = running.tree()[1:]
-    assert len(children) == 2
+    assert len(children) == 3
     running.process.kill()
     running.process.wait(10)
     wait_for(lambda: all(map(is_over, children)), 15)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +11,12 @@ import pytest
 from deltalake import DeltaTable
 from rig import otlp
 from rig.lake import count, store
+from rig.parquet import bloom_columns
 
 from otel_llm_collector import journal
 from otel_llm_collector.converter import Converter
-from otel_llm_collector.lake import compact, files
-from otel_llm_collector.lake.log import DataFile, LakeTable
+from otel_llm_collector.lake import files
+from otel_llm_collector.lake.log import LakeTable
 from otel_llm_collector.lake.schema import arrow_schema, memory_schema
 from otel_llm_semconv import tables
 
@@ -75,112 +74,6 @@ def test_the_same_span_is_one_row_within_and_across_segments(tmp_path: Path) -> 
     assert converter.convert_some()
     assert not converter.convert_some()
     assert (count(tmp_path), count(tmp_path, "messages")) == (2, 1)
-
-
-def test_compaction_keeps_every_row_once(tmp_path: Path) -> None:
-    days = [time.time_ns() - days * 86_400_000_000_000 for days in (2, 1)]
-    journal.Writer(tmp_path)
-    converter = Converter(tmp_path)
-    for _ in range(compact.FAN_IN):
-        store(tmp_path, otlp.request(*(otlp.span(content(), start_ns=ns) for ns in days for _ in range(3))))
-        assert converter.convert_some()
-    table = LakeTable(tmp_path, "spans")
-    assert len(table.live_files()) == 2 * compact.FAN_IN
-    before = otlp.rows(tmp_path, "FROM t ORDER BY row_id")
-    while converter.compact_some():
-        pass
-    assert count(tmp_path) == 2 * len(before), "readers of the replaced files still find them"
-    converter.close()
-    table.refresh()
-    assert len(table.live_files()) == 2
-    assert otlp.rows(tmp_path, "FROM t ORDER BY row_id") == before
-    assert len(before) == 6 * compact.FAN_IN
-    assert [file.rows for file in table.live_files()] == [3 * compact.FAN_IN] * 2
-
-
-@pytest.mark.parametrize("point", ["before replace", "after replace"])
-def test_a_crash_while_compacting_loses_and_doubles_nothing(
-    tmp_path: Path, point: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for _ in range(compact.FAN_IN):
-        store(tmp_path, otlp.request(otlp.span(content())))
-        Converter(tmp_path).convert_some()
-    replace = LakeTable.replace
-
-    def crashing_replace(*args: Any, **options: Any) -> bool:
-        if point == "after replace":
-            replace(*args, **options)
-        raise CrashError
-
-    with monkeypatch.context() as patched:
-        patched.setattr(LakeTable, "replace", crashing_replace)
-        with pytest.raises(CrashError):
-            Converter(tmp_path).compact_some()
-    Converter(tmp_path)
-    assert count(tmp_path) == compact.FAN_IN
-    assert otlp.rows(tmp_path, "SELECT count(DISTINCT row_id) n FROM t") == [{"n": compact.FAN_IN}]
-
-
-def test_a_failed_compaction_is_put_off_and_conversion_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    journal.Writer(tmp_path)
-    converter = Converter(tmp_path)
-    for _ in range(compact.FAN_IN):
-        store(tmp_path, otlp.request(otlp.span(otlp.chat())))
-        converter.convert_some()
-
-    def failing(*_: Any) -> Any:
-        raise MemoryError
-
-    with monkeypatch.context() as patched:
-        patched.setattr(compact, "read_files", failing)
-        assert not converter.compact_some()
-    assert not converter.compact_some(), "it is tried again later, not at once"
-    store(tmp_path, otlp.request(otlp.span(otlp.chat())))
-    assert converter.convert_some()
-    assert count(tmp_path) == compact.FAN_IN + 1
-
-
-@pytest.mark.parametrize(
-    ("files_of", "merged"),
-    [
-        ([(100, 10)] * (compact.FAN_IN - 1), 0),
-        ([(100, 10)] * compact.FAN_IN, compact.FAN_IN),
-        ([(100, 10)] * 1000, compact.FAN_IN),
-        ([(3_000_000, 30_000)] * 4, 3),
-        ([(3_000_000, 75_000)] * 50, 0),
-        ([(40_000_000, 10)] * 3, 0),
-        ([(30_000_000, 10)] * 3, 2),
-    ],
-    ids=["too few", "enough", "bounded", "rows fill it", "large by rows", "large by bytes", "bytes fill it"],
-)
-def test_what_is_merged_next(files_of: list[tuple[int, int]], merged: int) -> None:
-    some = [DataFile(f"{n:04d}", date(2026, 1, 1), size, rows) for n, (size, rows) in enumerate(files_of)]
-    chosen = compact.plan("spans", some)
-    assert len(chosen) == merged
-    assert sum(file.rows for file in chosen) <= compact.ROWS_MAX
-
-
-def test_new_content_is_compressed_when_it_is_merged_and_then_left_alone() -> None:
-    def file(path: str, size: int) -> DataFile:
-        return DataFile(path, date(2026, 1, 1), size, 10_000)
-
-    new = [file(f"c0-{n:012d}-{n:012x}.parquet", 20_000_000) for n in range(4)]
-    assert len(compact.plan("messages", new)) == 3
-    assert compact.plan("messages", new[:1]) == new[:1]
-    merged = [file(f"c0-merged-{n:012x}.parquet", 10_000_000) for n in range(4)]
-    assert compact.plan("messages", merged) == []
-
-
-def test_new_content_takes_no_time_to_compress(tmp_path: Path) -> None:
-    store(tmp_path, otlp.request(otlp.span(content() | {"gen_ai.input.messages": "a" * 2_000_000})))
-    converter = Converter(tmp_path)
-    assert converter.convert_some()
-    table = LakeTable(tmp_path, "messages")
-    assert table.live_files()[0].size > 2_000_000
-    assert converter.compact_some()
-    table.refresh()
-    assert table.live_files()[0].size < 20_000
-    assert len(otlp.rows(tmp_path, "SELECT input_messages AS text FROM t", "messages")[0]["text"]) == 2_000_000
 
 
 def test_replace_gives_up_where_a_file_is_no_longer_live(tmp_path: Path) -> None:
@@ -270,17 +163,6 @@ def test_files_are_as_the_schema_says(tmp_path: Path) -> None:
         assert column.compression == compression
     bloom = bloom_columns(next((tmp_path / "spans").glob("date=*/*.parquet")))
     assert bloom == {"trace_id", "session_id"}
-
-
-def bloom_columns(path: Path) -> set[str]:
-    """The columns that carry a Bloom filter, as DuckDB sees them."""
-    import duckdb
-
-    with duckdb.connect() as connection:
-        found = connection.execute(
-            f"SELECT path_in_schema FROM parquet_metadata('{path}') WHERE bloom_filter_offset IS NOT NULL"
-        ).fetchall()
-    return {row[0] for row in found}
 
 
 def test_a_damaged_segment_gives_what_is_sound_and_is_kept(tmp_path: Path) -> None:

@@ -12,13 +12,12 @@ from typing import Any
 
 import pytest
 from rig import otlp
-from rig.lake import store
+from rig.lake import merge, store
 from rig.told import NOW, PEER, Told
 
 from otel_llm.failures import raise_faults
 from otel_llm_collector import cli, journal, query
 from otel_llm_collector.converter import Converter
-from otel_llm_collector.lake import compact
 from otel_llm_collector.lake.log import LakeTable
 from otel_llm_collector.process import lock
 from otel_llm_semconv import dialects
@@ -30,6 +29,7 @@ SAID = {
     "span.type": "llm_request", "model": "claude-haiku-4-5", "input_tokens": 1000, "output_tokens": 100,
     "cache_read_tokens": 500, "cache_creation_tokens": 0, "user_prompt": "hello", "ttft_ms": 20,
 }  # fmt: skip
+FILES = 4
 
 
 @pytest.fixture(autouse=True)
@@ -107,16 +107,13 @@ def test_a_corrected_mapping_replaces_figures_and_says_so(tmp_path: Path, capsys
 
 def test_rows_that_were_merged_with_others_are_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with wrong("claude_code", accounting=Accounting.INCLUSIVE):
-        for _ in range(compact.FAN_IN):
+        for _ in range(FILES):
             convert(tmp_path, *(claude() for _ in range(3)))
-    converter = Converter(tmp_path)
-    while converter.compact_some():
-        pass
-    converter.close()
+    merge(tmp_path).close()
     ((model,), _) = renormalise(tmp_path, capsys)
-    assert (model["new_calls"], model["new_tokens"]) == (3 * compact.FAN_IN, 1600 * 3 * compact.FAN_IN)
+    assert (model["new_calls"], model["new_tokens"]) == (3 * FILES, 1600 * 3 * FILES)
     counts = otlp.rows(tmp_path, "SELECT count(*) n, count(DISTINCT row_id) d FROM t")
-    assert counts == [{"n": 3 * compact.FAN_IN, "d": 3 * compact.FAN_IN}]
+    assert counts == [{"n": 3 * FILES, "d": 3 * FILES}]
 
 
 def test_content_is_told_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

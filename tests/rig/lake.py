@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Any
 
 from otel_llm_collector import journal
 from otel_llm_collector.signals import SIGNALS
+from otel_llm_collector.upkeep import Upkeep
 from rig import otlp
 
 
@@ -26,3 +28,12 @@ def store(data: Path, *requests: Any, tenant: str = "") -> None:
 
 def count(data: Path, table: str = "spans") -> int:
     return otlp.rows(data, "SELECT count(*) n FROM t", table)[0]["n"]
+
+
+def merge(data: Path, now_s: float = math.inf) -> Upkeep:
+    """Merge what is to be merged at a time, by default one when all dates are over; what it replaced stays until it is
+    closed."""
+    upkeep = Upkeep(data, clock=lambda: now_s)
+    while upkeep.step():
+        pass
+    return upkeep

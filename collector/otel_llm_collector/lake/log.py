@@ -7,8 +7,9 @@ in 1.6.6 two racing compactions both succeed and duplicate rows.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -28,18 +29,24 @@ _CONFIGURATION: Final = {
     "delta.logRetentionDuration": "interval 1 days",
     "delta.enableExpiredLogCleanup": "true",
 }
+_ACTION_FIELDS: Final = ["path", "partition.date", "size_bytes", "num_records", "modification_time"]
 _APPEND_TRIES: Final = 50
+_REPLACE_TRIES: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """A Parquet file of a table: its path below the table's folder, its date, size in bytes, rows and statistics."""
+    """A Parquet file of a table: its path below the table's folder, its date, size in bytes, rows and statistics.
+
+    `added_s` is when the youngest of its rows were committed, in seconds since 1970; 0 for now.
+    """
 
     path: str
     day: date
     size: int
     rows: int
     stats: str = ""
+    added_s: float = 0.0
 
 
 class CommitStarvedError(OtelLlmError):
@@ -65,6 +72,11 @@ class LakeTable:
         self._add_new_columns()
         self._has_files = bool(self._delta.file_uris())
 
+    @staticmethod
+    def exists(data: Path, name: str) -> bool:
+        """Whether the directory has the table."""
+        return DeltaTable.is_deltatable(str((data / name).absolute()))
+
     @property
     def has_files(self) -> bool:
         """Whether the table held a file when it was opened, or was given one since."""
@@ -78,7 +90,8 @@ class LakeTable:
         """A table that an older version made gets the columns that came since; its old files show NULL there."""
         known = {field.name for field in self._delta.schema().fields}
         if new := [field for field in self._schema.fields if field.name not in known]:
-            self._delta.alter.add_columns(new)
+            with contextlib.suppress(CommitFailedError):  # another process was quicker
+                self._delta.alter.add_columns(new)
             self.refresh()
 
     @property
@@ -91,8 +104,8 @@ class LakeTable:
 
     def live_files(self, day: date | None = None) -> list[DataFile]:
         """The files of the table as of the last refresh, of one date or all."""
-        actions = pa.table(self._delta.get_add_actions(flatten=True)).to_pylist()
-        files = [_data_file(action) for action in actions]
+        actions = pa.table(self._delta.get_add_actions(flatten=True)).select(_ACTION_FIELDS)
+        files = [DataFile(path, day, size, rows or 0, "", ms / 1000) for path, day, size, rows, ms in _rows(actions)]
         return [file for file in files if day is None or file.day == day]
 
     def append(self, files: Sequence[DataFile], collector_id: str, segment: int) -> bool:
@@ -114,22 +127,21 @@ class LakeTable:
     def replace(self, old: Sequence[DataFile], new: Sequence[DataFile], *, data_change: bool = False) -> bool:
         """Put `new` files in the place of `old` ones in one step, or do nothing and return False.
 
-        A compare-and-swap: every old file must still be live, and nobody may commit in between. `data_change` is
-        False for a compaction (same rows) and True for an erasure.
+        A compare-and-swap: every old file must still be live, and nobody may commit in between; where somebody only
+        added files, it is tried again. `data_change` is False for a compaction (same rows), True for an erasure.
         """
-        self.refresh()
-        live = {file.path for file in self.live_files()}
-        if not all(file.path in live for file in old):
-            return False
-        now_ms = time.time_ns() // 1_000_000
-        removes = [RemoveAction(f.path, data_change, now_ms, f.size, {"date": f.day.isoformat()}) for f in old]
         adds = [_add(file, data_change=data_change) for file in new]
-        try:
-            self._commit([*adds, *removes], CommitProperties(max_commit_retries=0))
-        except CommitFailedError:
+        for _ in range(_REPLACE_TRIES):
             self.refresh()
-            return False
-        return True
+            live = {file.path for file in self.live_files()}
+            if not all(file.path in live for file in old):
+                return False
+            removes = [_remove(file, data_change=data_change) for file in old]
+            with contextlib.suppress(CommitFailedError):
+                self._commit([*adds, *removes], CommitProperties(max_commit_retries=0))
+                return True
+        self.refresh()
+        return False
 
     def _commit(self, actions: list[AddAction | RemoveAction], properties: CommitProperties) -> None:
         self._delta.create_write_transaction(
@@ -139,10 +151,14 @@ class LakeTable:
 
 
 def _add(file: DataFile, *, data_change: bool) -> AddAction:
+    added_ms = int((file.added_s or time.time()) * 1000)
+    return AddAction(file.path, file.size, {"date": file.day.isoformat()}, added_ms, data_change, file.stats)
+
+
+def _remove(file: DataFile, *, data_change: bool) -> RemoveAction:
     now_ms = time.time_ns() // 1_000_000
-    return AddAction(file.path, file.size, {"date": file.day.isoformat()}, now_ms, data_change, file.stats)
+    return RemoveAction(file.path, data_change, now_ms, file.size, {"date": file.day.isoformat()})
 
 
-def _data_file(action: dict[str, Any]) -> DataFile:
-    day = action["partition.date"]
-    return DataFile(action["path"], day, action["size_bytes"], action["num_records"] or 0)
+def _rows(actions: pa.Table) -> Iterator[tuple[Any, ...]]:
+    return zip(*(column.to_pylist() for column in actions.columns), strict=True)

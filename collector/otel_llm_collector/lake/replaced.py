@@ -23,11 +23,11 @@ class Replacing:
         self.table = table
         self._replaced: deque[tuple[float, DataFile]] = deque()
 
-    def replace(self, old: Sequence[DataFile], new: DataFile | None, *, data_change: bool = False) -> bool:
-        """Put `new` in the place of `old` in one step; or delete it and return False, as somebody came in between."""
-        if not self.table.replace(old, [new] if new else [], data_change=data_change):
-            if new:
-                (self.table.folder / new.path).unlink()
+    def replace(self, old: Sequence[DataFile], new: Sequence[DataFile], *, data_change: bool = False) -> bool:
+        """Put `new` in the place of `old` in one step; or delete them and return False, as somebody came in between."""
+        if not self.table.replace(old, new, data_change=data_change):
+            for file in new:
+                (self.table.folder / file.path).unlink()
             return False
         self._replaced.extend((time.monotonic() + KEPT_S, file) for file in old)
         return True
@@ -37,12 +37,12 @@ class Replacing:
 
         Returns the path that is to be looked at no more, None where somebody came in between.
         """
-        new = write_file(self.table, rows, old.day, stem) if rows.num_rows else None
-        return (new or old).path if self.replace([old], new, data_change=True) else None
+        new = [write_file(self.table, rows, old.day, stem)] if rows.num_rows else []
+        return (new or [old])[0].path if self.replace([old], new, data_change=True) else None
 
     def add(self, rows: pa.Table, day: date, stem: str) -> bool:
         """Add a file of rows of one date. False where somebody came in between."""
-        return self.replace([], write_file(self.table, rows, day, stem), data_change=True)
+        return self.replace([], [write_file(self.table, rows, day, stem)], data_change=True)
 
     def delete(self, *, at_once: bool = False) -> None:
         """Delete what was replaced KEPT_S ago; or all of it: after an orderly end a plain glob is exact."""

@@ -1,0 +1,133 @@
+"""How the files of each table are laid out: order, encodings, Bloom filters, and what the log says of them."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from .schema import arrow_schema, memory_schema
+
+_Ordering = list[tuple[str, Literal["ascending", "descending"]]]
+
+
+#: Of new files.
+NEW_PAGE_BYTES: Final = 128 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the files of a table are written: rows a row group, order, columns with a Bloom filter.
+
+    Of the columns in `statistics` the smallest and largest value stand in the log, so that a reader can skip files.
+    New files are not compressed where `new_is_plain` says so; `level` is zstd's in those that stay (random ids take
+    least at the lowest).
+    Pages are small, as many files are read at once when they are merged; those of content compress better large.
+    """
+
+    row_group: int
+    sorted_by: tuple[str, ...]
+    bloom: tuple[str, ...]
+    statistics: tuple[str, ...]
+    new_is_plain: bool = False
+    level: int = 1
+    page_bytes: int = NEW_PAGE_BYTES
+
+    @property
+    def ordering(self) -> _Ordering:
+        return [(column, "ascending") for column in self.sorted_by]
+
+
+LAYOUTS: Final[dict[str, Layout]] = {
+    "spans": Layout(122_880, ("trace_id", "start_time_ns"), ("trace_id", "session_id"), ("trace_id", "start_time_ns")),
+    "messages": Layout(
+        5_000, ("trace_id",), ("trace_id",), ("trace_id",), new_is_plain=True, level=3, page_bytes=1024 * 1024
+    ),
+    "repriced_costs": Layout(122_880, ("trace_id", "row_id"), ("trace_id",), ("trace_id",)),
+    "logs": Layout(30_000, ("time", "trace_id"), ("trace_id", "session_id"), ("time_ns",)),
+    "scores": Layout(122_880, ("name", "time"), ("trace_id", "response_id"), ("name",)),
+    "metrics": Layout(122_880, ("name", "time"), (), ("name", "time_ns")),
+}
+_BLOOM_FPP: Final = 0.01
+#: Ids are random: nothing repeats, and their digits stand closest without a length between them.
+_IDS: Final = frozenset({"row_id", "trace_id", "span_id", "parent_span_id", "response_id"})
+#: Neighbours differ by less than they are: of most values half the bytes are saved.
+_NUMBERS: Final = frozenset(
+    {"start_time", "start_time_ns", "duration_ns", "cost_usd", "time", "time_ns", "observed_time_ns"}
+)
+#: What stands as it is: texts that are long, sums of doubles.
+_PLAIN: Final = frozenset({"input_messages", "output_messages", "value", "sum", "body"})
+
+
+def open_writer(name: str, path: Path, *, rows: int, is_new: bool = False) -> pq.ParquetWriter:
+    """A writer of a file of a table, of about so many rows at most. Each `write_table` is a row group or several."""
+    layout = LAYOUTS[name]
+    distinct = max(1, min(rows, layout.row_group))
+    return pq.ParquetWriter(
+        path,
+        memory_schema(name),
+        compression="none" if is_new and layout.new_is_plain else "zstd",
+        compression_level=layout.level if not is_new else None,
+        use_dictionary=[  # type: ignore[arg-type] # the stubs know only bool
+            path for path in _leaves(name) if path not in _IDS | _NUMBERS | _PLAIN
+        ],
+        column_encoding=_encodings(name),
+        bloom_filter_options={column: {"ndv": distinct, "fpp": _BLOOM_FPP} for column in layout.bloom},
+        sorting_columns=pq.SortingColumn.from_ordering(memory_schema(name), layout.ordering),
+        store_decimal_as_integer=True,
+        store_schema=False,
+        data_page_size=NEW_PAGE_BYTES if is_new else layout.page_bytes,
+    )
+
+
+def _encodings(name: str) -> dict[str, str]:
+    names = set(arrow_schema(name).names)
+    encodings = dict.fromkeys(_IDS & names, "DELTA_LENGTH_BYTE_ARRAY")
+    return encodings | dict.fromkeys(_NUMBERS & names, "DELTA_BINARY_PACKED")
+
+
+def _leaves(name: str) -> Iterator[str]:
+    """The paths of a table's columns in the file: those of a map are its keys and its values."""
+    for column in arrow_schema(name):
+        if pa.types.is_map(column.type):
+            yield from (f"{column.name}.key_value.{part}" for part in ("key", "value"))
+        else:
+            yield f"{column.name}.list.element" if pa.types.is_list(column.type) else column.name
+
+
+@dataclass(slots=True)
+class Statistics:
+    """What the log says of a file: its rows, and of some columns the bounds and how many are NULL."""
+
+    name: str
+    rows: int = 0
+    _bounds: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    _nulls: Counter[str] = field(default_factory=Counter)
+
+    def add(self, rows: pa.Table) -> None:
+        """Take more rows of the file into account."""
+        self.rows += rows.num_rows
+        for column in LAYOUTS[self.name].statistics:
+            found: Any = pc.min_max(rows[column]).as_py()
+            self._nulls[column] += rows[column].null_count
+            if found["min"] is not None:
+                known = (found["min"], found["max"], *self._bounds.get(column, ()))
+                self._bounds[column] = min(known), max(known)
+
+    def as_json(self) -> str:
+        """As the Delta protocol spells them. A column of nothing but NULL has no bounds."""
+        return json.dumps(
+            {
+                "numRecords": self.rows,
+                "minValues": {column: low for column, (low, _) in self._bounds.items()},
+                "maxValues": {column: high for column, (_, high) in self._bounds.items()},
+                "nullCount": {column: self._nulls[column] for column in LAYOUTS[self.name].statistics},
+            }
+        )

@@ -1,0 +1,131 @@
+"""The process that keeps the lake small and quick: it merges files, deletes what others replaced, cleans the archive.
+
+It works beside the converter, at a lower priority, and may be killed at any moment: a merge is written beside what it
+replaces, and counts from its commit on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from otel_llm.errors import OtelLlmError
+from otel_llm_semconv.tables import TABLES
+
+from . import journal
+from .archive import Archive
+from .lake.compact import STEM, Compactor
+from .lake.files import remove_unlisted
+from .lake.log import LakeTable
+from .lake.merge import Stopped
+from .lake.replaced import Replacing
+from .logs import speak
+from .options import Config
+from .process import LockedError, Orders, lock
+from .tally import Tally, Teller
+
+_LOG = logging.getLogger(__name__)
+
+_POLL_S: Final = 0.5
+_CLEAN_EVERY_S: Final = 60.0
+#: Conversion comes first where there is not enough of the machine for both.
+_NICENESS: Final = 5
+_NEVER: Final = threading.Event()
+
+
+class Upkeep:
+    """Looks after the tables of one data directory, those that it has by now. `clock` tells the time, in seconds."""
+
+    def __init__(self, data: Path, stop: threading.Event = _NEVER, clock: Callable[[], float] = time.time) -> None:
+        self._data, self._stop, self._clock = data, stop, clock
+        self._collector_id = journal.read_collector_id(data)
+        self._kept: dict[str, tuple[Replacing, Compactor]] = {}
+        self.tally = Tally()
+
+    def step(self) -> bool:
+        """Merge one group of files in each table. False where there was nothing to do, or somebody else does it."""
+        self._look_for_tables()
+        for replacing, _ in self._kept.values():
+            replacing.delete()
+        try:
+            with lock(upkeep_lock(self._data), "upkeep", wait_s=0):
+                return self.tally.timed("compact", self._merge)
+        except LockedError:
+            return False
+
+    def close(self) -> None:
+        """Leave the lake as a stranger should find it."""
+        for replacing, _ in self._kept.values():
+            replacing.delete(at_once=True)
+
+    def _merge(self) -> bool:
+        return sum(compactor.step() for _, compactor in self._kept.values()) > 0
+
+    def _look_for_tables(self) -> None:
+        for name in TABLES:
+            if name not in self._kept and LakeTable.exists(self._data, name):
+                replacing = Replacing(LakeTable(self._data, name))
+                self._kept[name] = replacing, Compactor(replacing, self._collector_id, self._clock, self._stop.is_set)
+
+
+def upkeep_lock(data: Path) -> Path:
+    """Who holds it merges files; nobody else does then."""
+    return journal.journal_dir(data) / "upkeep.lock"
+
+
+def remove_leftovers(data: Path) -> None:
+    """Delete what a merge left behind that was killed. For the holder of the lock."""
+    for name in TABLES:
+        if LakeTable.exists(data, name):
+            remove_unlisted(LakeTable(data, name), STEM)
+
+
+def run(data: Path, stop: threading.Event, archive: Archive) -> None:
+    """Look after the directory until `stop` is set."""
+    upkeep, clean_at = Upkeep(data, stop), 0.0
+    with lock(upkeep_lock(data), "upkeep"):
+        remove_leftovers(data)
+    teller = Teller(data, "upkeep", upkeep.tally)
+    while not stop.is_set():
+        teller.tell()
+        if time.monotonic() >= clean_at:
+            archive.clean()
+            clean_at = time.monotonic() + _CLEAN_EVERY_S
+        with contextlib.suppress(Stopped):
+            if not upkeep.step():
+                stop.wait(_POLL_S)
+    upkeep.close()
+
+
+def main() -> int:
+    """Run until SIGTERM, SIGINT or the end of standard input."""
+    orders = Orders()
+    config = Config.load(orders.first)
+    speak("upkeep", config)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    orders.follow(stop.set)
+    os.nice(_NICENESS)
+    pa.set_cpu_count(1)
+    data = Path(config.data)
+    try:
+        run(data, stop, Archive(data, config.archive_days, config.archive_bytes_max))
+    except (OtelLlmError, OSError) as error:  # the supervisor tries again, and nothing is lost
+        _LOG.error("%s", error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
