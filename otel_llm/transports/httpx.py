@@ -116,6 +116,8 @@ def _wrap_sync(send: Callable[..., Any], exchanges: Exchanges, tees: _Tees) -> C
         exchange = _begin(exchanges, args, kwargs)
         if exchange is None:
             return send(client, *args, **kwargs)
+        if reads := guarded(_reads_stream, exchange, kwargs):
+            kwargs["stream"] = True
         with exchange:
             response = send(client, *args, **kwargs)
             if exchange.asking is not None and guarded(exchange.asking.is_refused, response.status_code):
@@ -123,6 +125,12 @@ def _wrap_sync(send: Callable[..., Any], exchanges: Exchanges, tees: _Tees) -> C
                 response = send(client, *args, **kwargs)
                 guarded(exchange.asking.learn, response.status_code)
         _receive(exchange, response, tees)
+        if reads:
+            try:
+                response.read()
+            except BaseException:
+                response.close()
+                raise
         return response
 
     return hooked
@@ -133,6 +141,8 @@ def _wrap_async(send: Callable[..., Any], exchanges: Exchanges, tees: _Tees) -> 
         exchange = _begin(exchanges, args, kwargs)
         if exchange is None:
             return await send(client, *args, **kwargs)
+        if reads := guarded(_reads_stream, exchange, kwargs):
+            kwargs["stream"] = True
         with exchange:
             response = await send(client, *args, **kwargs)
             if exchange.asking is not None and guarded(exchange.asking.is_refused, response.status_code):
@@ -140,9 +150,23 @@ def _wrap_async(send: Callable[..., Any], exchanges: Exchanges, tees: _Tees) -> 
                 response = await send(client, *args, **kwargs)
                 guarded(exchange.asking.learn, response.status_code)
         _receive(exchange, response, tees)
+        if reads:
+            try:
+                await response.aread()
+            except BaseException:
+                await response.aclose()
+                raise
         return response
 
     return hooked
+
+
+def _reads_stream(exchange: Passage, kwargs: dict[str, Any]) -> bool:
+    """Whether the client is about to read a whole stream before it returns.
+
+    Then it is told not to, and the stream is read here as it would have been: where that breaks off, what came counts.
+    """
+    return isinstance(exchange, Exchange) and exchange.call.request.stream and not kwargs.get("stream")
 
 
 def _begin(exchanges: Exchanges, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Passage | None:

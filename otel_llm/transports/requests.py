@@ -42,6 +42,8 @@ def _wrap(send: Callable[..., Any], exchanges: Exchanges) -> Callable[..., Any]:
         exchange = None if is_redirect else guarded(begin, exchanges, request)
         if exchange is None:
             return send(session, *args, **kwargs)
+        if reads := guarded(_reads_stream, exchange, session, kwargs):
+            kwargs["stream"] = True
         sending = _sending.set(session)
         try:
             with exchange:
@@ -49,9 +51,19 @@ def _wrap(send: Callable[..., Any], exchanges: Exchanges) -> Callable[..., Any]:
         finally:
             _sending.reset(sending)
         _receive(exchange, response)
+        if reads:
+            response.content  # noqa: B018  # reads it
         return response
 
     return hooked
+
+
+def _reads_stream(exchange: Passage, session: Any, kwargs: dict[str, Any]) -> bool:
+    """Whether the session is about to read a whole stream before it returns.
+
+    Then it is told not to, and the stream is read here as it would have been: where that breaks off, what came counts.
+    """
+    return isinstance(exchange, Exchange) and exchange.call.request.stream and not kwargs.get("stream", session.stream)
 
 
 def _receive(exchange: Passage, response: Any) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final
 
 import aiohttp
+import httpx2
 import pytest
 import requests
 from app.keptserver import KeptServer, held, redirected, sent
@@ -115,6 +116,53 @@ def test_requests_cut(later: Callable[[], Recorded], name: str, framing: str) ->
         recorded = later()
         assert read_requests(server.url, REQUESTS[name]) == plain
     check_arrived(check(recorded, error="ProtocolError"))
+
+
+def post_requests(url: str) -> Any:
+    return requests.post(url + PATH, json=ASKED, timeout=20)
+
+
+def post_httpx(url: str) -> Any:
+    return httpx2.post(url + PATH, json=ASKED, timeout=20)
+
+
+def post_httpx_async(url: str) -> Any:
+    async def post() -> Any:
+        async with httpx2.AsyncClient(timeout=20) as client:
+            return await client.post(url + PATH, json=ASKED)
+
+    return asyncio.run(post())
+
+
+#: Ways to read a stream whole before the app sees anything of it, and what is raised where it breaks off.
+AT_ONCE: Final[Mapping[str, tuple[Read, str]]] = {
+    "requests": (post_requests, "ProtocolError"),
+    "httpx": (post_httpx, "RemoteProtocolError"),
+    "httpx, async": (post_httpx_async, "RemoteProtocolError"),
+}
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+@pytest.mark.parametrize("name", AT_ONCE)
+def test_a_stream_that_is_read_at_once_and_cut(later: Callable[[], Recorded], name: str, framing: str) -> None:
+    post, error = AT_ONCE[name]
+    with RawServer(broken(*ARRIVED, framing=framing)) as server:
+        plain = refused(lambda: post(server.url))
+        recorded = later()
+        assert refused(lambda: post(server.url)) == plain
+    check_arrived(check(recorded, error=error))
+
+
+@pytest.mark.parametrize("name", AT_ONCE)
+def test_a_stream_that_is_read_at_once(later: Callable[[], Recorded], name: str) -> None:
+    post, _ = AT_ONCE[name]
+    with RawServer(stream(*MESSAGE)) as server:
+        plain = post(server.url)
+        recorded = later()
+        answer = post(server.url)
+        assert (answer.content, answer.text, answer.status_code) == (plain.content, plain.text, plain.status_code)
+        assert getattr(answer, "is_closed", None) == getattr(plain, "is_closed", None)
+    check(recorded, error=None, status="reported")
 
 
 @pytest.mark.parametrize("name", ["iter_content", "raw.read 9"])
