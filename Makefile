@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-sdks test-emitters test-interop test-spark test-kills test-prefork check lint types layers unit format docs wheel bench-app bench-collector bench-columns bench-compaction bench-query clean
+.PHONY: help demo test fuzz test-sdks test-emitters test-interop test-spark test-kills test-prefork check lint types layers unit format docs wheel bench-app bench-collector bench-columns bench-compaction bench-query clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,10 @@ bench-app: $(READY) ## What we add to a call (collector healthy, down, hung, slo
 
 bench-collector: $(READY) ## What the collector takes: spans/s, CPU, memory, lag, small requests, beside the OpenTelemetry Collector
 	$(BIN)/python benchmarks/collector.py
+
+fuzz: $(READY) ## Changed requests to decoder and collector, REQUESTS=20000 of them; atheris where it can be installed
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: atheris
+	PYTHONPATH=tests $(BIN)/python -m fuzz --requests $(or $(REQUESTS),20000)
 
 bench-columns: $(READY) ## What the collector's columns take beside the row-by-row reference
 	$(BIN)/python benchmarks/columns_pricing.py

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -11,16 +10,14 @@ from google.protobuf.message import DecodeError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from rig import otlp
+from rig.read_rows import BY_COLUMNS, ONE_BY_ONE, rows_of
 from rig.sent_spans import RECEIVED, requests
 
 from otel_llm.failures import RAISE_ENV
-from otel_llm_collector import journal
 from otel_llm_collector.columns import reader
-from otel_llm_collector.converter import ways
 from otel_llm_collector.flow import OneByOne
-from otel_llm_collector.rows import Rows, joined
 from otel_llm_semconv import attributes as a
 from otel_llm_semconv.pricing.contracts import Contracts, read
 
@@ -49,52 +46,11 @@ def contracts(tmp_path_factory: pytest.TempPathFactory) -> Contracts:
     return replace(read(path), deployments={"chat-prod": "gpt-4o-mini", "unheard": "of"})
 
 
-def plain(table: str, row: dict[str, Any]) -> dict[str, Any]:
-    """A row whose mappings have no order, and whose protobuf is parsed."""
-    found = {name: value for name, value in row.items() if value is not None}
-    if found.get("attributes") is not None:
-        names = [name for name, _ in found["attributes"]]
-        letters = dict(zip(names, found["attribute_types"], strict=True))
-        found |= {"attributes": dict(found["attributes"]), "attribute_types": letters}
-    if table == "spans":
-        found["properties"] = dict(row["properties"])
-        for name, type in (("resource", ResourceSpans), ("scope", ScopeSpans), ("side", Span)):
-            found[name] = type.FromString(row[name]).SerializeToString(deterministic=True)
-    return found
-
-
-def rows_of(payloads: list[bytes], contracts: Contracts, rows_min: int) -> dict[str, list[Any]]:
-    """The rows of some requests, read by columns where these are so many spans."""
-    frames = [(7, journal.Frame(journal.TRACES, RECEIVED, payload, 0, "t")) for payload in payloads]
-
-    def set_aside(segment: int, reason: str) -> None:
-        raise AssertionError(reason)
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(reader, "ROWS_MIN", rows_min)
-        way, *_ = ways("c0", contracts, lambda rows: rows, set_aside)
-        parts = list(way.read(frames))
-    return told(joined(parts)) if parts else {"spans": [], "messages": []}
-
-
-def told(rows: Rows) -> dict[str, list[Any]]:
-    (messages,), (owner,) = rows.others, rows.owners
-    rows.first.validate(full=True)
-    messages.validate(full=True)
-    keys = [f"{key:016x}" for key in rows.keys.tolist()]
-    assert rows.first["row_id"].to_pylist() == keys
-    assert messages["row_id"].to_pylist() == [keys[row] for row in owner.tolist()]
-    return {
-        name: sorted((plain(name, row) for row in table.to_pylist()), key=lambda row: json.dumps(row, default=str))
-        for name, table in {"spans": rows.first, "messages": messages}.items()
-    }
-
-
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.lists(requests(), min_size=1, max_size=3))
 def test_rows_are_those_of_the_reference(contracts: Contracts, payloads: list[bytes]) -> None:
-    by_columns = rows_of(payloads, contracts, rows_min=0)
-    assert by_columns == rows_of(payloads, contracts, rows_min=1_000_000)
+    by_columns = rows_of(payloads, contracts, BY_COLUMNS)
+    assert by_columns == rows_of(payloads, contracts, ONE_BY_ONE)
 
 
 @st.composite
@@ -124,15 +80,15 @@ def test_a_deployment_is_priced_as_by_the_reference(contracts: Contracts, answer
     more = {} if told is None else {"otel_llm.deployed_model": told}
     spans = [otlp.span(otlp.chat(1000, number) | names | more, start_ns=RECEIVED) for number in range(3)]
     payloads = [otlp.request(*spans, scope=scope).SerializeToString() for scope in ("otel_llm", "by-hand")]
-    by_columns = rows_of(payloads, contracts, rows_min=0)
-    assert by_columns == rows_of(payloads, contracts, rows_min=1_000_000)
+    by_columns = rows_of(payloads, contracts, BY_COLUMNS)
+    assert by_columns == rows_of(payloads, contracts, ONE_BY_ONE)
     assert {row["deployed_model"] for row in by_columns["spans"]} == {told or "gpt-4o-mini"}
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(mutated().filter(is_valid))
 def test_a_request_that_is_spelled_otherwise_is_read_as_well(contracts: Contracts, payload: bytes) -> None:
-    assert rows_of([payload], contracts, rows_min=0) == rows_of([payload], contracts, rows_min=1_000_000)
+    assert rows_of([payload], contracts, BY_COLUMNS) == rows_of([payload], contracts, ONE_BY_ONE)
 
 
 def usual(scope: str) -> bytes:
@@ -151,11 +107,11 @@ def test_what_is_usual_is_read_by_columns(scope: str, monkeypatch: pytest.Monkey
         raise AssertionError("a usual span is taken for an odd one")
 
     monkeypatch.setattr(OneByOne, "item", one_by_one)
-    assert len(rows_of([usual(scope)], Contracts(), rows_min=0)["spans"]) == 11
+    assert len(rows_of([usual(scope)], Contracts(), BY_COLUMNS)["spans"]) == 11
 
 
 def test_where_columns_fail_rows_are_made_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = rows_of([usual("by-hand")], Contracts(), rows_min=0)
+    expected = rows_of([usual("by-hand")], Contracts(), BY_COLUMNS)
     monkeypatch.delenv(RAISE_ENV, raising=False)
 
     def failing(*_: Any) -> Any:
@@ -163,7 +119,7 @@ def test_where_columns_fail_rows_are_made_one_by_one(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(reader, "spans_table", failing)
     payload = usual("by-hand")
-    assert len(rows_of([payload], Contracts(), rows_min=0)["spans"]) == len(expected["spans"])
+    assert len(rows_of([payload], Contracts(), BY_COLUMNS)["spans"]) == len(expected["spans"])
 
 
 @pytest.mark.parametrize(("rows", "sizes"), [(0, []), (1, [1]), (30_000, [30_000]), (30_208, [15_104, 15_104])])

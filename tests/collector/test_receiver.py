@@ -58,6 +58,18 @@ def test_protobuf_is_stored(running: CollectorProcess, encoding: str) -> None:
     wait_for(lambda: stored(running, name) == 1)
 
 
+def test_half_of_a_surrogate_pair_in_json_costs_one_sign(running: CollectorProcess) -> None:
+    """As JavaScript writes a text that was cut in the middle of an emoji; or not even escaped."""
+    attributes = '[{"key": "half\\udc00", "value": {"stringValue": "whole \\ud83d\\ude00"}}]'
+    span = f'{{"traceId": "{"ab" * 16}", "spanId": "{"cd" * 8}", "name": "cut \\ud83d", "attributes": {attributes}}}'
+    body = f'{{"resourceSpans": [{{"scopeSpans": [{{"spans": [{span}]}}]}}]}}'.encode()
+    for sent in (body, body.replace(b'\\ud83d"', b'\xed\xa0\xbd"').replace(b"cd", b"ce")):
+        assert otlp.post(running.traces_url, sent, JSON).status == 200
+    wait_for(lambda: stored(running, "cut \ufffd") == 2)
+    rows = otlp.rows(running.data, "SELECT attributes FROM t WHERE name LIKE 'cut %'")
+    assert [row["attributes"] for row in rows] == [{"half\ufffd": "whole \U0001f600"}] * 2
+
+
 def test_json_is_stored_with_hex_ids(running: CollectorProcess) -> None:
     span = {
         "traceId": "5B8EFFF798038103D269B633813FC60C",

@@ -20,6 +20,7 @@ _DATA: Final = ("gauge", "sum", "histogram", "exponentialHistogram", "summary")
 def request_from_json(signal: Signal, body: bytes) -> bytes:
     """An OTLP/JSON request of a signal as protobuf bytes. Unknown fields are ignored, as the specification asks.
 
+    Half of a surrogate pair, which JavaScript leaves where it cuts a text in two, becomes U+FFFD.
     Raises BadDataError where the text is no JSON or no such request.
     """
     what = f"the body is not an OTLP/JSON request of {signal.name}"
@@ -27,12 +28,22 @@ def request_from_json(signal: Signal, body: bytes) -> bytes:
         document = json.loads(body)
         for holder in _HOLDERS[signal.kind](document):
             _decode_ids(holder)
-        request = json_format.ParseDict(document, signal.request(), ignore_unknown_fields=True)
+        request = _parse(signal, document)
     except (json.JSONDecodeError, json_format.ParseError) as error:
         raise BadDataError(f"{what}: {str(error)[:200]}") from None
     except (ValueError, TypeError, AttributeError, RecursionError):
         raise BadDataError(f"{what}: wrong shape, or an id that is not hex") from None
     return bytes(request.SerializeToString())
+
+
+def _parse(signal: Signal, document: Any) -> Any:
+    try:
+        return json_format.ParseDict(document, signal.request(), ignore_unknown_fields=True)
+    except (UnicodeEncodeError, SystemError, json_format.ParseError):  # protobuf's words for half of a pair
+        text = json.dumps(document, ensure_ascii=False)
+        if text == (whole := text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")):
+            raise
+        return json_format.ParseDict(json.loads(whole), signal.request(), ignore_unknown_fields=True)
 
 
 def _spans(document: Any) -> Iterator[dict[str, Any]]:

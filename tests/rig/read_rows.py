@@ -1,0 +1,69 @@
+"""Rows that the converter makes of trace requests, in a shape in which two ways to make them can be compared."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
+
+from otel_llm_collector import journal
+from otel_llm_collector.columns import reader
+from otel_llm_collector.converter import ways
+from otel_llm_collector.rows import Rows, joined
+from otel_llm_semconv.pricing.contracts import Contracts
+from rig.sent_spans import RECEIVED
+
+#: As many spans as make the converter read by columns: none, and more than there are.
+BY_COLUMNS, ONE_BY_ONE = 0, 1_000_000_000
+
+
+def rows_of(payloads: list[bytes], contracts: Contracts, rows_min: int) -> dict[str, list[Any]]:
+    """The rows of some requests, read by columns where these are so many spans."""
+    frames = [(7, journal.Frame(journal.TRACES, RECEIVED, payload, 0, "t")) for payload in payloads]
+
+    def set_aside(segment: int, reason: str) -> None:
+        raise AssertionError(reason)
+
+    with _columns_from(rows_min):
+        way, *_ = ways("c0", contracts, lambda rows: rows, set_aside)
+        parts = list(way.read(frames))
+    return _told(joined(parts)) if parts else {"spans": [], "messages": []}
+
+
+@contextmanager
+def _columns_from(rows_min: int) -> Iterator[None]:
+    usual, reader.ROWS_MIN = reader.ROWS_MIN, rows_min
+    try:
+        yield
+    finally:
+        reader.ROWS_MIN = usual
+
+
+def _told(rows: Rows) -> dict[str, list[Any]]:
+    (messages,), (owner,) = rows.others, rows.owners
+    rows.first.validate(full=True)
+    messages.validate(full=True)
+    keys = [f"{key:016x}" for key in rows.keys.tolist()]
+    assert rows.first["row_id"].to_pylist() == keys
+    assert messages["row_id"].to_pylist() == [keys[row] for row in owner.tolist()]
+    return {
+        name: sorted((_plain(name, row) for row in table.to_pylist()), key=lambda row: json.dumps(row, default=str))
+        for name, table in {"spans": rows.first, "messages": messages}.items()
+    }
+
+
+def _plain(table: str, row: dict[str, Any]) -> dict[str, Any]:
+    """A row whose mappings have no order, and whose protobuf is parsed."""
+    found = {name: value for name, value in row.items() if value is not None}
+    if found.get("attributes") is not None:
+        names = [name for name, _ in found["attributes"]]
+        letters = dict(zip(names, found["attribute_types"], strict=True))
+        found |= {"attributes": dict(found["attributes"]), "attribute_types": letters}
+    if table == "spans":
+        found["properties"] = dict(row["properties"])
+        for name, type in (("resource", ResourceSpans), ("scope", ScopeSpans), ("side", Span)):
+            found[name] = type.FromString(row[name]).SerializeToString(deterministic=True)
+    return found
