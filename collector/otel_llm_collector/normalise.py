@@ -300,10 +300,16 @@ def _emitted_cost(attributes: Mapping[str, AnyValue], row: Row, reading: Reading
     currency = string_in(attributes, a.COST_CURRENCY)
     if amount is None or currency not in (None, "USD") or not 0 <= amount <= MONEY_MAX:
         return
-    emitted = money.CONTEXT.quantize(amount, _PICO)
-    row["emitted_cost_usd"] = emitted
-    if row.get("cost_status") == quote.UNKNOWN_MODEL and row.get("emitted_cost_source") == "provider":
-        row["cost_usd"], row["cost_status"] = emitted, quote.PROVIDER_DECLARED
+    row["emitted_cost_usd"] = money.CONTEXT.quantize(amount, _PICO)
+    row |= declared(row)
+
+
+def declared(row: Mapping[str, Any]) -> Row:
+    """The figure of a row where only the provider can know it, and says it."""
+    is_unknown, amount = row.get("cost_status") == quote.UNKNOWN_MODEL, row.get("emitted_cost_usd")
+    if not is_unknown or amount is None or row.get("emitted_cost_source") != "provider":
+        return {}
+    return {"cost_usd": amount, "cost_status": quote.PROVIDER_DECLARED}
 
 
 def _decimal(number: float | None) -> Decimal | None:

@@ -16,17 +16,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from otel_llm_semconv import attributes as a
 from otel_llm_semconv.pricing import price_at, quote
 from otel_llm_semconv.pricing.contracts import Contracts
 from otel_llm_semconv.usage import FIELDS, Usage
 
+from .decode import spans_of
 from .lake import files
 from .lake.log import DataFile, LakeTable
-from .normalise import fit
+from .normalise import declared, fit, normalise
 from .query import Selection
 from .query.opening import fill, question
+from .rebuild import resource_spans
 
 if TYPE_CHECKING:
     import duckdb
@@ -80,18 +83,18 @@ class Run:
     run_time: datetime = field(default_factory=lambda: datetime.now(UTC))
     models: dict[str | None, Difference] = field(default_factory=dict)
 
-    def row(self, call: Mapping[str, Any], contracts: Contracts) -> dict[str, Any]:
+    def row(self, call: dict[str, Any], contracts: Contracts) -> dict[str, Any]:
         """The row of a call, which is added to its model's sums."""
         price = _price(call, contracts)
+        figure: dict[str, Any] = {"cost_usd": price.amount, "cost_status": price.status}
+        figure |= declared(call | figure)
         found = self.models.setdefault(call["model"], Difference(call["model"]))
-        found.add(call["billed_usd"], price.amount)
-        return {
+        found.add(call["billed_usd"], figure["cost_usd"])
+        return figure | {
             "row_id": call["row_id"],
             "date": call["date"],
             "trace_id": call["trace_id"],
             "price_version": price.version,
-            "cost_usd": price.amount,
-            "cost_status": price.status,
             "billed_usd": call["billed_usd"],
             "run_id": self.run_id,
             "run_time": self.run_time,
@@ -122,16 +125,29 @@ def _calls(connection: duckdb.DuckDBPyConnection, chosen: Selection) -> Iterator
         yield from batch.to_pylist(maps_as_pydicts="strict")
 
 
-def price_of_row(row: Mapping[str, Any], contracts: Contracts) -> dict[str, Any]:
+def price_of_row(row: dict[str, Any], contracts: Contracts) -> dict[str, Any]:
     """The columns that a price fills in, of a row of `spans` with its maps as pairs, by the row's own columns."""
     endpoint = dict(row["attributes"] or ()).get(a.SERVER_ADDRESS, "")
     beside = {"place": row["inference_place"], "endpoint": endpoint, "properties": dict(row["properties"] or ())}
+    if _is_broken(row):
+        beside["cost_status"] = quote.INCONSISTENT_USAGE
     priced = _price({**row, **beside, "start_s": int(row["start_time"].timestamp())}, contracts)
     found = {"cost_usd": priced.amount, "cost_status": priced.status, "price_version": priced.version}
-    return found | {f"cost_{component}_usd": amount for component, amount in priced.components.items()}
+    found |= {f"cost_{component}_usd": amount for component, amount in priced.components.items()}
+    return found | declared(row | found)
+
+
+def _is_broken(row: Mapping[str, Any]) -> bool:
+    """Where a count was sent that is none, such as -1: it has no column, so what was sent is read once more."""
+    if row["span_id"] is None or not any(text.startswith("-") for _, text in row["attributes"] or ()):
+        return False
+    (record,) = spans_of(ExportTraceServiceRequest(resource_spans=[resource_spans(row)]))
+    return normalise(record, row["start_time_ns"]).row.get("cost_status") == quote.INCONSISTENT_USAGE
 
 
 def _price(call: Mapping[str, Any], contracts: Contracts) -> quote.Price:
+    if call["cost_status"] == quote.INCONSISTENT_USAGE:  # by no prices does usage become whole
+        return quote.Price(quote.INCONSISTENT_USAGE)
     provider, answered, asked = call["provider"], call["response_model"], call["request_model"]
     models = (answered, call["deployed_model"] or contracts.deployed(asked, answered), asked)
     contract = None

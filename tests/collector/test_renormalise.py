@@ -105,6 +105,30 @@ def test_a_corrected_mapping_replaces_figures_and_says_so(tmp_path: Path, capsys
     assert LakeTable(tmp_path, "spans").version == before
 
 
+def test_a_tier_that_is_read_after_all_has_its_price(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = {"gen_ai.request.model": "claude-haiku-4-5", "gen_ai.response.model": "claude-haiku-4-5"}
+    tier = {"gen_ai.provider.name": "anthropic", "anthropic.response.service_tier": "batch"}
+    with wrong("anthropic_native", columns={}):
+        span = otlp.span(otlp.chat() | names | tier, start_ns=NOW)
+        convert(tmp_path, otlp.request(span, scope="com.anthropic.sdk.python"))
+    ((found,), _) = renormalise(tmp_path, capsys)
+    assert (found["old_usd"], found["new_usd"]) == ("0.002000000000", "0.001000000000")
+
+
+def test_a_cost_that_only_the_provider_knows_is_read_after_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = {"gen_ai.request.model": "of-a-clinic", "gen_ai.response.model": "of-a-clinic"}
+    cost = {"agw.ai.usage.cost.total": "0.5", "gen_ai.usage.cost.source": "provider"}
+    figures = "SELECT cost_usd, cost_status FROM spans"
+    with wrong("agentgateway", columns={}):
+        convert(tmp_path, otlp.request(otlp.span(otlp.chat() | names | cost, start_ns=NOW), scope="agentgateway"))
+        assert ask(tmp_path, figures) == [(None, "unknown_model")]
+    for models in (1, 0):
+        assert len(renormalise(tmp_path, capsys)[0]) == models
+        assert ask(tmp_path, figures) == [(Decimal("0.5"), "provider_declared")]
+
+
 def test_rows_that_were_merged_with_others_are_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with wrong("claude_code", accounting=Accounting.INCLUSIVE):
         for _ in range(FILES):

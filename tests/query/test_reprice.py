@@ -60,6 +60,19 @@ def test_a_call_is_priced_again_at_its_tier_whoever_told_it(lake: SmallLake, run
     assert run("reprice", "--format", "json").json[0]["difference_usd"] == "0.000000000000"
 
 
+def test_what_no_price_list_knows_stays(lake: SmallLake, run: Run) -> None:
+    """What only the provider could say, and usage that was broken, of which the columns hold a part."""
+    told = {"emitted_cost_usd": Decimal("0.5"), "emitted_cost_source": "provider", "cost_status": "provider_declared"}
+    lake.add(
+        [
+            span(1, cost="0.5", provider="vllm", response_model="clinic-7b", input_tokens=10, output_tokens=10) | told,
+            span(2, cost=None, **CALL, output_tokens=300) | {"cost_status": "inconsistent_usage"},
+        ]
+    )
+    for model in run("reprice", "--format", "json").json:
+        assert (model["difference_usd"], model["newly_priced"]) == ("0.000000000000", 0)
+
+
 def test_a_deployment_is_priced_again_as_the_model_behind_it(
     lake: SmallLake, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute
 
+from otel_llm_semconv.pricing import quote
 from otel_llm_semconv.tables import TABLES
 from otel_llm_semconv.usage import FIELDS
 
@@ -18,7 +19,12 @@ from ..counting.settle import Pricer, apply
 pc: Final[Any] = pyarrow.compute
 _DEPLOYED: Final = "deployed_model"
 #: What a price depends on: a row of which nothing of that has changed keeps its figure.
-_PRICED_BY: Final = (*FIELDS, "provider", "request_model", "response_model", _DEPLOYED, "usage_status")
+_PRICED_BY: Final = (
+    *(*FIELDS, "provider", "request_model", "response_model", _DEPLOYED, "usage_status"),
+    *("service_tier", "inference_place", "properties"),
+)
+#: What one depends on that the provider declared.
+_DECLARED_BY: Final = ("emitted_cost_usd", "emitted_cost_source")
 _FIGURES: Final = (
     *(column.name for column in TABLES["spans"] if column.name.startswith("cost_") and column.unit == "USD"),
     "cost_status",
@@ -47,7 +53,10 @@ def keep_figures(old: pa.Table, new: pa.Table) -> pa.Table:
     """
     where = new.schema.get_field_index(_DEPLOYED)
     new = new.set_column(where, new.schema.field(_DEPLOYED), pc.coalesce(new[_DEPLOYED], old[_DEPLOYED]))
-    kept = reduce(pc.and_, (_is_same(old[name], new[name]) for name in _PRICED_BY))
+    is_declared = pc.or_(*(pc.equal(rows["cost_status"], quote.PROVIDER_DECLARED) for rows in (old, new)))
+    kept = reduce(pc.and_, (_is_same(old[name], new[name]) for name in _DECLARED_BY))
+    kept = pc.or_(kept, pc.invert(pc.fill_null(is_declared, False)))
+    kept = reduce(pc.and_, (_is_same(old[name], new[name]) for name in _PRICED_BY), kept)
     kept = pc.and_(kept, pc.and_(old["is_llm_call"], new["is_llm_call"]))
     for name in _FIGURES:
         where = new.schema.get_field_index(name)
