@@ -57,6 +57,8 @@ _OUTPUT_TYPES: Final = {"json_object": "json", "json_schema": "json", "text": "t
 _CACHED: Final = ("cached_tokens", "num_cached_tokens")
 #: Key of a detail that few answers have.
 IMAGES: Final = "image_tokens"
+#: Of the search that comes with each request to Perplexity: its fee depends on that.
+_SEARCH_SIZES: Final = frozenset({"low", "medium", "high"})
 #: Perplexity's deep research bills its searches; of other models they are part of the request's fee.
 _RESEARCHED: Final = "citation_tokens"
 #: Beside the counts, and billed: what Perplexity read and Mistral's connectors brought, what xAI's search found.
@@ -140,7 +142,8 @@ class OpenAIChat(Reader):
     def response_attributes(self, answer: Answer) -> dict[str, AttributeValue]:
         found: dict[str, AttributeValue] = {}
         if answer.service_tier:
-            found[a.OPENAI_RESPONSE_SERVICE_TIER] = answer.service_tier
+            name = a.SERVICE_TIER if answer.service_tier in _SEARCH_SIZES else a.OPENAI_RESPONSE_SERVICE_TIER
+            found[name] = answer.service_tier
         if answer.fingerprint:
             found[a.OPENAI_RESPONSE_SYSTEM_FINGERPRINT] = answer.fingerprint
         return found
@@ -202,6 +205,7 @@ def read_cost(usage: Json, answer: Answer) -> None:
         return
     cost = usage.get("cost")  # OpenRouter
     if isinstance(cost, dict):  # Perplexity, all zero until the stream ends
+        answer.service_tier = text(usage.get("search_context_size")) or answer.service_tier
         cost = cost.get("total_cost") or None
     elif cost is None:
         cost = _read_ticks(usage) or usage.get("estimated_cost")  # DeepInfra

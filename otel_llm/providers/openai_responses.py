@@ -8,6 +8,7 @@ has: it stays missing.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from opentelemetry.util.types import AttributeValue
@@ -30,6 +31,10 @@ _OUTPUT_TYPES: Final = {"json_object": "json", "json_schema": "json", "text": "t
 _LAST: Final = ("response.completed", "response.failed", "response.incomplete")
 _TOOL_CALLS: Final = ("custom_tool_call", "function_call")
 _SEARCH: Final = "web_search_call"
+#: Models without reasoning pay another price for the tool's preview, and small ones for text that no count tells.
+_OTHER_SEARCH: Final = re.compile(r"(?:ft:)?gpt-4")
+_MINI: Final = "-mini"
+_PREVIEW: Final = "web_search_preview"
 #: What of it is no search: the pages that were found are read for nothing.
 _READING: Final = ("find", "find_in_page", "open_page")
 #: Tools that run at the provider, and are billed by the call, the session or the picture.
@@ -162,6 +167,8 @@ def _read_output(body: Json, output: list[Json], answer: Answer) -> None:
             hosted += 1
     if searches:
         answer.usage[_SEARCHES] = searches
+        if _OTHER_SEARCH.match(answer.model or "") and (_MINI in (answer.model or "") or _has_preview(body)):
+            hosted += searches
     if hosted:
         answer.usage[_HOSTED_CALLS] = hosted
     if status == "completed":
@@ -171,6 +178,10 @@ def _read_output(body: Json, output: list[Json], answer: Answer) -> None:
         answer.finish_reasons[0] = _REASONS.get(reason, reason)
     elif status == "failed":
         answer.failed = True
+
+
+def _has_preview(body: Json) -> bool:
+    return any(str(tool.get("type")).startswith(_PREVIEW) for tool in items(body.get("tools")))
 
 
 def _add_tools(found: Usage, tools: Json) -> None:

@@ -199,7 +199,7 @@ _COST = (
     _c("cost_request_usd", MONEY, "Fee a request", unit="USD"),
     _c("cost_status", TEXT, "exact, or why the figure is assumed, estimated or NULL"),
     _c("price_version", TEXT, "Price data that the figure was computed with"),
-    _c("service_tier", TEXT, "Service tier, speed or batch that served the call, which the price depends on"),
+    _c("service_tier", TEXT, "Service tier, speed, batch or size of a search, by which the call is priced"),
     _c("inference_place", TEXT, "Geography that the call was kept to, where that has a price"),
     _c(
         "deployed_model",

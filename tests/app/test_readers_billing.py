@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from otel_llm.providers import find_reader
 from otel_llm.wire import Answer
 from otel_llm_semconv import attributes as a
@@ -64,3 +66,27 @@ def test_what_others_bill_beside_the_counts_has_no_price() -> None:
     connected = {"usage": counted | {"connector_tokens": 900, "connectors": {"web_search": 1}}}
     assert usage_of("openai_chat", connected) == Usage(5, 2, unpriced_units=900)
     assert usage_of("openai_chat", {"usage": counted | {"num_sources_used": 3}}) == Usage(5, 2, unpriced_units=3)
+
+
+def test_the_size_of_perplexitys_search_is_told_for_its_fee() -> None:
+    reader, answer = find_reader("openai_chat"), Answer()
+    usage = {"prompt_tokens": 5, "completion_tokens": 2, "search_context_size": "high", "cost": {"total_cost": 0.012}}
+    reader.read_response({"model": "sonar", "usage": usage}, answer, False)
+    assert reader.response_attributes(answer) == {a.SERVICE_TIER: "high"}
+    assert reader.read_usage(answer.usage) == Usage(5, 2)
+
+
+@pytest.mark.parametrize(
+    ("model", "tool", "unpriced"),
+    [
+        ("gpt-5-mini", "web_search_preview", None),
+        ("gpt-4.1", "web_search", None),
+        ("gpt-4.1", "web_search_preview_2025_03_11", 1),
+        ("gpt-4o-mini-2024-07-18", "web_search", 1),
+    ],
+)
+def test_searches_that_have_another_price_have_none_here(model: str, tool: str, unpriced: int | None) -> None:
+    call = {"type": "web_search_call", "status": "completed", "action": {"type": "search", "query": "wren"}}
+    body = {"model": model, "status": "completed", "output": [call], "tools": [{"type": tool}]}
+    found = usage_of("openai_responses", body | {"usage": {"input_tokens": 5, "output_tokens": 2}})
+    assert found == Usage(5, 2, web_searches=1, unpriced_units=unpriced)

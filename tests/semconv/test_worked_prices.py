@@ -332,6 +332,14 @@ WORKED: list[Case] = [
         "exact",
     ),
     ("azure.ai.openai", "gpt-4o-mini", AUTUMN, Usage(100, 10), {}, "100*0.15+10*0.6", "exact"),
+    ("azure.ai.openai", "gpt-35-turbo-0125", AUTUMN, Usage(100, 10), {}, "100*0.5+10*1.5", "exact"),
+    ("mistral_ai", "mistral-large-latest", on(2025, 12, 1, 23), Usage(100, 10), {}, "100*2+10*6", "exact"),
+    ("mistral_ai", "mistral-large-latest", on(2025, 12, 2), Usage(100, 10), {}, "100*0.5+10*1.5", "exact"),
+    ("perplexity", "sonar", AUTUMN, Usage(100, 10), {}, "100*1+10*1+1*5000", "exact"),
+    ("perplexity", "sonar", AUTUMN, Usage(100, 10), {"service_tier": "low"}, "100*1+10*1+1*5000", "exact"),
+    ("perplexity", "sonar-pro", AUTUMN, Usage(100, 10), {"service_tier": "high"}, "100*3+10*15+1*14000", "exact"),
+    ("openai", "gpt-4o-mini-search-preview", AUTUMN, Usage(100, 10), {}, "100*0.15+10*0.6+1*25000", "exact"),
+    ("openai", "gpt-5-search-api", AUTUMN, Usage(100, 10), {}, "100*1.25+10*10+1*10000", "exact"),
     # Azure sells the models of others: what corrects their prices holds there, their hours of the day do not
     (
         "azure.ai.inference",

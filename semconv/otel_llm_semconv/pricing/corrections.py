@@ -83,6 +83,13 @@ _DEEPSEEK: Final = "api-docs.deepseek.com/quick_start/pricing"
 _GEMINI: Final = "ai.google.dev/gemini-api/docs/pricing"
 _OPENAI: Final = "developers.openai.com/api/docs/pricing"
 _OPENAI_TUNED: Final = "platform.openai.com/docs/pricing, fine-tuning"
+_MISTRAL: Final = "mistral.ai/pricing, docs.mistral.ai/getting-started/models"
+_PERPLEXITY: Final = "docs.perplexity.ai/getting-started/pricing"
+#: A thousand requests by the size of the search that comes with each; the first is what is not asked otherwise.
+_SEARCH_FEES: Final = {
+    "sonar|sonar-reasoning": {"low": "5", "medium": "8", "high": "12"},
+    "sonar-pro|sonar-reasoning-pro": {"low": "6", "medium": "10", "high": "14"},
+}
 _XAI: Final = "docs.x.ai/docs/models"
 _LONG: Final = 200_000
 #: No model has its peak then, nor a discount.
@@ -260,6 +267,41 @@ CORRECTIONS: Final[tuple[Correction, ...]] = (
         _GEMINI,
         "C: text, pictures and video 0.30, audio 1.00; the price data lacks it",
         {"input_mtok": "0.3", "input_audio_mtok": "1", "output_mtok": "2.5"},
+    ),
+    Correction(
+        "mistral",
+        "mistral-large-latest",
+        _MISTRAL,
+        "C 2026: the name stands for Large 3 since it came out, 0.5 / 1.5",
+        another="mistral-large-2512",
+        during=_since(2025, 12, 2),
+        at_home=True,
+    ),
+    Correction(
+        "openai",
+        "gpt-4o(?:-mini)?-search-preview.*",
+        _OPENAI,
+        "C 2026-03: these search for each request, 25 a thousand, what is found is free",
+        {"requests_kcount": "25"},
+    ),
+    Correction(
+        "openai",
+        "gpt-5-search-api.*",
+        _OPENAI,
+        "C 2026-03: it searches for each request, 10 a thousand",
+        {"requests_kcount": "10"},
+    ),
+    *(
+        Correction(
+            "perplexity",
+            models,
+            _PERPLEXITY,
+            f"C 2026-06: {' / '.join(fees.values())} by the size of the search, the smallest where none is asked for",
+            {"requests_kcount": fees[size or "low"]},
+            mode=size,
+        )
+        for models, fees in _SEARCH_FEES.items()
+        for size in ("", *fees)
     ),
     Correction("x-ai", "grok-.*", _XAI, "H: web and X search, 5 a thousand", {"web_searches_kcount": "5"}),
     Correction("anthropic", "claude-.*", _ANTHROPIC, "H: batch is half of every price", factor="0.5", mode="batch"),

@@ -45,6 +45,8 @@ _PREFIX: Final = re.compile(
     r"|^accounts/fireworks/models/"
     r"|^arn:[^/]*:(?:foundation-model|inference-profile)/"  # Bedrock
 )
+#: How Azure spells OpenAI's 3.5.
+_UNDOTTED: Final = ("gpt-35-", "gpt-3.5-")
 #: A fine-tune on Azure: its model, and an id.
 _TUNED: Final = re.compile(r"^(?P<base>.+)\.ft-[^.]+$")
 #: Where the models of others are sold under the provider's own prices.
@@ -67,7 +69,9 @@ def model_names(provider: str, model: str) -> Iterator[str]:
     if plain != model:
         yield model
     if tuned := _TUNED.match(plain):
-        yield f"ft:{tuned['base'].replace('gpt-35-', 'gpt-3.5-')}"
+        yield f"ft:{tuned['base'].replace(*_UNDOTTED)}"
+    elif _UNDOTTED[0] in plain:
+        yield plain.replace(*_UNDOTTED)
     if (short := _PUBLISHER.sub("", plain)) != plain:
         publisher = plain[: -len(short) - 1]
         if provider_id(publisher) == provider:
