@@ -290,6 +290,18 @@ What cannot be taken now is refused with 503 or `UNAVAILABLE` and the time to co
 do: nothing is acknowledged before it is on disk. Requests are taken again by themselves once there is room. A segment
 of which something could not be read is kept in `journal/quarantine`, the rest of it is converted. SIGTERM takes nothing
 new, converts what was acknowledged and ends within 10 seconds; what is left is converted at the next start.
+
+## How long things are kept
+
+Each table has an option: `spans_days`, `messages_days` ... A date leaves a table, as a whole, once it ended so long
+ago; its files are deleted ten minutes later. Costs outlive content: `messages` goes after 30 days, `spans` after 400,
+and `LEFT JOIN messages USING (row_id)` then answers NULL. The archive of requests as they came has `archive_days` and
+`archive_bytes_max`; what is in quarantine goes with content.
+
+## Few files
+
+A process of its own, at a lower priority, merges files: never 200 small ones in a table, besides one of each date, and
+as few as 1 GB each allows once a date is over, six hours after its end. It has no option.
 """
 
 

@@ -11,11 +11,15 @@ _DAY_S = 86_400.0
 
 
 class Archive:
-    """The archive of a data directory, kept for `days` and up to `bytes_max`, whichever ends first."""
+    """The archive of a data directory, kept for `days` and up to `bytes_max`, whichever ends first.
 
-    def __init__(self, data: Path, days: float, bytes_max: int) -> None:
+    What is in quarantine, since not all of it could be read, is kept for `quarantine_days`.
+    """
+
+    def __init__(self, data: Path, days: float, bytes_max: int, quarantine_days: float) -> None:
         self._folder = journal.archive_dir(data)
-        self._kept_s = days * _DAY_S
+        self._quarantine = journal.quarantine_dir(data)
+        self._kept_s, self._quarantined_s = days * _DAY_S, quarantine_days * _DAY_S
         self._bytes_max = bytes_max
 
     def clean(self) -> None:
@@ -27,3 +31,6 @@ class Archive:
             if excess > 0 or stat.st_mtime <= oldest_kept:
                 segment.path.unlink()
                 excess -= stat.st_size
+        for segment in journal.closed_segments(self._quarantine):
+            if segment.path.stat().st_mtime <= time.time() - self._quarantined_s:
+                segment.path.unlink()

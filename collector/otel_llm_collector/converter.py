@@ -132,7 +132,7 @@ class Converter:
         """Keep a segment of which not everything became rows, for good and under its name."""
         self.tally.unreadable += 1
         name = f"{segment:012d}.seg"
-        kept = self._journal / "quarantine"
+        kept = journal.quarantine_dir(self._data)
         kept.mkdir(exist_ok=True)
         with contextlib.suppress(FileExistsError):
             os.link(self._journal / name, kept / name)

@@ -76,6 +76,10 @@ def archive_dir(data: Path) -> Path:
     return data / "archive"
 
 
+def quarantine_dir(data: Path) -> Path:
+    return journal_dir(data) / "quarantine"
+
+
 def closed_segments(folder: Path) -> list[Segment]:
     """The closed segments of a folder, in the order of their numbers."""
     return _segments(folder, "seg")
@@ -268,7 +272,7 @@ def read_collector_id(data: Path) -> str:
 
 def replace_file(path: Path, text: str) -> None:
     """Put `text` in place of a file's content, durably and in one step."""
-    temporary = path.with_suffix(path.suffix + ".tmp")
+    temporary = path.with_suffix(f"{path.suffix}.{os.getpid()}.tmp")
     with temporary.open("w") as file:
         file.write(text)
         file.flush()

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, NamedTuple
 
 from otel_llm.settings import pairs
+from otel_llm_semconv.tables import TABLES
 
 from .config import CONTRACTS_ENV, DATA_DEFAULT, DATA_ENV, DEPLOYMENTS_ENV
 from .forward import Destination
@@ -51,6 +52,12 @@ class Config:
     disk_free_bytes_min: int
     archive_days: float
     archive_bytes_max: int
+    spans_days: float
+    messages_days: float
+    logs_days: float
+    metrics_days: float
+    scores_days: float
+    repriced_costs_days: float
     log_level: str
     log_format: str
 
@@ -58,6 +65,11 @@ class Config:
     def targets(self) -> tuple[Destination, ...]:
         """All that is forwarded to."""
         return self.forward + self.forward_enriched
+
+    @property
+    def kept_days(self) -> dict[str, float]:
+        """How long the rows of each table are kept."""
+        return {table: getattr(self, option) for table, option in KEPT_DAYS.items()}
 
     def dump(self) -> str:
         """As one line, for another process."""
@@ -370,6 +382,60 @@ OPTIONS: Final = (
         "How much of them is kept at most",
     ),
     Option(
+        "spans_days",
+        "OTEL_LLM_COLLECTOR_SPANS_DAYS",
+        400,
+        _days,
+        "DAYS",
+        True,
+        "How long spans are kept, with what they cost",
+    ),
+    Option(
+        "messages_days",
+        "OTEL_LLM_COLLECTOR_MESSAGES_DAYS",
+        30,
+        _days,
+        "DAYS",
+        True,
+        "How long content is kept: prompts and answers; and what is in quarantine",
+    ),
+    Option(
+        "logs_days",
+        "OTEL_LLM_COLLECTOR_LOGS_DAYS",
+        30,
+        _days,
+        "DAYS",
+        True,
+        "How long log records are kept, which may hold content, too",
+    ),
+    Option(
+        "metrics_days",
+        "OTEL_LLM_COLLECTOR_METRICS_DAYS",
+        90,
+        _days,
+        "DAYS",
+        True,
+        "How long metrics are kept",
+    ),
+    Option(
+        "scores_days",
+        "OTEL_LLM_COLLECTOR_SCORES_DAYS",
+        400,
+        _days,
+        "DAYS",
+        True,
+        "How long scores are kept",
+    ),
+    Option(
+        "repriced_costs_days",
+        "OTEL_LLM_COLLECTOR_REPRICED_COSTS_DAYS",
+        400,
+        _days,
+        "DAYS",
+        True,
+        "How long the figures of `otel-llm reprice` are kept",
+    ),
+    Option(
         "log_level",
         "OTEL_LLM_COLLECTOR_LOG_LEVEL",
         "warning",
@@ -388,5 +454,7 @@ OPTIONS: Final = (
         "Lines for people, or one JSON object each",
     ),
 )
+#: Table -> the option that says how long its rows are kept.
+KEPT_DAYS: Final = {table: f"{table}_days" for table in TABLES}
 #: Names the file itself: neither in it nor reloaded.
 CONFIG_ENV: Final = "OTEL_LLM_COLLECTOR_CONFIG"

@@ -37,7 +37,7 @@ from .config import contracts, data_dir
 from .config_file import Configured
 from .forward.queue import Queue
 from .logs import speak
-from .options import CONFIG_ENV, OPTIONS, Config, Option
+from .options import CONFIG_ENV, KEPT_DAYS, OPTIONS, Config, Option
 
 _LOG = logging.getLogger(__name__)
 
@@ -66,8 +66,8 @@ CONVERTER_ENV: Final = {
 UPKEEP_ENV: Final = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(1024 * 1024),
-    "MALLOC_TRIM_THRESHOLD_": str(16 * 1024 * 1024),
+    "MALLOC_MMAP_THRESHOLD_": str(128 * 1024),
+    "MALLOC_TRIM_THRESHOLD_": str(4 * 1024 * 1024),
     "OMP_NUM_THREADS": "1",
 }
 #: For the receiver: bodies of a megabyte come and go, and giving their pages back each time costs a third of it all.
@@ -228,7 +228,7 @@ class Supervisor:
             self._renew_forward()
         if _differs(before, after, *_AT_START):
             self._converter.restart()
-        if _differs(before, after, "archive_days", "archive_bytes_max", *_AT_START):
+        if _differs(before, after, *KEPT_DAYS.values(), "archive_days", "archive_bytes_max", *_AT_START):
             self._upkeep.restart()
         _LOG.warning("the configuration was read again")
 

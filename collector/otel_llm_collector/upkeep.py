@@ -1,4 +1,4 @@
-"""The process that keeps the lake small and quick: it merges files, deletes what others replaced, cleans the archive.
+"""The process that keeps the lake small and quick: it merges files, drops old dates, cleans the archive.
 
 It works beside the converter, at a lower priority, and may be killed at any moment: a merge is written beside what it
 replaces, and counts from its commit on.
@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -29,9 +29,11 @@ from .lake.files import remove_unlisted
 from .lake.log import LakeTable
 from .lake.merge import Stopped
 from .lake.replaced import Replacing
+from .lake.retention import drop_old
 from .logs import speak
 from .options import Config
 from .process import LockedError, Orders, lock
+from .query import views_sql
 from .tally import Tally, Teller
 
 _LOG = logging.getLogger(__name__)
@@ -44,10 +46,19 @@ _NEVER: Final = threading.Event()
 
 
 class Upkeep:
-    """Looks after the tables of one data directory, those that it has by now. `clock` tells the time, in seconds."""
+    """Looks after the tables of one data directory, those that it has by now.
 
-    def __init__(self, data: Path, stop: threading.Event = _NEVER, clock: Callable[[], float] = time.time) -> None:
-        self._data, self._stop, self._clock = data, stop, clock
+    `kept_days` is how long the rows of a table are kept, for ever without it; `clock` tells the time, in seconds.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        kept_days: Mapping[str, float] | None = None,
+        stop: threading.Event = _NEVER,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._data, self._kept_days, self._stop, self._clock = data, kept_days or {}, stop, clock
         self._collector_id = journal.read_collector_id(data)
         self._kept: dict[str, tuple[Replacing, Compactor]] = {}
         self.tally = Tally()
@@ -55,18 +66,27 @@ class Upkeep:
     def step(self) -> bool:
         """Merge one group of files in each table. False where there was nothing to do, or somebody else does it."""
         self._look_for_tables()
-        for replacing, _ in self._kept.values():
-            replacing.delete()
+        self._delete()
         try:
             with lock(upkeep_lock(self._data), "upkeep", wait_s=0):
                 return self.tally.timed("compact", self._merge)
         except LockedError:
             return False
 
+    def drop_old(self) -> bool:
+        """Take dates out of the tables that are kept no longer. False where there are none."""
+        self._look_for_tables()
+        kept = [(self._kept[name][0], days) for name, days in self._kept_days.items() if name in self._kept]
+        return sum(drop_old(replacing, days, self._clock()) for replacing, days in kept) > 0
+
     def close(self) -> None:
         """Leave the lake as a stranger should find it."""
-        for replacing, _ in self._kept.values():
-            replacing.delete(at_once=True)
+        self._delete(at_once=True)
+
+    def _delete(self, *, at_once: bool = False) -> None:
+        """Delete what was replaced. A table may be left without a file, which its views have to know."""
+        if sum(replacing.delete(at_once=at_once) for replacing, _ in self._kept.values()) > 0:
+            journal.replace_file(self._data / "views.sql", views_sql(self._data))
 
     def _merge(self) -> bool:
         return sum(compactor.step() for _, compactor in self._kept.values()) > 0
@@ -90,9 +110,9 @@ def remove_leftovers(data: Path) -> None:
             remove_unlisted(LakeTable(data, name), STEM)
 
 
-def run(data: Path, stop: threading.Event, archive: Archive) -> None:
+def run(data: Path, kept_days: Mapping[str, float], archive: Archive, stop: threading.Event) -> None:
     """Look after the directory until `stop` is set."""
-    upkeep, clean_at = Upkeep(data, stop), 0.0
+    upkeep, clean_at = Upkeep(data, kept_days, stop), 0.0
     with lock(upkeep_lock(data), "upkeep"):
         remove_leftovers(data)
     teller = Teller(data, "upkeep", upkeep.tally)
@@ -100,6 +120,7 @@ def run(data: Path, stop: threading.Event, archive: Archive) -> None:
         teller.tell()
         if time.monotonic() >= clean_at:
             archive.clean()
+            upkeep.drop_old()
             clean_at = time.monotonic() + _CLEAN_EVERY_S
         with contextlib.suppress(Stopped):
             if not upkeep.step():
@@ -120,7 +141,8 @@ def main() -> int:
     pa.set_cpu_count(1)
     data = Path(config.data)
     try:
-        run(data, stop, Archive(data, config.archive_days, config.archive_bytes_max))
+        archive = Archive(data, config.archive_days, config.archive_bytes_max, config.messages_days)
+        run(data, config.kept_days, archive, stop)
     except (OtelLlmError, OSError) as error:  # the supervisor tries again, and nothing is lost
         _LOG.error("%s", error)
         return 1

@@ -187,9 +187,9 @@ def test_the_archive_is_kept_by_age_and_by_size(tmp_path: Path) -> None:
     for segment in journal.closed_segments(journal.journal_dir(tmp_path)):
         segment.path.rename(folder / segment.path.name)
     sizes = [segment.path.stat().st_size for segment in journal.closed_segments(folder)]
-    Archive(tmp_path, 7, sum(sizes)).clean()
+    Archive(tmp_path, 7, sum(sizes), 30).clean()
     assert [segment.number for segment in journal.closed_segments(folder)] == [1, 2, 3, 4]
-    Archive(tmp_path, 7, sum(sizes) - 1).clean()
+    Archive(tmp_path, 7, sum(sizes) - 1, 30).clean()
     assert [segment.number for segment in journal.closed_segments(folder)] == [2, 3, 4]
-    Archive(tmp_path, 0, sum(sizes)).clean()
+    Archive(tmp_path, 0, sum(sizes), 30).clean()
     assert journal.closed_segments(folder) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ _PAUSE_AFTER_FAULT_S: Final = 60.0
 
 def newest_first(table: LakeTable) -> Iterator[pa.Table]:
     """The rows of a table in the columns that counting reads, file by file."""
+    table.refresh()
     for file in sorted(table.live_files(), key=lambda file: (file.day, file.path), reverse=True):
         yield files.read_columns(table, file, READ)
 
@@ -71,10 +73,11 @@ def write_one(replacing: Replacing, overdue: dict[str, Change], price: Pricer, s
     """Write one file of those that hold overdue rows, and take these out. False where somebody came in between."""
     day = next(iter(overdue.values())).day
     decided = {row_id: change.why for row_id, change in overdue.items() if change.day == day}
+    replacing.table.refresh()  # files may have been merged, and are deleted then
     for file in replacing.table.live_files(day):
         if held := _held(replacing.table, file, decided):
-            rows = apply(files.read_files(replacing.table, [file]), {row_id: decided[row_id] for row_id in held}, price)
-            is_written = replacing.rewrite(file, rows, stem) is not None
+            wanted = {row_id: decided[row_id] for row_id in held}
+            is_written = replacing.change(file, functools.partial(apply, decided=wanted, price=price), stem)
             break
     else:  # in no file: the rows were never written, or their date is gone
         held, is_written = list(decided), True

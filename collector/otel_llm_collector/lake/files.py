@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -70,8 +70,15 @@ class Draft:
         """Bytes that are written so far."""
         return self._temporary.stat().st_size
 
+    @property
+    def rows(self) -> int:
+        """Rows that are written so far."""
+        return self._statistics.rows
+
     def write(self, rows: pa.Table, row_group: int) -> None:
         """Add rows in row groups of this length; they come in the order of the table."""
+        if not rows.num_rows:
+            return
         self._writer.write_table(rows, row_group)
         self._statistics.add(rows)
 
@@ -123,6 +130,36 @@ def read_files(table: LakeTable, files: Iterable[DataFile]) -> pa.Table:
     repeated = [name for name in schema.names if name in REPEATED]
     parts = [pq.ParquetFile(table.folder / file.path, read_dictionary=repeated).read() for file in files]
     return pa.concat_tables([to_schema(part, schema) for part in parts]).unify_dictionaries()
+
+
+def row_groups(table: LakeTable, file: DataFile) -> Iterator[pa.Table]:
+    """The rows of a file, a row group at a time, in the table's present schema."""
+    schema = memory_schema(table.name)
+    repeated = [name for name in schema.names if name in REPEATED]
+    with pq.ParquetFile(table.folder / file.path, read_dictionary=repeated) as source:
+        for number in range(source.metadata.num_row_groups):
+            yield to_schema(source.read_row_group(number), schema).unify_dictionaries()
+
+
+def write_changed(
+    table: LakeTable, file: DataFile, change: Callable[[pa.Table], pa.Table], stem: str
+) -> DataFile | None:
+    """A file of what `change` makes of the rows of another, a row group at a time; None where no row is left.
+
+    What it changes are not the columns that the table is sorted by.
+    """
+    layout = LAYOUTS[table.name]
+    draft = Draft(table, file.day, stem, rows=file.rows)
+    try:
+        for rows in row_groups(table, file):
+            draft.write(_sorted(change(rows), layout), layout.row_group)
+        if draft.rows:
+            return draft.publish()
+    except BaseException:
+        draft.discard()
+        raise
+    draft.discard()
+    return None
 
 
 def read_columns(table: LakeTable, file: DataFile, columns: Sequence[str]) -> pa.Table:

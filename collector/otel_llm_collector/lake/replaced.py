@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Final
 
 import pyarrow as pa
 
-from .files import write_file
+from .files import write_changed, write_file
 from .log import DataFile, LakeTable
 
 KEPT_S: Final = 600.0
@@ -40,13 +40,23 @@ class Replacing:
         new = [write_file(self.table, rows, old.day, stem)] if rows.num_rows else []
         return (new or [old])[0].path if self.replace([old], new, data_change=True) else None
 
+    def change(self, old: DataFile, change: Callable[[pa.Table], pa.Table], stem: str) -> bool:
+        """Put what `change` makes of each row group of a file in its place. False where somebody came in between."""
+        new = write_changed(self.table, old, change, stem)
+        return self.replace([old], [new] if new else [], data_change=True)
+
     def add(self, rows: pa.Table, day: date, stem: str) -> bool:
         """Add a file of rows of one date. False where somebody came in between."""
         return self.replace([], [write_file(self.table, rows, day, stem)], data_change=True)
 
-    def delete(self, *, at_once: bool = False) -> None:
-        """Delete what was replaced KEPT_S ago; or all of it: after an orderly end a plain glob is exact."""
+    def delete(self, *, at_once: bool = False) -> bool:
+        """Delete what was replaced KEPT_S ago; or all of it: after an orderly end a plain glob is exact.
+
+        True where there was something to delete.
+        """
+        before = len(self._replaced)
         until = float("inf") if at_once else time.monotonic()
         while self._replaced and self._replaced[0][0] <= until:
             _, file = self._replaced.popleft()
             (self.table.folder / file.path).unlink(missing_ok=True)
+        return len(self._replaced) < before
