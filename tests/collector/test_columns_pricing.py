@@ -107,6 +107,14 @@ def test_a_row_costs_what_the_reference_says(calls: list[Any]) -> None:
     assert by_columns(calls) == [reference(call) for call in calls]
 
 
+def test_more_groups_than_numbers_are_numbered_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    usage, tiers = Usage(1000, 100), (None, "flex", "priority")
+    calls = [(models, tier, None, None, NOON, -1, usage) for models in MODELS for tier in tiers]
+    expected = by_columns(calls)
+    monkeypatch.setattr(pricing, "_GROUPS_MAX", 2)
+    assert by_columns(calls) == expected == [reference(call) for call in calls]
+
+
 def test_no_rows_are_no_rows() -> None:
     assert by_columns([]) == []
     assert by_columns([], with_contracts=False) == []

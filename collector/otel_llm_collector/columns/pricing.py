@@ -30,6 +30,7 @@ _HALF: Final = _YOCTO_PER_PICO // 2
 _PICO_MAX: Final = 4e17
 _REST_MAX: Final = 9e18
 _INT64_MAX: Final = (1 << 63) - 1
+_GROUPS_MAX: Final = _INT64_MAX
 _TOTAL_MAX: Final = MONEY_MAX * 10**12
 _STATUSES: Final = (None, *quote.STATUSES)
 _CODE_OF: Final = {status: code for code, status in enumerate(_STATUSES)}
@@ -115,10 +116,11 @@ class _Priced:
     def put(self, rows: Ints, bill: _Bill, is_estimated: Bools) -> None:
         """What some rows cost."""
         total = np.zeros(len(rows), np.int64)
+        into: Any = slice(None) if len(rows) == len(self.status) else rows
         for component, cost in bill.costs().items():
             total += cost.value
             picos, known = self._of(component)
-            picos[rows], known[rows] = cost.value, cost.known
+            picos[into], known[into] = cost.value, cost.known
         status = bill.status(is_estimated)
         is_broken = total > _TOTAL_MAX
         status[is_broken] = _CODE_OF[quote.INCONSISTENT_USAGE]
@@ -162,9 +164,10 @@ class _Priced:
 
 @dataclass(slots=True)
 class _Rates:
-    """The rates of one component by group: whole picodollars a unit, and the rest in yoctodollars.
+    """The rates of one component: whole picodollars a unit, and the rest in yoctodollars.
 
-    The column is the number of tiers whose start the call's input exceeds.
+    Those of a group lie side by side, from tier to tier: `starts` are the starts of the second tier, the third and so
+    on, by group.
     """
 
     known: Bools
@@ -178,26 +181,34 @@ class _Rates:
             return None
         tiers = max(len(rate.tiers) for rate in rates if rate)
         steps = [_steps(rate, tiers) for rate in rates]
-        parts = [[divmod(yoctos, _YOCTO_PER_PICO) for _, yoctos in step] for step in steps]
+        parts = [divmod(yoctos, _YOCTO_PER_PICO) for step in steps for _, yoctos in step]
         return _Rates(
             np.array([rate is not None for rate in rates]),
-            np.array([[start for start, _ in step[1:]] for step in steps], np.int64).reshape(len(rates), tiers),
-            np.array([[min(pico, _INT64_MAX) for pico, _ in step] for step in parts], np.int64),
-            np.array([[rest for _, rest in step] for step in parts], np.int64),
+            np.array([[step[tier][0] for step in steps] for tier in range(1, tiers + 1)], np.int64),
+            np.array([min(pico, _INT64_MAX) for pico, _ in parts], np.int64),
+            np.array([rest for _, rest in parts], np.int64),
         )
 
-    def costs(self, group: Ints, whole_input: Any, units: Ints) -> tuple[Ints, Bools]:
+    def places(self, group: Ints, whole_input: Ints) -> Ints:
+        """Where the rate of each row stands."""
+        if not len(self.starts):
+            return group
+        found: Ints = group * (len(self.starts) + 1)
+        for starts in self.starts:
+            found += whole_input > starts.take(group)
+        return found
+
+    def costs(self, places: Ints, units: Ints) -> tuple[Ints, Any]:
         """So many units at their rates in picodollars, rounded half-even, and where that may be wrong."""
-        step: Any = 0
-        if self.starts.shape[1]:
-            step = (np.broadcast_to(whole_input, group.shape)[:, None] > self.starts[group]).sum(axis=1)
-        pico = self.picos[group, step]
+        pico, most = self.picos.take(places), float(units.max(initial=0))
         costs: Ints = pico * units
-        is_odd = pico.astype(np.float64) * units > _PICO_MAX
+        is_odd: Any = False
+        if float(self.picos.max()) * most > _PICO_MAX:
+            is_odd = pico.astype(np.float64) * units > _PICO_MAX
         if self.rests.any():
-            rest = self.rests[group, step]
+            rest = self.rests.take(places)
+            is_odd |= rest.astype(np.float64) * units > _REST_MAX
             rows = np.flatnonzero(rest)
-            is_odd[rows] |= rest[rows].astype(np.float64) * units[rows] > _REST_MAX
             costs[rows] = _rounded(costs[rows], rest[rows] * units[rows])
         return costs, is_odd
 
@@ -234,6 +245,9 @@ class _Cards:
         self.rates = {
             name: _Rates.of([card.by_component.get(name) if card else None for card in cards]) for name in COMPONENTS
         }
+        alike: dict[bytes, npt.NDArray[np.int64]] = {}
+        for rates in filter(None, self.rates.values()):
+            rates.starts = alike.setdefault(rates.starts.tobytes(), rates.starts)
 
     @staticmethod
     def own(cards: Sequence[RateCard | None], component: str) -> Bools:
@@ -251,13 +265,17 @@ class _Cards:
 
 def _grouped(calls: Calls, words: Mapping[str, Words]) -> tuple[Ints, Ints]:
     """The group of each row, and a row of each group."""
-    group = np.zeros(len(calls), np.int64)
-    for name in _WORDS[:-1]:
-        codes, values = words[name]
-        if len(values) > 1:
-            group, _ = dense(group * len(values) + codes)
+    told: list[tuple[npt.NDArray[Any], int]] = [(words[name].codes, len(words[name].values)) for name in _WORDS[:-1]]
     if calls.contract is not None:
-        group, _ = dense(group * (len(calls.contracts) + 1) + calls.contract + 1)
+        told.append((calls.contract + 1, len(calls.contracts) + 1))
+    group, numbers = np.zeros(len(calls), np.int64), 1
+    for codes, distinct in told:
+        if numbers * distinct > _GROUPS_MAX:
+            group, firsts = dense(group)
+            numbers = len(firsts)
+        if distinct > 1:
+            group = group * distinct + codes
+            numbers *= distinct
     group, firsts = dense(group)
     era = np.zeros(len(group), np.int64)
     for changes, groups in _changing(words, firsts).items():
@@ -335,6 +353,7 @@ class _Bill:
     counts: Counts
     is_odd: Any = field(default=False)
     is_unrated: Any = field(default=False)  # where something was used that has no rate
+    _known_places: dict[int, Ints] = field(default_factory=dict)
 
     def costs(self) -> dict[str, Count]:
         """Picodollars by the component that they are shown as."""
@@ -359,15 +378,24 @@ class _Bill:
         rates = self.cards.rates.get(component)
         if not units:
             return UNKNOWN
-        has_rate: Any = np.False_ if rates is None else rates.known[self.group]
-        if component != quote.FEE and not (rates and rates.known.all()):
-            self.is_unrated = self.is_unrated | ((units.value > 0) & ~has_rate)
+        known: Any = units.known
+        if rates is None or not rates.known.all():
+            has_rate: Any = np.False_ if rates is None else rates.known.take(self.group)
+            known = known & has_rate
+            if component != quote.FEE:
+                self.is_unrated = self.is_unrated | ((units.value > 0) & ~has_rate)
         if rates is None:
             return UNKNOWN
-        known = units.known & has_rate
-        costs, is_odd = rates.costs(self.group, self.counts["input_tokens"].value, np.where(known, units.value, 0))
+        costs, is_odd = rates.costs(self._places(rates), units.value)
         self.is_odd = self.is_odd | is_odd
         return Count(costs, known)
+
+    def _places(self, rates: _Rates) -> Ints:
+        """Components whose tiers start alike, which is most of them, have their rates in the same places."""
+        key = id(rates.starts)
+        if key not in self._known_places:
+            self._known_places[key] = rates.places(self.group, self.counts["input_tokens"].value)
+        return self._known_places[key]
 
     def _own(self, part: str) -> Count:
         """A part that has a rate of its own leaves its whole."""
