@@ -301,7 +301,9 @@ and `LEFT JOIN messages USING (row_id)` then answers NULL. The archive of reques
 ## Few files
 
 A process of its own, at a lower priority, merges files: never 200 small ones in a table, besides one of each date, and
-as few as 1 GB each allows once a date is over, six hours after its end. It has no option.
+as few as 1 GB each allows once a date is over, six hours after its end. It has no option; `otel-llm compact` does the
+same now, for today too. Files that a killed process left are deleted after a day, replaced ones after an hour at most;
+`otel-llm gc --dry-run` lists them, `otel-llm gc` deletes them without a collector.
 """
 
 

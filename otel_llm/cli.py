@@ -15,9 +15,11 @@ GROUP: Final = "otel_llm.commands"
 #: One line a command, without importing it. A command of somebody else's package has none.
 SUMMARIES: Final[Mapping[str, str]] = {
     "collector": "receive, store and price telemetry, until Ctrl-C",
+    "compact": "few files out of many now, as the collector makes them at night",
     "cost": "what was spent, by model, user, agent, property ...",
     "demo": "everything at work on this machine: no key, no network",
     "doctor": "is everything attached, does every span arrive, is the bill whole?",
+    "gc": "delete files that nobody needs: left by a kill, replaced, unfinished",
     "latency": "how long calls took, and the time to their first chunk",
     "prices": "the price list: look, compute, compare, replace, find what has none",
     "renormalise": "archived requests once more, after a mapping was corrected, and what that changed",

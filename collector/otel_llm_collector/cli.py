@@ -26,7 +26,7 @@ ROWS_DEFAULT = 100
 BLOCKS_DEFAULT = 10  # rows too wide for the terminal, shown as a block each
 SPANS_DEFAULT = 200
 
-_Data = Annotated[
+DataOption = Annotated[
     Path | None, typer.Option(metavar="DIR", help=f"Data directory. Default: ${DATA_ENV}, else {DATA_DEFAULT}.")
 ]
 _By = Annotated[
@@ -47,7 +47,7 @@ _Tz = Annotated[
 _Where = Annotated[
     str | None, typer.Option(metavar="SQL", help="Only calls for which this expression over llm_calls holds.")
 ]
-_Limit = Annotated[
+LimitOption = Annotated[
     int | None,
     typer.Option(min=0, metavar="N", help=f"Rows at most, 0 for all. Default: {ROWS_DEFAULT} in a table, else all."),
 ]
@@ -68,8 +68,8 @@ _Contracts = Annotated[
     Path | None,
     typer.Option("--contracts", metavar="FILE", help=f"Contract prices. Default: ${CONTRACTS_ENV}, else none."),
 ]
-_Format = Annotated[Format, typer.Option(help="How the answer is written.")]
-_Output = Annotated[Path | None, typer.Option(metavar="FILE", help="Write to this file instead of stdout.")]
+FormatOption = Annotated[Format, typer.Option(help="How the answer is written.")]
+OutputOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Write to this file instead of stdout.")]
 
 
 def sql(argv: list[str]) -> int:
@@ -110,11 +110,11 @@ def prices_check(argv: list[str]) -> int:
 def _sql(
     query: Annotated[str, typer.Argument(metavar="QUERY", help="One SQL statement that reads; - takes it from stdin.")],
     *,
-    data: _Data = None,
+    data: DataOption = None,
     tz: _Tz = "UTC",
     limit: _SqlLimit = None,
-    format: _Format = Format.TABLE,
-    output: _Output = None,
+    format: FormatOption = Format.TABLE,
+    output: OutputOption = None,
 ) -> None:
     """Ask the lake in SQL. Tables: spans, messages, llm_calls, traces, sessions, users, models, prompts, agents,
     cost_daily, logs, metrics, scores, scored_calls; `DESCRIBE spans` lists the columns."""
@@ -141,10 +141,10 @@ def _grouped(question: str, what: str) -> Callable[..., None]:
         until: _Until = None,
         tz: _Tz = "UTC",
         where: _Where = None,
-        data: _Data = None,
-        limit: _Limit = None,
-        format: _Format = Format.TABLE,
-        output: _Output = None,
+        data: DataOption = None,
+        limit: LimitOption = None,
+        format: FormatOption = Format.TABLE,
+        output: OutputOption = None,
     ) -> None:
         from . import query as lake
 
@@ -167,10 +167,10 @@ def _prices_check(
     until: _Until = None,
     tz: _Tz = "UTC",
     where: _Where = None,
-    data: _Data = None,
-    limit: _Limit = None,
-    format: _Format = Format.TABLE,
-    output: _Output = None,
+    data: DataOption = None,
+    limit: LimitOption = None,
+    format: FormatOption = Format.TABLE,
+    output: OutputOption = None,
 ) -> None:
     """Which calls have no price, why, and how many tokens that hides."""
     from . import query as lake
@@ -189,10 +189,10 @@ def _reprice(
     where: _Where = None,
     prices: _Prices = None,
     contract_file: _Contracts = None,
-    data: _Data = None,
-    limit: _Limit = None,
-    format: _Format = Format.TABLE,
-    output: _Output = None,
+    data: DataOption = None,
+    limit: LimitOption = None,
+    format: FormatOption = Format.TABLE,
+    output: OutputOption = None,
 ) -> None:
     """Price calls again and keep the figures in `repriced_costs`, beside the billed ones, which stay. Prints the
     difference by model."""
@@ -217,10 +217,10 @@ def _renormalise(
     tz: _Tz = "UTC",
     prices: _Prices = None,
     contract_file: _Contracts = None,
-    data: _Data = None,
-    limit: _Limit = None,
-    format: _Format = Format.TABLE,
-    output: _Output = None,
+    data: DataOption = None,
+    limit: LimitOption = None,
+    format: FormatOption = Format.TABLE,
+    output: OutputOption = None,
 ) -> None:
     """Read the archived requests again, as they are mapped today, and put what has changed in the place of the rows,
     at the price list that they were priced by. Prints what the calls of each model added up to before and after, where
@@ -233,7 +233,7 @@ def _renormalise(
     with _opened(data, tz) as connection:
         began = lake.between(connection, since, until)
     done = renormalising.renormalise(data_dir(data), *began, by_contract)
-    _write_answer(lake.Table(done.models), limit, format, output, data)
+    write_answer(lake.Table(done.models), limit, format, output, data)
     for line in renormalising.notes(done):
         say(line)
 
@@ -241,14 +241,14 @@ def _renormalise(
 def _trace(
     trace_id: Annotated[str, typer.Argument(metavar="ID", help="Trace id, its beginning, or `last` for the newest.")],
     *,
-    data: _Data = None,
+    data: DataOption = None,
     tz: _Tz = "UTC",
     depth: Annotated[int | None, typer.Option(min=0, metavar="N", help="Levels below the root. Default: all.")] = None,
     limit: Annotated[
         int, typer.Option(min=0, metavar="N", help="Spans to show in the tree, 0 for all.")
     ] = SPANS_DEFAULT,
-    format: _Format = Format.TABLE,
-    output: _Output = None,
+    format: FormatOption = Format.TABLE,
+    output: OutputOption = None,
 ) -> None:
     """A trace as a tree, with what each subtree cost, took and used. The other formats carry every span."""
     from . import query as lake
@@ -296,12 +296,13 @@ def _target(format: Format, output: Path | None, data: Path) -> Iterator[IO[byte
 
 
 def _print_answer(answer: Table, limit: int | None, format: Format, output: Path | None, data: Path | None) -> None:
-    _write_answer(answer, limit, format, output, data)
+    write_answer(answer, limit, format, output, data)
     if not answer.data.num_rows:
         say("no calls match")
 
 
-def _write_answer(answer: Table, limit: int | None, format: Format, output: Path | None, data: Path | None) -> None:
+def write_answer(answer: Table, limit: int | None, format: Format, output: Path | None, data: Path | None) -> None:
+    """Write the answer of a command to where it was asked for, with its notes on stderr."""
     from .console import answer_table, printable
 
     with _target(format, output, data_dir(data)) as out:

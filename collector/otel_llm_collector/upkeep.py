@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +26,7 @@ from . import journal
 from .archive import Archive
 from .lake.compact import STEM, Compactor
 from .lake.files import remove_unlisted
+from .lake.leftovers import find
 from .lake.log import LakeTable
 from .lake.merge import Stopped
 from .lake.replaced import Replacing
@@ -40,6 +41,8 @@ _LOG = logging.getLogger(__name__)
 
 _POLL_S: Final = 0.5
 _CLEAN_EVERY_S: Final = 60.0
+#: A merge of large files takes minutes.
+_MERGE_S_MAX: Final = 900.0
 #: Conversion comes first where there is not enough of the machine for both.
 _NICENESS: Final = 5
 _NEVER: Final = threading.Event()
@@ -68,10 +71,23 @@ class Upkeep:
         self._look_for_tables()
         self._delete()
         try:
-            with lock(upkeep_lock(self._data), "upkeep", wait_s=0):
-                return self.tally.timed("compact", self._merge)
+            with work_alone(self._data, "upkeep", wait_s=0):
+                return self.tally.timed("compact", self.merge)
         except LockedError:
             return False
+
+    def merge(self) -> bool:
+        """The same without asking whether somebody else does it."""
+        self._look_for_tables()
+        return sum(compactor.step() for _, compactor in self._kept.values()) > 0
+
+    def sizes(self) -> Iterator[tuple[str, tuple[int, int]]]:
+        """Of each table how many files it has, and their bytes."""
+        self._look_for_tables()
+        for name, (replacing, _) in self._kept.items():
+            replacing.table.refresh()
+            files = replacing.table.live_files()
+            yield name, (len(files), sum(file.size for file in files))
 
     def drop_old(self) -> bool:
         """Take dates out of the tables that are kept no longer. False where there are none."""
@@ -88,9 +104,6 @@ class Upkeep:
         if sum(replacing.delete(at_once=at_once) for replacing, _ in self._kept.values()) > 0:
             journal.replace_file(self._data / "views.sql", views_sql(self._data))
 
-    def _merge(self) -> bool:
-        return sum(compactor.step() for _, compactor in self._kept.values()) > 0
-
     def _look_for_tables(self) -> None:
         for name in TABLES:
             if name not in self._kept and LakeTable.exists(self._data, name):
@@ -98,9 +111,11 @@ class Upkeep:
                 self._kept[name] = replacing, Compactor(replacing, self._collector_id, self._clock, self._stop.is_set)
 
 
-def upkeep_lock(data: Path) -> Path:
-    """Who holds it merges files; nobody else does then."""
-    return journal.journal_dir(data) / "upkeep.lock"
+@contextlib.contextmanager
+def work_alone(data: Path, role: str, wait_s: float = _MERGE_S_MAX) -> Iterator[None]:
+    """Merge files while nobody else does. LockedError where somebody keeps on doing it for `wait_s`."""
+    with lock(journal.journal_dir(data) / "upkeep.lock", role, wait_s):
+        yield
 
 
 def remove_leftovers(data: Path) -> None:
@@ -110,10 +125,16 @@ def remove_leftovers(data: Path) -> None:
             remove_unlisted(LakeTable(data, name), STEM)
 
 
+def delete_leftovers(data: Path) -> None:
+    """Delete what nobody needs any more, wherever it is from."""
+    for leftover in find(data, time.time()):
+        leftover.path.unlink(missing_ok=True)
+
+
 def run(data: Path, kept_days: Mapping[str, float], archive: Archive, stop: threading.Event) -> None:
     """Look after the directory until `stop` is set."""
     upkeep, clean_at = Upkeep(data, kept_days, stop), 0.0
-    with lock(upkeep_lock(data), "upkeep"):
+    with work_alone(data, "upkeep"):
         remove_leftovers(data)
     teller = Teller(data, "upkeep", upkeep.tally)
     while not stop.is_set():
@@ -121,6 +142,7 @@ def run(data: Path, kept_days: Mapping[str, float], archive: Archive, stop: thre
         if time.monotonic() >= clean_at:
             archive.clean()
             upkeep.drop_old()
+            delete_leftovers(data)
             clean_at = time.monotonic() + _CLEAN_EVERY_S
         with contextlib.suppress(Stopped):
             if not upkeep.step():

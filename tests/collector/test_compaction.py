@@ -27,8 +27,7 @@ from otel_llm_collector.lake import compact, files
 from otel_llm_collector.lake import merge as merging
 from otel_llm_collector.lake.log import DataFile, LakeTable
 from otel_llm_collector.lake.plan import CLOSED_AFTER_S, FAN_IN, SMALL_BYTES, plan
-from otel_llm_collector.process import lock
-from otel_llm_collector.upkeep import Upkeep, remove_leftovers, upkeep_lock
+from otel_llm_collector.upkeep import Upkeep, remove_leftovers, work_alone
 
 DAY = date(2026, 11, 3)
 NOON_S = datetime(2026, 11, 3, 12, tzinfo=UTC).timestamp()
@@ -352,7 +351,7 @@ def test_who_is_told_to_stop_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_one_process_merges_at_a_time(tmp_path: Path) -> None:
     segments(tmp_path, 4)
     upkeep = Upkeep(tmp_path, clock=lambda: LATER_S + 1e9)
-    with lock(upkeep_lock(tmp_path), "another"):
+    with work_alone(tmp_path, "another"):
         assert not upkeep.step()
     assert upkeep.step()
 
