@@ -304,6 +304,25 @@ A process of its own, at a lower priority, merges files: never 200 small ones in
 as few as 1 GB each allows once a date is over, six hours after its end. It has no option; `otel-llm compact` does the
 same now, for today too. Files that a killed process left are deleted after a day, replaced ones after an hour at most;
 `otel-llm gc --dry-run` lists them, `otel-llm gc` deletes them without a collector.
+
+## The lake in a bucket
+
+```text
+export AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=... AWS_REGION=eu-central-1
+otel-llm collector --data ./journal --lake s3://telemetry/llm
+otel-llm cost --data s3://telemetry/llm
+```
+
+The journal stays on the local disk: what is acknowledged is there, whatever becomes of the bucket, and waits in
+`--data` while it cannot be reached. The tables are below the address, `s3://telemetry/llm/spans/...`, each with its
+Delta log, so that Spark and others find them. `lake-url` in the data directory says where they are; once they are
+somewhere, they stay. Several collectors may write to one address, each with a data directory of its own: their commits
+and merges are compare-and-swap, for which the store has to know conditional writes (`If-None-Match`), as S3, GCS and
+Azure do. A span that is sent to two collectors is stored by each.
+
+Addresses are `s3://`, `gs://` and `abfss://`; only S3 is tested (against a server on this machine). Keys, region and
+endpoint come from the usual variables of each vendor; for a store of your own set `AWS_ENDPOINT_URL`, and
+`AWS_ALLOW_HTTP=true` where it has no TLS. DuckDB by itself reads `views.sql` of such a lake with its `httpfs` extension.
 """
 
 

@@ -27,7 +27,8 @@ BLOCKS_DEFAULT = 10  # rows too wide for the terminal, shown as a block each
 SPANS_DEFAULT = 200
 
 DataOption = Annotated[
-    Path | None, typer.Option(metavar="DIR", help=f"Data directory. Default: ${DATA_ENV}, else {DATA_DEFAULT}.")
+    str | None,
+    typer.Option(metavar="DIR", help=f"Data directory, or a bucket. Default: ${DATA_ENV}, else {DATA_DEFAULT}."),
 ]
 _By = Annotated[
     str,
@@ -268,7 +269,7 @@ def _trace(
 
 
 @contextlib.contextmanager
-def _opened(data: Path | None, tz: str) -> Iterator[duckdb.DuckDBPyConnection]:
+def _opened(data: str | None, tz: str) -> Iterator[duckdb.DuckDBPyConnection]:
     from .query import connect
 
     with connect(data_dir(data), tz=tz) as connection:
@@ -295,13 +296,13 @@ def _target(format: Format, output: Path | None, data: Path) -> Iterator[IO[byte
         yield out
 
 
-def _print_answer(answer: Table, limit: int | None, format: Format, output: Path | None, data: Path | None) -> None:
+def _print_answer(answer: Table, limit: int | None, format: Format, output: Path | None, data: str | None) -> None:
     write_answer(answer, limit, format, output, data)
     if not answer.data.num_rows:
         say("no calls match")
 
 
-def write_answer(answer: Table, limit: int | None, format: Format, output: Path | None, data: Path | None) -> None:
+def write_answer(answer: Table, limit: int | None, format: Format, output: Path | None, data: str | None) -> None:
     """Write the answer of a command to where it was asked for, with its notes on stderr."""
     from .console import answer_table, printable
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import tempfile
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,6 +17,8 @@ from otel_llm.settings import pairs
 from otel_llm_semconv.pricing import quote, source
 from otel_llm_semconv.pricing.contracts import BadContractsError, Contracts, read
 
+from .lake.address import check_address, keep_address
+
 DEPLOYMENTS_ENV: Final = "OTEL_LLM_DEPLOYMENTS"
 CONTRACTS_ENV: Final = "OTEL_LLM_CONTRACTS"
 DATA_ENV: Final = "OTEL_LLM_DATA"
@@ -25,9 +29,24 @@ _CONTROL_OR_UNDECODABLE: Final = frozenset({"Cc", "Cs"})
 def data_dir(option: str | os.PathLike[str] | None = None) -> Path:
     """The data directory: the `--data` option, else `OTEL_LLM_DATA`, else `./otel-llm-data`. Need not exist.
 
-    Raises UsageError for a place that cannot hold a lake.
+    The URL of a bucket, as a collector's `--lake` has it, is a directory that names it. Raises UsageError for a place
+    that cannot hold a lake.
     """
-    return check_data_dir(Path(option or os.environ.get(DATA_ENV) or DATA_DEFAULT))
+    given = option or os.environ.get(DATA_ENV) or DATA_DEFAULT
+    return _stand_in(given) if "://" in os.fspath(given) else check_data_dir(Path(given))
+
+
+def _stand_in(url: str | os.PathLike[str]) -> Path:
+    """A directory that names a bucket, for commands that are told of no other."""
+    try:
+        address = check_address(os.fspath(url))
+    except ValueError as error:
+        raise UsageError(f"{url}: {error}") from error
+    name = hashlib.sha256(address.encode(), usedforsecurity=False).hexdigest()[:16]
+    folder = Path(tempfile.gettempdir()) / f"otel-llm-lakes-{os.getuid()}" / name
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    keep_address(folder, address)
+    return folder
 
 
 def contracts(option: str | os.PathLike[str] | None = None, deployments: Mapping[str, str] | None = None) -> Contracts:

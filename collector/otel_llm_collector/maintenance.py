@@ -73,8 +73,8 @@ def _gc(
     found = list(find(place, time.time(), grace))
     if not dry_run:
         for one in found:
-            one.path.unlink(missing_ok=True)
-    rows = [(one.place, str(one.path.relative_to(place)), one.size, one.why) for one in found]
+            one.delete()
+    rows = [(one.place, one.path, one.size, one.why) for one in found]
     columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
     kinds = (pa.string(), pa.string(), pa.int64(), pa.string())
     arrays = [pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
@@ -83,9 +83,11 @@ def _gc(
     say(f"{len(found):,} files, {sum(one.size for one in found):,} bytes {'would be' if dry_run else 'were'} deleted")
 
 
-def _lake(option: Path | None) -> Path:
+def _lake(option: str | None) -> Path:
     """The data directory, where it holds a lake. NoDataError where it does not."""
+    from .lake.log import LakeTable
+
     place = data_dir(option)
-    if not (place / "spans" / "_delta_log").is_dir():
+    if not LakeTable.exists(place, "spans"):
         raise NoDataError(f"no lake in {place}: name another place with --data")
     return place

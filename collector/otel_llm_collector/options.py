@@ -17,6 +17,7 @@ from otel_llm_semconv.tables import TABLES
 from .config import CONTRACTS_ENV, DATA_DEFAULT, DATA_ENV, DEPLOYMENTS_ENV
 from .forward import Destination
 from .journal import TENANT_BYTES_MAX
+from .lake.address import check_address
 
 _MIB: Final = 1024 * 1024
 _GIB: Final = 1024 * _MIB
@@ -35,6 +36,7 @@ class Config:
     """The values of all options, as the processes of a collector need them. `tokens` is token -> tenant."""
 
     data: str
+    lake: str
     http: str
     grpc: str
     forward: tuple[Destination, ...]
@@ -88,6 +90,10 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("give text")
     return value
+
+
+def _bucket(value: Any) -> str:
+    return check_address(value) if _text(value) else ""
 
 
 def _address(value: Any) -> str:
@@ -236,6 +242,15 @@ class Option(NamedTuple):
 
 OPTIONS: Final = (
     Option("data", DATA_ENV, DATA_DEFAULT, _text, "DIR", False, "Data directory"),
+    Option(
+        "lake",
+        "OTEL_LLM_COLLECTOR_LAKE",
+        "",
+        _bucket,
+        "URL",
+        False,
+        "Keep the tables in this bucket, s3://BUCKET/FOLDER, and the journal alone in the data directory",
+    ),
     Option(
         "http",
         "OTEL_LLM_COLLECTOR_HTTP",

@@ -36,6 +36,7 @@ from .commandline import run
 from .config import contracts, data_dir
 from .config_file import Configured
 from .forward.queue import Queue
+from .lake.address import keep_address
 from .logs import speak
 from .options import CONFIG_ENV, KEPT_DAYS, OPTIONS, Config, Option
 
@@ -323,6 +324,8 @@ def _run(config: Config, read: Callable[[], Config]) -> None:
         raise OtelLlmError(
             f"cannot keep data in {config.data}: {error.strerror}; name another place with --data"
         ) from None
+    if config.lake:
+        keep_address(Path(config.data), config.lake)
     supervisor = Supervisor(config, read)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, supervisor.stop)

@@ -128,7 +128,7 @@ def remove_leftovers(data: Path) -> None:
 def delete_leftovers(data: Path) -> None:
     """Delete what nobody needs any more, wherever it is from."""
     for leftover in find(data, time.time()):
-        leftover.path.unlink(missing_ok=True)
+        leftover.delete()
 
 
 def run(data: Path, kept_days: Mapping[str, float], archive: Archive, stop: threading.Event) -> None:

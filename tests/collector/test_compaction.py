@@ -181,7 +181,9 @@ def write(table: LakeTable, keys: list[list[tuple[Any, ...]]], text: str = "") -
 
 
 def read(table: LakeTable, files: list[DataFile]) -> list[dict[str, Any]]:
-    return [row for file in files for row in pq.read_table(table.folder / file.path, partitioning=None).to_pylist()]
+    return [
+        row for file in files for row in pq.read_table(table.place.source(file.path), partitioning=None).to_pylist()
+    ]
 
 
 _KEYS = st.lists(st.tuples(st.integers(0, 9), st.sampled_from([None, "a", "b", "c"])), min_size=1, max_size=40)
@@ -264,7 +266,7 @@ def test_a_merged_file_has_bloom_filters_and_statistics(tmp_path: Path) -> None:
         table = LakeTable(tmp_path, name)
         (file,) = table.live_files()
         assert file.rows == 120
-        assert bloom_columns(table.folder / file.path) == columns
+        assert bloom_columns(table.place.source(file.path)) == columns
         (listed,) = pa.table(table._delta.get_add_actions(flatten=True)).to_pylist()
         ids = [row["trace_id"] for row in read(table, [file])]
         assert (listed["min.trace_id"], listed["max.trace_id"]) == (min(ids), max(ids))
@@ -345,7 +347,9 @@ def test_who_is_told_to_stop_leaves_nothing_behind(tmp_path: Path) -> None:
     old = write(table, [[(1, "a")]] * 5)
     with pytest.raises(merging.Stopped):
         merging.merge(table, old, "merged-c0", lambda: True)
-    assert {path.name for path in table.folder.glob("date=*/*")} == {file.path.partition("/")[2] for file in old}
+    assert {found.path.partition("/")[2] for found in table.place.files()} == {
+        file.path.partition("/")[2] for file in old
+    }
 
 
 def test_one_process_merges_at_a_time(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_what_is_printed_is_a_file_that_says_the_same_but_secrets(tmp_path: Path
         ("\n[forwards]\nurl = 1", 2, "did you mean 'forward'?"),
         ('[[forward]]\nurl = "http://h:1"\nonly_lm = true', 3, "did you mean 'only_llm'?"),
         ('forward = [{url = "http://h:1", header = {}}]', 1, "did you mean 'headers'?"),
-        ("zzz = 1", 1, "one of data, http"),
+        ("zzz = 1", 1, "one of data, lake"),
         ('\nhttp = "nowhere"', 2, "give HOST:PORT"),
         ('body_bytes_max = "much"', 1, "64MiB"),
         ("body_bytes_max = true", 1, "64MiB"),

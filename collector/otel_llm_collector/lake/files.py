@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,7 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ..journal import sync_folder
 from .layout import LAYOUTS, Layout, Statistics, open_writer
 from .log import DataFile, LakeTable
 from .schema import REPEATED, memory_schema
@@ -57,11 +55,9 @@ class Draft:
 
     def __init__(self, table: LakeTable, day: date, stem: str, *, rows: int, is_new: bool = False) -> None:
         name = f"{stem}-{uuid.uuid4().hex[:12]}.parquet"
-        self._table, self._day = table, day
+        self._place, self._day = table.place, day
         self._path = f"date={day.isoformat()}/{name}"
-        self._final = table.folder / self._path
-        self._final.parent.mkdir(exist_ok=True)
-        self._temporary = self._final.with_name(name + ".tmp")
+        self._temporary = self._place.draft(self._path)
         self._statistics = Statistics(table.name)
         self._writer = open_writer(table.name, self._temporary, rows=rows, is_new=is_new)
 
@@ -85,13 +81,9 @@ class Draft:
     def publish(self) -> DataFile:
         """Give it its name, once all of it is on disk."""
         self._writer.close()
-        with self._temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        self._temporary.rename(self._final)
-        sync_folder(self._final.parent)
-        sync_folder(self._table.folder)
-        statistics = self._statistics
-        return DataFile(self._path, self._day, self._final.stat().st_size, statistics.rows, statistics.as_json())
+        size, statistics = self.size, self._statistics
+        self._place.publish(self._temporary, self._path)
+        return DataFile(self._path, self._day, size, statistics.rows, statistics.as_json())
 
     def discard(self) -> None:
         """Leave nothing of it behind."""
@@ -128,7 +120,7 @@ def read_files(table: LakeTable, files: Iterable[DataFile]) -> pa.Table:
     """The rows of some files, in the table's present schema; a column that an older file lacks is NULL."""
     schema = memory_schema(table.name)
     repeated = [name for name in schema.names if name in REPEATED]
-    parts = [pq.ParquetFile(table.folder / file.path, read_dictionary=repeated).read() for file in files]
+    parts = [pq.ParquetFile(table.place.source(file.path), read_dictionary=repeated).read() for file in files]
     return pa.concat_tables([to_schema(part, schema) for part in parts]).unify_dictionaries()
 
 
@@ -136,7 +128,7 @@ def row_groups(table: LakeTable, file: DataFile) -> Iterator[pa.Table]:
     """The rows of a file, a row group at a time, in the table's present schema."""
     schema = memory_schema(table.name)
     repeated = [name for name in schema.names if name in REPEATED]
-    with pq.ParquetFile(table.folder / file.path, read_dictionary=repeated) as source:
+    with pq.ParquetFile(table.place.source(file.path), read_dictionary=repeated) as source:
         for number in range(source.metadata.num_row_groups):
             yield to_schema(source.read_row_group(number), schema).unify_dictionaries()
 
@@ -166,7 +158,7 @@ def read_columns(table: LakeTable, file: DataFile, columns: Sequence[str]) -> pa
     """Some columns of a file; one that the file is too old for is NULL."""
     schema = memory_schema(table.name)
     kept = pa.schema([schema.field(name) for name in columns])
-    parquet = pq.ParquetFile(table.folder / file.path, read_dictionary=[n for n in columns if n in REPEATED])
+    parquet = pq.ParquetFile(table.place.source(file.path), read_dictionary=[n for n in columns if n in REPEATED])
     have = set(parquet.schema_arrow.names)
     return to_schema(parquet.read(columns=[name for name in columns if name in have]), kept)
 
@@ -183,7 +175,9 @@ def to_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
 def row_keys(table: LakeTable, day: date) -> npt.NDArray[np.uint64]:
     """The keys of all rows of a date, in no order."""
     table.refresh()  # others may have merged files, and deleted those that they replaced
-    parts = [pq.ParquetFile(table.folder / f.path).read(columns=["row_id"])["row_id"] for f in table.live_files(day)]
+    parts = [
+        pq.ParquetFile(table.place.source(f.path)).read(columns=["row_id"])["row_id"] for f in table.live_files(day)
+    ]
     return np.concatenate([_keys_of(part) for part in parts]) if parts else np.empty(0, dtype=np.uint64)
 
 
@@ -194,7 +188,7 @@ def rows_of_segments(table: LakeTable, collector_id: str, segments: set[int]) ->
     found = [np.empty(0, dtype=np.uint64)]
     table.refresh()
     for file in table.live_files():
-        rows = pq.read_table(table.folder / file.path, columns=["row_id"], filters=wanted, partitioning=None)
+        rows = pq.read_table(table.place.source(file.path), columns=["row_id"], filters=wanted, partitioning=None)
         found.append(_keys_of(rows["row_id"]))
     return np.concatenate(found)
 
@@ -211,8 +205,8 @@ def remove_unlisted(table: LakeTable, stem: str) -> int:
     """
     listed = {file.path for file in table.live_files()}
     removed = 0
-    for path in table.folder.glob(f"date=*/{stem}-*"):
-        if f"{path.parent.name}/{path.name}" not in listed:
-            path.unlink()
+    for file in table.place.files(f"{stem}-*"):
+        if file.path not in listed:
+            table.place.delete(file.path)
             removed += 1
     return removed

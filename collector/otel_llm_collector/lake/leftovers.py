@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +14,7 @@ from deltalake import DeltaTable
 from otel_llm_semconv.tables import TABLES
 
 from .log import LakeTable
+from .place import Place, place_of
 
 #: Hours that a file which no commit names may be one that is being written; and that one may be read by somebody.
 GRACE_H: Final = 24
@@ -20,12 +23,13 @@ REPLACED_H: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A file to delete, and its size in bytes. `place` is the table or folder that it lies in, `why` it may go."""
+    """A file to delete, its size in bytes, and why it may go. `place` is the table or folder that it lies in."""
 
     place: str
-    path: Path
+    path: str
     size: int
     why: str
+    delete: Callable[[], None]
 
 
 def find(data: Path, now_s: float, grace_h: float = GRACE_H) -> Iterator[Leftover]:
@@ -33,25 +37,26 @@ def find(data: Path, now_s: float, grace_h: float = GRACE_H) -> Iterator[Leftove
     before_s = now_s - grace_h * 3600
     for name in TABLES:
         if LakeTable.exists(data, name):
-            yield from _of_table(data / name, before_s)
+            yield from _of_table(name, place_of(data, name), before_s)
     for folder in (data, data / "journal"):
         for path in folder.glob("*.tmp"):
-            yield from _leftover(folder.name, path, before_s, "unfinished")
+            with contextlib.suppress(FileNotFoundError):  # its owner has deleted it
+                if (stat := path.stat()).st_mtime < before_s:
+                    gone = partial(path.unlink, missing_ok=True)
+                    yield Leftover(folder.name, str(path.relative_to(data)), stat.st_size, "unfinished", gone)
 
 
-def _of_table(folder: Path, before_s: float) -> Iterator[Leftover]:
-    found = sorted(path for path in folder.glob("date=*/*"))  # before the log is read: what it names later is not here
-    table = DeltaTable(str(folder.absolute()))
+def _of_table(name: str, place: Place, before_s: float) -> Iterator[Leftover]:
+    found = sorted(place.files())  # before the log is read: what it names later is not here
+    table = DeltaTable(place.uri)
     live = set(_paths(table.file_uris()))
     replaced, readable = set(_removed(table, 0)), set(_removed(table, 0)) - set(_removed(table, REPLACED_H))
-    for path in found:
-        place = f"{path.parent.name}/{path.name}"
-        if place in live or place in readable:
+    for file in found:
+        if file.path in live or file.path in readable:
             continue
-        if place in replaced:
-            yield from _leftover(folder.name, path, float("inf"), "replaced")
-        else:
-            yield from _leftover(folder.name, path, before_s, "in no commit")
+        if file.path in replaced or file.modified_s < before_s:
+            why = "replaced" if file.path in replaced else "in no commit"
+            yield Leftover(name, f"{name}/{file.path}", file.size, why, partial(place.delete, file.path))
 
 
 def _removed(table: DeltaTable, hours: int) -> list[str]:
@@ -62,12 +67,3 @@ def _removed(table: DeltaTable, hours: int) -> list[str]:
 def _paths(listed: list[str]) -> list[str]:
     """Names of files below the table's folder, however they are spelled."""
     return ["/".join(path.split("/")[-2:]) for path in listed]
-
-
-def _leftover(place: str, path: Path, before_s: float, why: str) -> Iterator[Leftover]:
-    try:
-        stat = path.stat()
-    except FileNotFoundError:  # its owner has deleted it
-        return
-    if stat.st_mtime < before_s:
-        yield Leftover(place, path, stat.st_size, why)

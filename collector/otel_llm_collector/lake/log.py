@@ -17,11 +17,13 @@ from typing import Any, Final
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction
-from deltalake.exceptions import CommitFailedError
+from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
 from otel_llm.errors import OtelLlmError
 
+from .address import in_a_line
+from .place import place_of
 from .schema import arrow_schema
 
 _CONFIGURATION: Final = {
@@ -58,24 +60,27 @@ class LakeTable:
 
     def __init__(self, data: Path, name: str) -> None:
         self.name = name
-        self.folder = (data / name).absolute()
+        self.place = place_of(data, name)
         self._schema = Schema.from_arrow(arrow_schema(name))
-        self.folder.mkdir(parents=True, exist_ok=True)
-        DeltaTable.create(
-            str(self.folder),
-            schema=self._schema,
-            mode="ignore",
-            partition_by=["date"],
-            configuration=_CONFIGURATION,
-        )
-        self._delta = DeltaTable(str(self.folder))
+        self.place.make()
+        self._delta = self._open()
         self._add_new_columns()
         self._has_files = bool(self._delta.file_uris())
+
+    def _open(self) -> DeltaTable:
+        uri = self.place.uri
+        try:
+            DeltaTable.create(
+                uri, schema=self._schema, mode="ignore", partition_by=["date"], configuration=_CONFIGURATION
+            )
+            return DeltaTable(uri)
+        except (DeltaError, OSError) as error:
+            raise OtelLlmError(f"cannot open the table in {uri}: {in_a_line(error)}") from error
 
     @staticmethod
     def exists(data: Path, name: str) -> bool:
         """Whether the directory has the table."""
-        return DeltaTable.is_deltatable(str((data / name).absolute()))
+        return DeltaTable.is_deltatable(place_of(data, name).uri)
 
     @property
     def has_files(self) -> bool:

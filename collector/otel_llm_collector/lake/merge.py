@@ -69,7 +69,7 @@ def _open(table: LakeTable, files: Sequence[DataFile], held: contextlib.ExitStac
     sources: list[pq.ParquetFile] = []
     room = _OPEN_BYTES_MAX
     for file in files:
-        source = held.enter_context(pq.ParquetFile(table.folder / file.path, **_reading(table.name)))
+        source = held.enter_context(pq.ParquetFile(table.place.source(file.path), **_reading(table.name)))
         is_plain = is_plain_file(table.name, file)
         room -= _open_bytes(source, NEW_PAGE_BYTES if is_plain else LAYOUTS[table.name].page_bytes)
         if room < 0 and len(sources) >= FILES_MIN:
@@ -194,7 +194,7 @@ class _Output:
         if self._draft:
             self._draft.discard()
         for file in self._done:
-            (self._table.folder / file.path).unlink()
+            self._table.place.delete(file.path)
 
     def _flush(self) -> None:
         if not self._gathered:

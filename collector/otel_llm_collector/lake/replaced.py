@@ -27,7 +27,7 @@ class Replacing:
         """Put `new` in the place of `old` in one step; or delete them and return False, as somebody came in between."""
         if not self.table.replace(old, new, data_change=data_change):
             for file in new:
-                (self.table.folder / file.path).unlink()
+                self.table.place.delete(file.path)
             return False
         self._replaced.extend((time.monotonic() + KEPT_S, file) for file in old)
         return True
@@ -58,5 +58,5 @@ class Replacing:
         until = float("inf") if at_once else time.monotonic()
         while self._replaced and self._replaced[0][0] <= until:
             _, file = self._replaced.popleft()
-            (self.table.folder / file.path).unlink(missing_ok=True)
+            self.table.place.delete(file.path)
         return len(self._replaced) < before

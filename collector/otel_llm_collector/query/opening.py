@@ -14,6 +14,8 @@ from urllib.parse import unquote
 from otel_llm.errors import NoDataError, OtelLlmError, UsageError
 from otel_llm_semconv.tables import TABLES
 
+from ..lake.address import address_of, in_a_line
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -62,11 +64,28 @@ def connect(data: Path, *, tz: str = "UTC") -> duckdb.DuckDBPyConnection:
         raise NoDataError(_why_no_data(data))
     connection = _in_memory(tz)
     try:
+        _reach(connection, data)
         _create_views(connection, data, files)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _reach(connection: duckdb.DuckDBPyConnection, data: Path) -> None:
+    """Have DuckDB read from the bucket that a data directory names, through Arrow: it has no way of its own."""
+    if (address := address_of(data)) is None:
+        return
+    from fsspec.implementations.arrow import ArrowFSWrapper  # type: ignore[import-untyped]
+
+    from ..lake.place import open_store
+
+    scheme = address.partition("://")[0]
+
+    class Store(ArrowFSWrapper):  # type: ignore[misc]  # the package is untyped
+        protocol = scheme
+
+    connection.register_filesystem(Store(open_store(address)[0]))
 
 
 def _create_views(connection: duckdb.DuckDBPyConnection, data: Path, files: Mapping[str, list[str]]) -> None:
@@ -87,24 +106,33 @@ def views_sql(data: Path) -> str:
     A table that has no file yet is a typed empty relation there, as DuckDB refuses a glob without matches: write the
     text again when a table gets its first file.
     """
-    return _script(data, filled=[table for table in TABLES if any((data / table).glob("date=*/*.parquet"))])
+    from ..lake.place import place_of
+
+    return _script(data, filled=[table for table in TABLES if any(place_of(data, table).files("*.parquet"))])
 
 
 def live_files(data: Path, table: str) -> list[str]:
     """Paths of the files that the table's Delta log lists now; none where there is no table."""
-    if not (data / table / "_delta_log").is_dir():
+    if not _has_log(data, table):
         return []
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError, TableNotFoundError
 
+    from ..lake.place import place_of
+
     try:
-        uris = DeltaTable(str(data / table)).file_uris()
+        uris = DeltaTable(place_of(data, table).uri).file_uris()
     except TableNotFoundError:  # the directory stands, its first commit does not yet
         return []
-    except DeltaError as error:
-        message = f"cannot read the Delta log in {data / table}: {_first_line(error)}"
+    except (DeltaError, OSError) as error:
+        message = f"cannot read the Delta log in {address_of(data) or data}/{table}: {in_a_line(error)}"
         raise OtelLlmError(message) from error
     return sorted(glob_escape(unquote(uri.removeprefix("file://"))) for uri in uris)
+
+
+def _has_log(data: Path, table: str) -> bool:
+    """Whether a table has been begun, as far as can be told without asking a bucket."""
+    return address_of(data) is not None or (data / table / "_delta_log").is_dir()
 
 
 def call_sums() -> str:
@@ -146,7 +174,7 @@ def _script(data: Path, filled: Collection[str]) -> str:
 def _source(data: Path, table: str) -> str:
     """A relation over the table's files."""
     columns = ", ".join(column.name for column in TABLES[table])
-    directory = literal(glob_escape(str(data.resolve())))
+    directory = literal(glob_escape(address_of(data) or str(data.resolve())))
     pattern = f"coalesce(getvariable('{DATA_VARIABLE}'), {directory}) || '/{table}/date=*/*.parquet'"
     files = f"coalesce(getvariable('{table}_files'), [{pattern}])"
     return fill(_SOURCE, columns=columns, empty=_empty(table), files=files)
@@ -182,6 +210,8 @@ def _in_memory(tz: str) -> duckdb.DuckDBPyConnection:
 
 def _why_no_data(data: Path) -> str:
     cure = "start `otel-llm collector` and send spans to it, run `otel-llm demo`, or name another place with --data"
+    if (address := address_of(data)) is not None:
+        return f"the lake in {address} holds nothing yet: {cure}"
     if not data.is_dir():
         return f"no data directory at {data}: {cure}"
     if not (data / "spans" / "_delta_log").is_dir():

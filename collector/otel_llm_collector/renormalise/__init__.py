@@ -64,7 +64,7 @@ class Outcome:
 
 def renormalise(data: Path, since: datetime, until: datetime, contracts: Contracts) -> Outcome:
     """Rebuild the rows that began in a time, as far as their requests are archived. NoDataError where no lake is."""
-    if not (data / "spans" / "_delta_log").is_dir():
+    if not LakeTable.exists(data, "spans"):
         raise NoDataError(f"no lake in {data}: name another place with --data")
     with _alone(data) as is_alone:
         spans, messages = (Replacing(LakeTable(data, name)) for name in ("spans", "messages"))
