@@ -8,6 +8,7 @@ CPU time of one process. Each batch is settled beside all calls that are remembe
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import statistics
 import time
@@ -51,6 +52,21 @@ def with_ids(table: pa.Table, taken: pa.Table | None = None) -> pa.Table:
     return table
 
 
+def of_one_trace(table: pa.Table, began: Iterator[int]) -> pa.Table:
+    """The same rows, all of one trace, a hundred calls at once, each told of by two rows that have no id."""
+    half = table.num_rows // 2
+    starts = [next(began) * 10**7 for _ in range(half)]
+    columns = {
+        "trace_id": pa.array(["0" * 31 + "1"] * table.num_rows),
+        "response_id": pa.nulls(table.num_rows, pa.string()),
+        "start_time_ns": pa.array([*starts, *(start + 10**6 for start in starts)]),
+        "duration_ns": pa.array([10**9] * half + [10**9 - 2 * 10**6] * (table.num_rows - half)),
+    }
+    for name, values in columns.items():
+        table = table.set_column(table.schema.get_field_index(name), table.schema.field(name), values)
+    return table
+
+
 def scenes(count: int) -> Iterator[tuple[str, Callable[[], pa.Table]]]:
     """Who sends, and what makes a batch of it."""
     ours, proxied = rows(count, a.SCOPE_APP, "app"), rows(count // 2, "agentgateway", "proxy")
@@ -68,6 +84,13 @@ def scenes(count: int) -> Iterator[tuple[str, Callable[[], pa.Table]]]:
         lambda: pa.concat_tables([with_ids(half), with_ids(proxied)]).unify_dictionaries(),
     )
     yield "two emitters, the same calls", twins
+    peers, began = rows(count // 2, "opentelemetry.instrumentation.openai", "app"), itertools.count(10**9)
+
+    def long_trace() -> pa.Table:
+        told = pa.concat_tables([with_ids(peers), with_ids(half)]).unify_dictionaries()
+        return of_one_trace(told, began)
+
+    yield "the same in one endless trace", long_trace
 
 
 def main() -> None:

@@ -69,17 +69,19 @@ class Groups:
             told.services |= more.services
             told.proxies |= more.proxies
 
-    def join_likely(self, one: Call, other: Call, services_max: int | None = None) -> bool:
-        """Join two that seem to tell of the same call, and say whether that can be: an emitter tells of a call once,
-        so many services that are no proxies at most tell of one."""
+    def join_likely(self, one: Call, other: Call, services_max: int | None = None) -> None:
+        """Join two that seem to tell of the same call, if that can be: an emitter tells of a call once, so many
+        services that are no proxies at most tell of one."""
         told, more = self._told[self.top(one)], self._told[self.top(other)]
-        if not told.emitters.isdisjoint(more.emitters):
-            return False
-        services, proxies = told.services | more.services, told.proxies | more.proxies
-        if services_max is not None and len(services - proxies) > services_max:
-            return False
-        self.join(one, other)
-        return True
+        callers = (told.services | more.services) - (told.proxies | more.proxies)
+        has_room = services_max is None or len(callers) <= services_max
+        if has_room and told.emitters.isdisjoint(more.emitters):
+            self.join(one, other)
+
+    def join_all(self, pairs: Iterable[tuple[Call, Call]], services_max: int | None = None) -> None:
+        """Join those pairs that can be of one call."""
+        for pair in pairs:
+            self.join_likely(*pair, services_max)
 
     def is_told_by(self, call: Call, emitter: str) -> bool:
         """True where a row of the emitter is known to tell of the same call."""

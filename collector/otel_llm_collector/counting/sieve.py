@@ -15,6 +15,11 @@ from .rules import ATTEMPT_NS, ATTEMPTS
 #: Its stubs know too few of the types that these functions take.
 pc: Final[Any] = pyarrow.compute
 Column = Any
+#: What is compared of a row of one trace.
+_TOLD_IN_TRACE: Final = (
+    *("trace_id", "span_id", "parent_span_id", "continues", "start_time_ns", "duration_ns"),
+    *("status", "dialect", "output_tokens"),
+)
 #: What is compared of a row that no trace joins with another one.
 _TOLD_OUTSIDE: Final = ("input_tokens", "response_id", "is_proxy", "span_id")
 
@@ -51,10 +56,10 @@ def _in_traces(earlier: pa.Table, calls: pa.Table, rows: pa.Table) -> Column:
     What is inside a span is inside its time, but for clocks.
     """
     is_there = _is_in(earlier["trace_id"], rows["trace_id"])
-    places = np.flatnonzero(is_there)
-    if not len(places):
+    if not pc.any(is_there).as_py():
         return is_there
-    there = earlier.take(places)
+    places = np.flatnonzero(is_there)
+    there = earlier.select(_TOLD_IN_TRACE).take(places)
     first, last = _times(there["trace_id"], rows)
     found = [
         _is_between(there, first, last, SKEW_NS),

@@ -31,86 +31,101 @@ Fits = Callable[[Call, Call], bool]
 
 #: Calls that were under way and do not fit, by their models or ids, that are passed over for one row.
 _MISFITS_MAX: Final = 64
+#: Emitters that are compared with each other, those that tell most.
+_EMITTERS_MAX: Final = 16
 _STREAM_NS: Final = 3600 * 1_000_000_000
+#: How far a proxy's clock may be ahead, in steps that rounding fills, the nearest first.
+_CLOCKS_NS: Final = tuple(sorted(range(-CLOCKS_NS, CLOCKS_NS + 1, 2 * ROUNDING_NS), key=abs))
+#: A call that is moved by another clock takes so many times as long as it is moved: most of it stays where it was.
+_OVERLAP: Final = 4
 
 
 def in_one_trace(calls: Iterable[Call], groups: Groups) -> None:
     """Join rows of several emitters of one trace. Services of their own make calls of their own, but for proxies."""
     for same in by(calls, lambda call: call.trace):
         if len({call.emitter for call in same}) > 1:
-            for alike in _alike(same, lambda call: call.kind):
-                _join_emitters(alike, _fits_in_trace, groups)
+            for alike in _alike(same, lambda call: (call.service, call.kind)):
+                _join_emitters(alike, _fits, groups)
             if any(call.tokens is None for call in same):
-                for alike in by(same, lambda call: call.kind):
-                    _join_emitters(alike, _fits_untold, groups)
-
-
-def _fits_in_trace(outer: Call, inner: Call) -> bool:
-    is_proxied = outer.is_proxy or inner.is_proxy  # it may give an id of its own
-    if outer.service != inner.service and not inner.is_proxy:
-        return False
-    return tokens_agree(outer, inner) and look_alike(outer, inner, any_id=is_proxied)
-
-
-def _fits_untold(outer: Call, inner: Call) -> bool:
-    """One of them does not say what it used: it may be any call but that with which it begins and ends."""
-    is_untold = (outer.tokens is None or inner.tokens is None) and outer.service == inner.service
-    return is_untold and begin_and_end_together(outer, inner) and look_alike(outer, inner)
-
-
-def _join_emitters(calls: Sequence[Call], fits: Fits, groups: Groups) -> None:
-    """Join the rows of each two emitters, whichever of them wraps the other."""
-    told = _by_emitter(calls)
-    for one, other in combinations(sorted(told), 2):
-        while pairs := _more_pairs(
-            [call for call in told[one] if not groups.is_told_by(call, other)],
-            [call for call in told[other] if not groups.is_told_by(call, one)],
-            fits,
-        ):
-            if not sum(groups.join_likely(*pair) for pair in pairs):
-                break
-
-
-def _more_pairs(one: Sequence[Call], other: Sequence[Call], fits: Fits) -> Pairs:
-    return max(one_to_one(one, other, fits), one_to_one(other, one, fits), key=len)
+                for told in by(same, lambda call: (call.service, call.kind)):
+                    _join_emitters(told, _fits_untold, groups)
+            _join_proxies(same, _fits_proxied, groups, any_id=True)
 
 
 def across_traces(calls: Sequence[Call], groups: Groups) -> None:
     """Join what no trace joins: an event beside its span, and what a proxy tells of a call that has no id."""
-    events, proxies = ([call for call in calls if getattr(call, name)] for name in ("is_event", "is_proxy"))
-    if events:
-        services = {call.service for call in events}
+    services = {call.service for call in calls if call.is_event}
+    if services:
         for alike in _alike((c for c in calls if c.service in services), lambda call: (call.service, call.kind)):
-            _join_each(alike, [c for c in alike if c.is_event], _fits_event, SKEW_NS, groups)
-    if proxies:
-        for alike in _alike(calls, lambda call: call.kind):
-            _join_each(alike, [c for c in alike if c.is_proxy], _fits_proxied, CLOCKS_NS, groups)
+            events = [call for call in alike if call.is_event]
+            groups.join_all(one_to_one(alike, events, _fits_event, slack_ns=SKEW_NS))
+    _join_proxies(calls, _fits_elsewhere, groups)
+
+
+def _fits(outer: Call, inner: Call) -> bool:
+    return tokens_agree(outer, inner) and look_alike(outer, inner)
+
+
+def _fits_untold(outer: Call, inner: Call) -> bool:
+    """One of them does not say what it used: it may be any call but that with which it begins and ends."""
+    is_untold = outer.tokens is None or inner.tokens is None
+    return is_untold and begin_and_end_together(outer, inner) and look_alike(outer, inner)
 
 
 def _fits_event(outer: Call, inner: Call) -> bool:
-    return _are_apart(outer, inner) and sessions_agree(outer, inner) and look_alike(outer, inner)
+    return outer.emitter != inner.emitter and sessions_agree(outer, inner) and _fits(outer, inner)
 
 
 def _fits_proxied(outer: Call, inner: Call) -> bool:
-    return outer.service != inner.service and _are_apart(outer, inner) and look_alike(outer, inner)
+    """In one trace, a proxy may give an id of its own."""
+    return outer.service != inner.service and tokens_agree(outer, inner) and look_alike(outer, inner, any_id=True)
 
 
-def _are_apart(x: Call, y: Call) -> bool:
-    """In no trace together, where the tree would say how they belong together; but equal in tokens."""
-    return (x.trace is None or x.trace != y.trace) and tokens_agree(x, y)
+def _fits_elsewhere(outer: Call, inner: Call) -> bool:
+    """In no trace together, where the tree would say how they belong together."""
+    return outer.service != inner.service and outer.trace != inner.trace and _fits(outer, inner)
 
 
-def _join_each(calls: Sequence[Call], inner: Sequence[Call], fits: Fits, clocks_ns: int, groups: Groups) -> None:
-    """Join each of some rows with what lies around it, emitter by emitter, the outermost first."""
-    told = _by_emitter(inner)
-    for emitter in sorted(told, key=lambda name: (-sum(c.end - c.start for c in told[name]) / len(told[name]), name)):
-        mine = told[emitter]
-        around = _outermost((call for call in calls if not groups.is_told_by(call, emitter)), groups)
-        without_id = [call for call in around if call.response_id is None]
-        for has_id, outer in ((True, without_id), (False, around)):
-            these = [call for call in mine if (call.response_id is not None) is has_id]
-            for pair in one_to_one(outer, these, fits, clocks_ns):
-                groups.join_likely(*pair, services_max=1)
+def _join_emitters(calls: Sequence[Call], fits: Fits, groups: Groups) -> None:
+    """Join the rows of each two emitters, whichever of them wraps the other; the other way round, what is left."""
+    told = _by_emitter(calls)
+    for one, other in (pair for pair in combinations(sorted(told), 2) for _ in range(2)):
+        mine = [call for call in told[one] if not groups.is_told_by(call, other)]
+        theirs = [call for call in told[other] if not groups.is_told_by(call, one)]
+        if mine and theirs:
+            ways = [one_to_one(mine, theirs, fits), one_to_one(theirs, mine, fits)]
+            pairs: Pairs = max(ways, key=len)
+            groups.join_all(pairs)
+
+
+def _join_proxies(calls: Sequence[Call], fits: Fits, groups: Groups, *, any_id: bool = False) -> None:
+    """Join what proxies tell with what lies around it, proxy by proxy, the outermost first."""
+    if not any(call.is_proxy for call in calls):
+        return
+    for alike in _alike(calls, lambda call: call.kind):
+        told = _by_emitter(call for call in alike if call.is_proxy)
+        for emitter in sorted(told, key=lambda name: (-_mean_length(told[name]), name)):
+            around = _outermost((call for call in alike if not groups.is_told_by(call, emitter)), groups)
+            without_id = around if any_id else [call for call in around if call.response_id is None]
+            _join_proxy([call for call in told[emitter] if call.response_id is not None], without_id, fits, groups)
+            _join_proxy([call for call in told[emitter] if call.response_id is None], around, fits, groups)
+
+
+def _join_proxy(told: Sequence[Call], around: Sequence[Call], fits: Fits, groups: Groups) -> None:
+    """Join the rows of a proxy by the clock by which most of them find a place; what is left, by another."""
+    for _ in _CLOCKS_NS:
+        if not told or not around:
+            return
+        pairs = max((one_to_one(around, told, fits, ahead_ns=ahead) for ahead in _CLOCKS_NS), key=len)
+        groups.join_all(pairs, services_max=1)
+        joined = {call for pair in pairs for call in pair}
+        told, around = ([call for call in calls if call not in joined] for calls in (told, around))
+        if not pairs:
+            return
+
+
+def _mean_length(calls: Sequence[Call]) -> float:
+    return sum(call.end - call.start for call in calls) / len(calls)
 
 
 def _outermost(calls: Iterable[Call], groups: Groups) -> list[Call]:
@@ -133,35 +148,33 @@ def _by_emitter(calls: Iterable[Call]) -> Mapping[str, list[Call]]:
     found: dict[str, list[Call]] = defaultdict(list)
     for call in calls:
         found[call.emitter].append(call)
-    return found
+    most = sorted(found, key=lambda emitter: (-len(found[emitter]), emitter))[:_EMITTERS_MAX]
+    return {emitter: found[emitter] for emitter in most}
 
 
-def one_to_one(outer: Iterable[Call], inner: Iterable[Call], fits: Fits, clocks_ns: int = 0) -> Pairs:
+def one_to_one(
+    outer: Iterable[Call], inner: Iterable[Call], fits: Fits, *, slack_ns: int = ROUNDING_NS, ahead_ns: int = 0
+) -> Pairs:
     """Pairs of an outer call and an inner one that lies within it, each in one pair, as many as there can be.
 
     Those that have begun stand in the order of their ends; each inner call takes the first that ends after it, which
-    leaves the others most. The clocks of the two may differ by so much, but not by more than a quarter of the
-    inner call: most of it is inside.
+    leaves the others most. The clock of the inner ones may be ahead; then those that are short tell nothing.
     """
     waiting = sorted(outer, key=lambda call: (call.start, call.row_id), reverse=True)
-    slack = {call: ROUNDING_NS + min(clocks_ns, (call.end - call.start) // 4) for call in inner}
     begun: list[tuple[int, str, Call]] = []
     pairs: Pairs = []
-    for call in sorted(slack, key=lambda call: (call.start + slack[call], call.row_id)):
-        while waiting and waiting[-1].start <= call.start + slack[call]:
+    for call in sorted(inner, key=lambda call: (call.start, call.row_id)):
+        if call.end - call.start < _OVERLAP * abs(ahead_ns):
+            continue
+        while waiting and waiting[-1].start <= call.start - ahead_ns + slack_ns:
             under_way = waiting.pop()
             insort(begun, (under_way.end, under_way.row_id, under_way))
-        first = bisect_left(begun, (call.end - slack[call], ""))
+        first = bisect_left(begun, (call.end - ahead_ns - slack_ns, ""))
         for place in range(first, min(first + _MISFITS_MAX, len(begun))):
-            if _has_room(begun[place][2], call) and fits(begun[place][2], call):
+            if fits(begun[place][2], call):
                 pairs.append((begun.pop(place)[2], call))
                 break
     return pairs
-
-
-def _has_room(outer: Call, inner: Call) -> bool:
-    """An inner call takes no longer than the outer one, by whatever clock."""
-    return inner.end - inner.start <= outer.end - outer.start + ROUNDING_NS
 
 
 def join_streams(calls: Iterable[Call], groups: Groups) -> None:
