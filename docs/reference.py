@@ -322,7 +322,8 @@ Azure do. A span that is sent to two collectors is stored by each.
 
 Addresses are `s3://`, `gs://` and `abfss://`; only S3 is tested (against a server on this machine). Keys, region and
 endpoint come from the usual variables of each vendor; for a store of your own set `AWS_ENDPOINT_URL`, and
-`AWS_ALLOW_HTTP=true` where it has no TLS. DuckDB by itself reads `views.sql` of such a lake with its `httpfs` extension.
+`AWS_ALLOW_HTTP=true` where it has no TLS. DuckDB by itself reads `views.sql` of such a lake with its `httpfs`
+extension.
 """
 
 
