@@ -219,6 +219,15 @@ SCENES: dict[str, tuple[list[Told], dict[str, str | None]]] = {
         ],
         {"app": None, "proxied": "gateway_twin", "passed": "gateway_twin"},
     ),
+    "a gateway that hands on one trace and not the other": (
+        [
+            Told("app1", attributes=embedding()),
+            Told("proxied1", GATEWAY, "proxy", parent="app1", attributes=embedding(), at=(3, 97)),
+            Told("app2", trace=2, attributes=embedding(), at=(1, 101)),
+            Told("proxied2", GATEWAY, "proxy", trace=3, attributes=embedding(), at=(4, 98)),
+        ],
+        {"app1": None, "proxied1": "gateway_twin", "app2": None, "proxied2": "gateway_twin"},
+    ),
     "a sum of sums": (
         [
             Told("flow", PEER, attributes=chat((30, 3)), at=(0, 100)),

@@ -87,6 +87,15 @@ class Groups:
         """True where a row of the emitter is known to tell of the same call."""
         return emitter in self._told[self.top(call)].emitters
 
+    def is_told_once(self, call: Call) -> bool:
+        """True where nobody else is known to tell of the same call."""
+        return len(self._told[self.top(call)].emitters) == 1
+
+    def has_caller(self, call: Call) -> bool:
+        """True where it is known which service made the call, a proxy's row among those that tell of it."""
+        told = self._told[self.top(call)]
+        return not told.services <= told.proxies
+
     def apart(self, calls: Iterable[Call]) -> list[Call]:
         """Of the calls, one row of each."""
         return list({self.top(call): call for call in calls}.values())

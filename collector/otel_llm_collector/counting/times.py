@@ -57,8 +57,10 @@ def across_traces(calls: Sequence[Call], groups: Groups) -> None:
     services = {call.service for call in calls if call.is_event}
     if services:
         for alike in _alike((c for c in calls if c.service in services), lambda call: (call.service, call.kind)):
-            events = [call for call in alike if call.is_event]
-            groups.join_all(one_to_one(alike, events, _fits_event, slack_ns=SKEW_NS))
+            for emitter, told in _by_emitter(call for call in alike if call.is_event).items():
+                around = _outermost((call for call in alike if not groups.is_told_by(call, emitter)), groups)
+                events = [call for call in told if groups.is_told_once(call)]
+                groups.join_all(one_to_one(around, events, _fits_event, slack_ns=SKEW_NS))
     _join_proxies(calls, _fits_elsewhere, groups)
 
 
@@ -73,7 +75,7 @@ def _fits_untold(outer: Call, inner: Call) -> bool:
 
 
 def _fits_event(outer: Call, inner: Call) -> bool:
-    return outer.emitter != inner.emitter and sessions_agree(outer, inner) and _fits(outer, inner)
+    return sessions_agree(outer, inner) and _fits(outer, inner)
 
 
 def _fits_proxied(outer: Call, inner: Call) -> bool:
@@ -83,7 +85,8 @@ def _fits_proxied(outer: Call, inner: Call) -> bool:
 
 def _fits_elsewhere(outer: Call, inner: Call) -> bool:
     """In no trace together, where the tree would say how they belong together."""
-    return outer.service != inner.service and outer.trace != inner.trace and _fits(outer, inner)
+    are_apart = inner.trace is None or outer.trace != inner.trace
+    return are_apart and outer.service != inner.service and _fits(outer, inner)
 
 
 def _join_emitters(calls: Sequence[Call], fits: Fits, groups: Groups) -> None:
@@ -107,8 +110,9 @@ def _join_proxies(calls: Sequence[Call], fits: Fits, groups: Groups, *, any_id: 
         for emitter in sorted(told, key=lambda name: (-_mean_length(told[name]), name)):
             around = _outermost((call for call in alike if not groups.is_told_by(call, emitter)), groups)
             without_id = around if any_id else [call for call in around if call.response_id is None]
-            _join_proxy([call for call in told[emitter] if call.response_id is not None], without_id, fits, groups)
-            _join_proxy([call for call in told[emitter] if call.response_id is None], around, fits, groups)
+            alone = [call for call in told[emitter] if not groups.has_caller(call)]
+            _join_proxy([call for call in alone if call.response_id is not None], without_id, fits, groups)
+            _join_proxy([call for call in alone if call.response_id is None], around, fits, groups)
 
 
 def _join_proxy(told: Sequence[Call], around: Sequence[Call], fits: Fits, groups: Groups) -> None:
