@@ -298,6 +298,23 @@ ago; its files are deleted ten minutes later. Costs outlive content: `messages` 
 and `LEFT JOIN messages USING (row_id)` then answers NULL. The archive of requests as they came has `archive_days` and
 `archive_bytes_max`; what is in quarantine goes with content.
 
+## Forgetting somebody
+
+`otel-llm forget --user ID` (or `--session ID`) erases what one user said until now, beside a running collector:
+
+- `messages` lose the rows of the user's spans, and of those spans of the same traces that name nobody.
+- `spans`, `logs`, `scores` and `metrics` keep these rows: times, models, tokens, costs, numbers. Attributes, events,
+  bodies, explanations and status messages are emptied; the id is replaced by a name that says nothing, the same in all
+  rows of a run, also inside of `session_id`, `session_path`, `conversation_id`, `name` and properties.
+- The archive loses the user's spans, records and metrics; what of it could not be read goes as a whole, from
+  quarantine too. `otel-llm renormalise` leaves their rows as they are from then on.
+
+Files that held any of it are deleted at once: a query that has one open may fail. Where it was ended, run it again; the
+second run says that nothing is stored. Do not run it beside `renormalise`. What was handed on to other receivers, or
+uploaded by applications, is theirs to erase; an id that others mention in their own messages stays there. Where several
+collectors share a bucket, run it on the directory of each: in the archives of all but the first only what names the
+user is found, and the rest goes with its age.
+
 ## Few files
 
 A process of its own, at a lower priority, merges files: never 200 small ones in a table, besides one of each date, and

@@ -19,6 +19,7 @@ SUMMARIES: Final[Mapping[str, str]] = {
     "cost": "what was spent, by model, user, agent, property ...",
     "demo": "everything at work on this machine: no key, no network",
     "doctor": "is everything attached, does every span arrive, is the bill whole?",
+    "forget": "erase what one user or session said; costs and counts stay",
     "gc": "delete files that nobody needs: left by a kill, replaced, unfinished",
     "latency": "how long calls took, and the time to their first chunk",
     "prices": "the price list: look, compute, compare, replace, find what has none",

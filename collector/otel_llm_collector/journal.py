@@ -85,6 +85,11 @@ def closed_segments(folder: Path) -> list[Segment]:
     return _segments(folder, "seg")
 
 
+def all_segments(folder: Path) -> list[Segment]:
+    """The segments of a folder, closed or being written."""
+    return _segments(folder, "seg", "open")
+
+
 def open_segments(folder: Path) -> list[Segment]:
     """The segments being written, at most one while a receiver lives."""
     return _segments(folder, "open")

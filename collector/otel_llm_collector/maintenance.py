@@ -1,4 +1,4 @@
-"""The commands that look after a data directory: `otel-llm compact | gc`. A collector may be running."""
+"""The commands that look after a data directory: `otel-llm compact | gc | forget`. A collector may be running."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from otel_llm.errors import NoDataError
+from otel_llm.errors import NoDataError, UsageError
 
 from .cli import DataOption, FormatOption, LimitOption, OutputOption, write_answer
 from .commandline import run, say
@@ -25,6 +25,11 @@ def compact(argv: list[str]) -> int:
 def gc(argv: list[str]) -> int:
     """`otel-llm gc`: delete files that nobody needs."""
     return run("gc", _gc, argv)
+
+
+def forget(argv: list[str]) -> int:
+    """`otel-llm forget`: erase what one user said."""
+    return run("forget", _forget, argv)
 
 
 def _compact(
@@ -81,6 +86,30 @@ def _gc(
     table = pa.Table.from_arrays(arrays, names=["place", "file", "bytes", "why"])
     write_answer(lake.Table(table), limit, format, output, data)
     say(f"{len(found):,} files, {sum(one.size for one in found):,} bytes {'would be' if dry_run else 'were'} deleted")
+
+
+def _forget(
+    *, user: Annotated[str, typer.Option(metavar="ID", help="The user whose content is erased.")] = "",
+    session: Annotated[str, typer.Option(metavar="ID", help="Or the session.")] = "",
+    data: DataOption = None, format: FormatOption = Format.TABLE, output: OutputOption = None,
+) -> None:  # fmt: skip
+    """Erase what one user, or one session, said: content, attributes and the id itself, in tables, archive and
+    quarantine. Costs, counts and times stay, under a name that says nothing. Prints how much was erased of each; to be
+    run again where it was ended. A collector may be running."""
+    import pyarrow as pa
+
+    from . import erasure
+    from . import query as lake
+    from .erasure.subject import Subject
+
+    if bool(user) == bool(session):
+        raise UsageError("give one of --user ID and --session ID")
+    subject = Subject("user_id", user) if user else Subject("session_id", session)
+    done = erasure.forget(_lake(data), subject)
+    rows = {"place": pa.array(done.counts, pa.string()), "erased": pa.array(done.counts.values(), pa.int64())}
+    write_answer(lake.Table(pa.table(rows)), None, format, output, data)
+    for line in erasure.notes(done, subject):
+        say(line)
 
 
 def _lake(option: str | None) -> Path:

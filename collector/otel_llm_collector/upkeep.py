@@ -119,10 +119,11 @@ def work_alone(data: Path, role: str, wait_s: float = _MERGE_S_MAX) -> Iterator[
 
 
 def remove_leftovers(data: Path) -> None:
-    """Delete what a merge left behind that was killed. For the holder of the lock."""
+    """Delete what a merge of this collector left behind that was killed. For the holder of the lock."""
+    stem = f"{STEM}-{journal.read_collector_id(data)}"
     for name in TABLES:
         if LakeTable.exists(data, name):
-            remove_unlisted(LakeTable(data, name), STEM)
+            remove_unlisted(LakeTable(data, name), stem)
 
 
 def delete_leftovers(data: Path) -> None:

@@ -80,7 +80,7 @@ def test_files_that_were_replaced_a_moment_ago_stay_for_their_readers(
 
 def test_compact_merges_today_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     segments(tmp_path, 3)
-    left = tmp_path / "spans" / "date=2026-01-01" / "merged-c0-0.parquet.tmp"
+    left = tmp_path / "spans" / "date=2026-01-01" / f"merged-{journal.read_collector_id(tmp_path)}-0.parquet.tmp"
     old(left, 0)
     rows = otlp.rows(tmp_path, "FROM t ORDER BY row_id")
     said, _ = asked(tmp_path, capsys, maintenance.compact)

@@ -77,7 +77,8 @@ def write_one(replacing: Replacing, overdue: dict[str, Change], price: Pricer, s
     for file in replacing.table.live_files(day):
         if held := _held(replacing.table, file, decided):
             wanted = {row_id: decided[row_id] for row_id in held}
-            is_written = replacing.change(file, functools.partial(apply, decided=wanted, price=price), stem)
+            change = functools.partial(apply, decided=wanted, price=price)
+            is_written = replacing.change(file, change, stem) is not None
             break
     else:  # in no file: the rows were never written, or their date is gone
         held, is_written = list(decided), True

@@ -124,13 +124,15 @@ def read_files(table: LakeTable, files: Iterable[DataFile]) -> pa.Table:
     return pa.concat_tables([to_schema(part, schema) for part in parts]).unify_dictionaries()
 
 
-def row_groups(table: LakeTable, file: DataFile) -> Iterator[pa.Table]:
-    """The rows of a file, a row group at a time, in the table's present schema."""
+def row_groups(table: LakeTable, file: DataFile, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """The rows of a file, in some columns or all, a row group at a time, in the table's present schema."""
     schema = memory_schema(table.name)
+    schema = pa.schema([schema.field(name) for name in columns or schema.names])
     repeated = [name for name in schema.names if name in REPEATED]
     with pq.ParquetFile(table.place.source(file.path), read_dictionary=repeated) as source:
+        have = [name for name in source.schema_arrow.names if name in schema.names]
         for number in range(source.metadata.num_row_groups):
-            yield to_schema(source.read_row_group(number), schema).unify_dictionaries()
+            yield to_schema(source.read_row_group(number, columns=have), schema).unify_dictionaries()
 
 
 def write_changed(

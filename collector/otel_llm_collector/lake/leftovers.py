@@ -59,6 +59,12 @@ def _of_table(name: str, place: Place, before_s: float) -> Iterator[Leftover]:
             yield Leftover(name, f"{name}/{file.path}", file.size, why, partial(place.delete, file.path))
 
 
+def delete_replaced(table: LakeTable) -> None:
+    """Delete all that a commit ever took out of a table, whoever may be reading it."""
+    for path in _removed(DeltaTable(table.place.uri), 0):
+        table.place.delete(path)
+
+
 def _removed(table: DeltaTable, hours: int) -> list[str]:
     """The files that a commit removed so long ago; this deletes none."""
     return _paths(table.vacuum(retention_hours=hours, dry_run=True, enforce_retention_duration=False))

@@ -40,10 +40,13 @@ class Replacing:
         new = [write_file(self.table, rows, old.day, stem)] if rows.num_rows else []
         return (new or [old])[0].path if self.replace([old], new, data_change=True) else None
 
-    def change(self, old: DataFile, change: Callable[[pa.Table], pa.Table], stem: str) -> bool:
-        """Put what `change` makes of each row group of a file in its place. False where somebody came in between."""
+    def change(self, old: DataFile, change: Callable[[pa.Table], pa.Table], stem: str) -> str | None:
+        """Put what `change` makes of each row group of a file in its place; no rows, no file.
+
+        Returns the path that is to be looked at no more, None where somebody came in between.
+        """
         new = write_changed(self.table, old, change, stem)
-        return self.replace([old], [new] if new else [], data_change=True)
+        return (new or old).path if self.replace([old], [new] if new else [], data_change=True) else None
 
     def add(self, rows: pa.Table, day: date, stem: str) -> bool:
         """Add a file of rows of one date. False where somebody came in between."""
