@@ -8,6 +8,7 @@ exported where `OTEL_METRICS_EXPORTER` and `OTEL_LOGS_EXPORTER` ask for it, as e
 from __future__ import annotations
 
 import functools
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -44,6 +45,8 @@ _OF_FILE: Final[Mapping[str, type]] = {
 #: How the SDK sets a provider -> whether one is of use.
 _USES: Final[Mapping[str, Callable[[Any], bool]]] = {"set_logger_provider": is_taken, "set_meter_provider": is_read}
 _LOGS: Final = "OTEL_LOGS_EXPORTER"
+_TRACES: Final = "OTEL_TRACES_EXPORTER"
+_logger = logging.getLogger("otel_llm")
 
 
 class Distro(BaseDistro):  # type: ignore[misc]  # the package is untyped
@@ -85,6 +88,24 @@ def configure(settings: Settings, given: Mapping[str, Any]) -> None:
     if "endpoint" in given:
         os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = settings.endpoint
     Configurator().configure(**options)  # type: ignore[no-untyped-call]  # the SDK's, untyped
+
+
+def export_too(provider: Any, settings: Settings, given: Mapping[str, Any]) -> None:
+    """Have the app's own provider export to us, where it exports nothing or the caller gave an endpoint."""
+    if "service_name" in given:
+        _logger.warning("service_name=%r is not used: the app's own TracerProvider says it", settings.service_name)
+    processors = getattr(getattr(provider, "_active_span_processor", None), "_span_processors", None)
+    if processors is None or os.environ.get(_TRACES, "otlp") != "otlp":
+        return  # not the SDK's, or somebody has said that traces go elsewhere
+    exports = any(not getattr(one, "is_of_its_provider", False) for one in processors)
+    if exports and "endpoint" not in given:
+        return
+    Distro().configure()
+    if "endpoint" in given:
+        os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = settings.endpoint
+    name = sdk._get_exporter_entry_point("otlp", "traces")
+    exporters, _, _ = sdk._import_exporters((name,), (), ())
+    provider.add_span_processor(BoundedSpanProcessor(exporters[name](), settings.exit_ms_max))
 
 
 def _bounded(processor: Callable[..., Any], exit_ms_max: int) -> Callable[[Any], Any]:

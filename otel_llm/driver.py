@@ -182,11 +182,6 @@ class Call:
         failure = type(error).__qualname__ if error is not None else str(self.http_status)
         self._failed.append(Attempt(failure, time.time_ns(), retry_after))
 
-    def note_failed(self, failure: str) -> None:
-        """An HTTP attempt that came to nothing before the one that is under way, as it was told afterwards."""
-        self.attempts += 1
-        self._failed.append(Attempt(failure, time.time_ns(), None))
-
     def _show_retry(self) -> None:
         """The failure of the attempt before, as an event at its time, once it is known that it was not the last."""
         if not self._failed:
@@ -348,7 +343,12 @@ class Call:
         self.span.set_status(Status(StatusCode.ERROR, clean(redacted(message)[:_MESSAGE_CHARS_MAX])))
 
     def _read_error_type(self) -> str | None:
-        """The provider's type, else the HTTP status, else the exception's name; None where the call went well."""
+        """The provider's type, else the HTTP status, else the exception's name; None where the call went well.
+
+        What ends the app's waiting (a cancelled task, Ctrl-C) is the reason, whatever an attempt had come to.
+        """
+        if self._error is not None and not isinstance(self._error, Exception):
+            return type(self._error).__qualname__
         failed_over_http = self.http_status is not None and self.http_status >= 400
         if self.answer.failed or failed_over_http:
             return self.answer.error_type or (str(self.http_status) if failed_over_http else "_OTHER")

@@ -368,7 +368,7 @@ def _ask_usage(target: Target, host: str, request: Any, transport: Transport) ->
     """Have the stream's usage sent along, where the transport can hide it from the app."""
     replace = getattr(transport, "replace_body", None)
     body = with_usage(target, host) if replace is not None else None
-    return None if replace is None or body is None else Asking(host, replace(request, body))
+    return None if replace is None or body is None else Asking(host, target.body.get("model"), replace(request, body))
 
 
 def _hand_on(services: Services, host: str, headers: MutableMapping[str, Any]) -> Passage | None:

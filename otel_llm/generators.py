@@ -57,31 +57,41 @@ def drive(inner: Generator[Any, Any, Any], start: Callable[[], Running]) -> Gene
         del error
 
 
-async def drive_async(inner: AsyncGenerator[Any, Any], start: Callable[[], Running]) -> AsyncGenerator[Any, Any]:
-    """`drive` for an asynchronous generator."""
-    running = guarded(start)
-    context = None if running is None else running.context
-    step, argument = inner.asend, None
-    error: BaseException | None = None
-    try:
-        while True:
-            token = attach(context)
-            try:
-                item = await step(argument)
-                context = left_by(token)
-            except StopAsyncIteration:
-                return
-            finally:
-                detach(token)
-            argument = None
-            try:
-                argument, step = (yield item), inner.asend
-            except BaseException as thrown:
-                argument, step = thrown, inner.athrow
-    except BaseException as raised:
-        error = raised
-        raise
-    finally:
-        if running is not None:
-            guarded(running.end, error)
-        del error
+def driving_async(
+    function: Callable[..., AsyncGenerator[Any, Any]], make: Callable[[], Callable[[], Running]]
+) -> Callable[..., AsyncGenerator[Any, Any]]:
+    """`drive` for the asynchronous generators that a function makes: one like it, whose generators are driven.
+
+    What surrounds one is started by what `make` answers.
+    """
+
+    async def driven(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        inner = function(*args, **kwargs)
+        running = guarded(make())
+        context = None if running is None else running.context
+        step, argument = inner.asend, None
+        error: BaseException | None = None
+        try:
+            while True:
+                token = attach(context)
+                try:
+                    item = await step(argument)
+                    context = left_by(token)
+                except StopAsyncIteration:
+                    return
+                finally:
+                    detach(token)
+                argument = None
+                try:
+                    argument, step = (yield item), inner.asend
+                except BaseException as thrown:
+                    argument, step = thrown, inner.athrow
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            if running is not None:
+                guarded(running.end, error)
+            del error
+
+    return driven

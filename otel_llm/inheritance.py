@@ -56,6 +56,8 @@ class ContextProcessor(SpanProcessor):
     still take it. `drain` runs before a flush and at the end.
     """
 
+    is_of_its_provider = True  # each gets one of its own
+
     def __init__(
         self,
         drain: Callable[[float], None],
@@ -75,28 +77,32 @@ class ContextProcessor(SpanProcessor):
         if not self.active:
             return
         try:
-            found = self._find(span, parent_context)
+            scope = span.instrumentation_scope
+            is_ours = scope is not None and scope.name == a.SCOPE_APP
+            found = self._find(span, parent_context, is_ours=is_ours)
             if found:
                 span.set_attributes(clean_attributes(dict(found)))
-            scope = span.instrumentation_scope
-            if scope is None or scope.name != a.SCOPE_APP:
+            if not is_ours:
                 note_start(span)
         except Exception as error:
             swallow("on_start", error)
 
-    def _find(self, span: Span, parent_context: Context | None) -> Mapping[str, AttributeValue]:
+    def _find(self, span: Span, parent_context: Context | None, *, is_ours: bool) -> Mapping[str, AttributeValue]:
         scope = current_scope(parent_context)
         found = _told_by_caller(parent_context) if self._accept_baggage else {}
         if self._inherit and span.parent is not None:
             parent = trace.get_current_span(parent_context)
             if isinstance(parent, ReadableSpan) and parent.is_recording():
                 found |= inherited_from(parent)
-        if not (found or scope.names):
+        if is_ours and not (found or scope.names):
             return scope.attributes
         own = span.attributes or {}
         found.update(scope.names)
+        if not is_ours:  # what the app says of its own span stands
+            found.update(scope.attributes)
         found = {key: value for key, value in found.items() if key not in own}
-        found.update(scope.attributes)
+        if is_ours:
+            found.update(scope.attributes)
         return found
 
     def on_end(self, span: ReadableSpan) -> None:

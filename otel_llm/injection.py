@@ -22,20 +22,20 @@ FORMATS: Final = frozenset({"openai_chat", "openai_completions"})
 _OPTIONS: Final = "stream_options"
 #: How a server answers a field that it does not know.
 _REFUSALS: Final = (400, 422)
-_HOSTS_MAX: Final = 1024
+_REFUSING_MAX: Final = 1024
 _HELD_BYTES_MAX: Final = 1024 * 1024
 
 
-_refusing: Final[set[str]] = set()  # hosts
+_refusing: Final[set[tuple[str, object]]] = set()  # host and model: behind one host may be many servers
 
 
 class Asking:
     """A request that left with the option. `put_back` makes it what the app had written."""
 
-    __slots__ = ("_host", "_put_back", "was_refused")
+    __slots__ = ("_put_back", "_who", "was_refused")
 
-    def __init__(self, host: str, put_back: Callable[[], None]) -> None:
-        self._host = host
+    def __init__(self, host: str, model: object, put_back: Callable[[], None]) -> None:
+        self._who = host, model
         self._put_back = put_back
         self.was_refused = False
 
@@ -49,14 +49,19 @@ class Asking:
 
     def learn(self, status: int) -> None:
         """The app's own request was answered with this."""
-        if status < 400 and len(_refusing) < _HOSTS_MAX:
-            _refusing.add(self._host)
+        if status < 400:
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Do not ask for this model there any more."""
+        if len(_refusing) < _REFUSING_MAX:
+            _refusing.add(self._who)
 
 
 def with_usage(target: Target, host: str) -> bytes | None:
     """The request's body with the option; None where it does not stream, is not known or says something itself."""
     body = target.body
-    if host in _refusing:
+    if (host, body.get("model")) in _refusing:
         return None
     if target.wire_format not in FORMATS or body.get("stream") is not True or not body.get("model"):
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import logging
 import os
 from collections.abc import Callable, Collection
 from types import ModuleType
@@ -35,21 +36,28 @@ from .transports import instrument_all
 NATIVE_TRACING_OFF: Final = {"ANTHROPIC_OPEN_TELEMETRY": "false"}
 _DRAIN_S_MAX: Final = 0.5
 
+_logger = logging.getLogger("otel_llm")
 _state: list[Exchanges] = []  # one entry while instrumented
 
 
 def init(**settings: Any) -> None:
     """Set up OpenTelemetry with an OTLP exporter, unless the app has done so, and instrument.
 
-    A provider that the app sets later takes the place of the one made here, and the exporter along.
+    A provider that the app sets later takes the place of the one made here, and the exporter along. One that the app
+    has set already gets our exporter, too, where it has none or an `endpoint` is given.
     Reads the `OTEL_*` variables; keywords are the rows of `otel_llm.settings`, of which `endpoint` and `service_name`
     count only here. Raises UsageError for a keyword that is no setting.
     """
-    from .distro import configure
+    from .distro import configure, export_too
 
     read = Settings(settings)
-    if succession.global_provider() is None:
+    if _state:
+        if settings:
+            _logger.warning("otel_llm is set up already: what this init() says is not used; uninstrument() before it")
+    elif succession.global_provider() is None:
         configure(read, settings)
+    else:
+        export_too(succession.global_provider(), read, settings)
     _instrument(read, None, None, None)
 
 

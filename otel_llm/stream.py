@@ -40,6 +40,7 @@ class Recorder(ABC):
     batch = BATCH_CHUNKS
     plain: Plain = NONE
     _done = False
+    _is_garbled = False
 
     def __init__(self, call: Call, decoder: Decoder | None, sent_ns: int, *, ends_call: bool) -> None:
         self._call = call
@@ -69,11 +70,21 @@ class Recorder(ABC):
         try:
             if self._decoder is None:
                 self._take(batch)
-                return
-            decoded = self._decoder.decode(batch)
-            self._take(decoded if isinstance(decoded, bytes) else b"".join(decoded))
+            elif (decoded := self._decode(self._decoder, batch)) is not None:
+                self._take(decoded)
         except Exception as error:
-            self.give_up(error)  # not what it says it is
+            self.give_up(error)
+
+    def _decode(self, decoder: Decoder, batch: bytes) -> bytes | None:
+        """The batch decoded; None from where the body is not what it says it is, which the app finds by itself."""
+        if self._is_garbled:
+            return None
+        try:
+            decoded = decoder.decode(batch)
+            return decoded if isinstance(decoded, bytes) else b"".join(decoded)
+        except Exception:
+            self._is_garbled = True
+            return None
 
     def exhaust(self) -> None:
         """The body was read to its end."""

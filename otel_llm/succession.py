@@ -15,7 +15,6 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 
 from .failures import guarded
-from .inheritance import ContextProcessor
 from .patching import patch
 
 _made: Final[list[Any]] = []  # none or one: the global provider while it is of our making
@@ -78,7 +77,7 @@ def _succeed(provider: Any) -> bool:
         return False
     chain = ours._active_span_processor
     with chain._lock:
-        exporters = tuple(one for one in chain._span_processors if not isinstance(one, ContextProcessor))
+        exporters = tuple(one for one in chain._span_processors if not getattr(one, "is_of_its_provider", False))
         chain._span_processors = (Successor(provider, exporters),)
     for exporter in exporters:
         provider.add_span_processor(exporter)

@@ -15,7 +15,7 @@ from typing import Any, Generic, Self, TypeVar, cast
 
 from .entered import Entries
 from .failures import guarded
-from .generators import Running, drive, drive_async
+from .generators import Running, drive, driving_async
 
 __all__ = ["Surrounding"]
 
@@ -88,11 +88,9 @@ class Surrounding(ABC, Generic[R]):
 
         @functools.wraps(function)
         def generator(*args: Any, **kwargs: Any) -> Any:
-            return drive(function(*args, **kwargs), make().start)
+            return (yield from drive(function(*args, **kwargs), make().start))
 
-        @functools.wraps(function)
-        def async_generator(*args: Any, **kwargs: Any) -> Any:
-            return drive_async(function(*args, **kwargs), make().start)
+        async_generator = functools.wraps(function)(driving_async(function, lambda: make().start))
 
         @functools.wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -105,7 +103,7 @@ class Surrounding(ABC, Generic[R]):
                 raise
             if run is not None and (inspect.isgenerator(made) or inspect.isasyncgen(made)):
                 around.hand_on()
-                return drive(made, lambda: run) if inspect.isgenerator(made) else drive_async(made, lambda: run)
+                return drive(made, lambda: run) if inspect.isgenerator(made) else _drive_async(made, run)
             around.__exit__(None, None, None)
             return made
 
@@ -116,6 +114,10 @@ class Surrounding(ABC, Generic[R]):
         if inspect.isgeneratorfunction(function):
             return cast(F, generator)
         return cast(F, wrapped if _wraps_generator(function) else plain)
+
+
+def _drive_async(made: Any, run: Running) -> Any:
+    return driving_async(lambda: made, lambda: lambda: run)()
 
 
 def _wraps_generator(function: Callable[..., Any]) -> bool:

@@ -139,7 +139,8 @@ class Watch:
         exporter.export = wrap(exporter.export)
 
     def _watch_providers(self, module: ModuleType) -> None:
-        counting = type("Counting", (module.SpanProcessor,), {"on_end": lambda _, span: self.count_span(span)})
+        members = {"on_end": lambda _, span: self.count_span(span), "is_of_its_provider": True}
+        counting = type("Counting", (module.SpanProcessor,), members)
 
         def wrap(init: Callable[..., None]) -> Callable[..., None]:
             @functools.wraps(init)

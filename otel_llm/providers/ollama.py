@@ -31,6 +31,7 @@ _INPUTS: Final = {"chat": "messages", "embed": "input"}
 _PROMPT: Final = "prompt"
 _VECTORS: Final = (b'"embeddings"',)
 _AFTER: Final = b'"total_duration"'
+_NEEDED: Final = frozenset({"model", "prompt_eval_count"})
 
 
 class Ollama(Reader):
@@ -50,7 +51,8 @@ class Ollama(Reader):
         return Request(operation, text(body.get("model")), streams, _read_options(body))
 
     def parse_response(self, content: bytes, captures: bool) -> Json:
-        return without_vectors(content, _VECTORS, _AFTER) or parse(content)
+        found = without_vectors(content, _VECTORS, _AFTER)
+        return found if found.keys() >= _NEEDED else parse(content)  # other servers write other orders
 
     def read_response(self, body: Json, answer: Answer, content: bool) -> None:
         answer.model = text(body.get("model")) or answer.model

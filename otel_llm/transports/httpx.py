@@ -192,6 +192,8 @@ def _receive(exchange: Passage, response: Any, tees: _Tees) -> None:
             headers = RawHeaders(response.headers.raw)
             decoder = _decoder(response, headers)
             recorder = exchange.record(response.status_code, headers, decoder)
+            if exchange.asking is not None and decoder is not None:
+                exchange.asking.give_up()  # it compresses, whatever it is asked for: nothing can be hidden there
             kind = tees.hiding if exchange.hides_usage and decoder is None else tees.plain
             response.stream = kind(response.stream, recorder)
         else:

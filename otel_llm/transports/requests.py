@@ -19,13 +19,17 @@ from .prepared import begin
 from .urllib3 import tee
 
 MODULE: Final = "requests.sessions"
+RETRIES: Final = "urllib3.util.retry"
 #: The session that is sending a request of a call.
 _sending: Final[ContextVar[Any]] = ContextVar("otel-llm-requests", default=None)
+#: What it sends.
+_attempting: Final[ContextVar[Passage | None]] = ContextVar("otel-llm-attempt", default=None)
 
 
 def instrument(exchanges: Exchanges) -> None:
     """Hook sessions as soon as the app has imported requests."""
     when_imported(MODULE, lambda module: _hook(module, exchanges))
+    when_imported(RETRIES, lambda module: patch(module.Retry, "sleep", _wrap_sleep))
 
 
 def _hook(module: ModuleType, exchanges: Exchanges) -> None:
@@ -44,12 +48,13 @@ def _wrap(send: Callable[..., Any], exchanges: Exchanges) -> Callable[..., Any]:
             return send(session, *args, **kwargs)
         if reads := guarded(_reads_stream, exchange, session, kwargs):
             kwargs["stream"] = True
-        sending = _sending.set(session)
+        sending, attempting = _sending.set(session), _attempting.set(exchange)
         try:
             with exchange:
                 response = send(session, *args, **kwargs)
         finally:
             _sending.reset(sending)
+            _attempting.reset(attempting)
         _receive(exchange, response)
         if reads:
             response.content  # noqa: B018  # reads it
@@ -73,9 +78,6 @@ def _receive(exchange: Passage, response: Any) -> None:
     try:
         if not exchange.is_recording:
             return
-        for attempt in getattr(getattr(response.raw, "retries", None), "history", ()):
-            if not attempt.redirect_location:
-                exchange.call.note_failed(_failure(attempt))
         if response._content is False:
             tee(response.raw, exchange, response.status_code, response.headers)
         else:
@@ -84,6 +86,25 @@ def _receive(exchange: Passage, response: Any) -> None:
         exchange.give_up(error)
 
 
-def _failure(attempt: Any) -> str:
-    """Why urllib3 tried again, where an adapter's `max_retries` has it do so."""
-    return type(attempt.error).__qualname__ if attempt.error is not None else str(attempt.status)
+def _wrap_sleep(sleep: Callable[..., Any]) -> Callable[..., Any]:
+    """Between the attempts that an adapter's `max_retries` has urllib3 make inside of one sending."""
+
+    def hooked(retries: Any, *args: Any, **kwargs: Any) -> Any:
+        exchange = _attempting.get()
+        if not isinstance(exchange, Exchange):
+            return sleep(retries, *args, **kwargs)
+        guarded(_end_attempt, exchange, retries, args[0] if args else kwargs.get("response"))
+        try:
+            return sleep(retries, *args, **kwargs)
+        finally:
+            guarded(exchange.call.begin_attempt)
+
+    return hooked
+
+
+def _end_attempt(exchange: Exchange, retries: Any, response: Any) -> None:
+    failed = retries.history[-1]
+    exchange.call.http_status = failed.status
+    exchange.call.end_attempt(
+        retry_after=None if response is None else response.headers.get("Retry-After"), error=failed.error
+    )

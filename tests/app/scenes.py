@@ -16,7 +16,7 @@ from opentelemetry import context as otel_context
 from otel_llm import failures
 from otel_llm.entered import _innermost
 from otel_llm.exchange import user_call
-from otel_llm.transports.requests import _sending
+from otel_llm.transports.requests import _attempting, _sending
 from otel_llm_semconv import attributes as a
 
 #: Differs from call to call.
@@ -90,7 +90,7 @@ class Scene:
 
 
 def _context() -> list[object]:
-    return [otel_context.get_current(), user_call.get(), _sending.get(), _innermost.get()]
+    return [otel_context.get_current(), user_call.get(), _sending.get(), _attempting.get(), _innermost.get()]
 
 
 def _is_same(before: list[object], after: list[object]) -> bool:

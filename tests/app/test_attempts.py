@@ -120,7 +120,10 @@ def test_a_request_while_the_answer_is_still_awaited_is_a_call_of_its_own(record
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_attempts_that_urllib3_makes_by_itself(recorded: Recorded, stream: bool) -> None:
-    replies = [busy, lambda connection: connection.cut(), reply]
+    def later(connection: Connection) -> None:
+        connection.json({"error": {"message": "slow down"}}, 429, retry_after="1")
+
+    replies = [later, lambda connection: connection.cut(), reply]
     with RawServer(*replies) as server, requests.Session() as session:
         retries = Retry(total=3, backoff_factor=0, status_forcelist=[429], allowed_methods=None)
         session.mount("http://", HTTPAdapter(max_retries=retries))
@@ -130,4 +133,29 @@ def test_attempts_that_urllib3_makes_by_itself(recorded: Recorded, stream: bool)
     assert found[a.ATTEMPTS] == 3
     assert found[a.ATTEMPT_OUTCOMES] == ("429", "ProtocolError", "200")
     assert found[a.USAGE_OUTPUT_TOKENS] == 1
+    assert found[a.RETRY_WAIT] >= 1
     assert recorded.call().status.is_unset
+    events = [dict(event.attributes or {}) for event in recorded.call().events]
+    assert [(event[a.ERROR_TYPE], event.get(a.RETRY_AFTER)) for event in events] == [
+        ("429", "1"),
+        ("ProtocolError", None),
+    ]
+
+
+def test_a_call_that_is_cancelled_while_its_sdk_waits_to_try_again(recorded: Recorded) -> None:
+    async def main(url: str, refused: asyncio.Event) -> None:
+        async def note(response: Any) -> None:
+            refused.set()
+
+        http = httpx2.AsyncClient(event_hooks={"response": [note]})
+        async with openai.AsyncOpenAI(api_key="k", base_url=url, http_client=http) as client:
+            call = asyncio.create_task(client.chat.completions.create(**BODY))
+            await refused.wait()
+            await asyncio.sleep(0.05)
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+
+    with RawServer(lambda c: c.json({"error": {"message": "no", "type": "busy"}}, 429, retry_after="20")) as server:
+        asyncio.run(main(server.url, asyncio.Event()))
+    assert recorded.attributes()[a.ERROR_TYPE] == "CancelledError"

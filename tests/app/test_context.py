@@ -244,3 +244,10 @@ def test_a_name_may_be_given_by_keyword(recorded: Recorded) -> None:
 
     work()
     assert {span.name for span in recorded.spans()} == {"invoke_agent triage", "execute_tool scale"}
+
+
+def test_what_the_app_says_of_its_own_span_stands(recorded: Recorded) -> None:
+    with otel_llm.user("of the context"), otel_llm.session("s-1"):
+        recorded.tracer.start_span("plain", attributes={"user.id": "of the span"}).end()
+    (span,) = recorded.spans()
+    assert dict(span.attributes or {}) == {"user.id": "of the span", "session.id": "s-1"}

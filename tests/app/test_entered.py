@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -123,6 +124,21 @@ def test_a_generator_behind_another_decorator_is_surrounded_too(recorded: Record
     parents = [agents[span.parent.span_id] for span in recorded.spans() if span.parent]
     assert parents == ["invoke_agent counter"] * 2 + ["invoke_agent async_counter"] * 2 + ["invoke_agent broken"]
     assert trace.get_current_span() is trace.INVALID_SPAN
+
+
+@pytest.mark.parametrize("decorate", [otel_llm.task, otel_llm.session("s"), otel_llm.agent("named")])
+def test_a_decorated_function_is_of_the_kind_that_it_was(recorded: Recorded, decorate: Any) -> None:
+    def plain() -> None: ...
+    async def coroutine() -> None: ...
+    def generator() -> Iterator[None]:
+        yield
+
+    async def async_generator() -> AsyncIterator[None]:
+        yield
+
+    kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+    for function in (plain, coroutine, generator, async_generator):
+        assert [kind(decorate(function)) for kind in kinds] == [kind(function) for kind in kinds]
 
 
 def test_steps_above_the_decorators_of_methods(recorded: Recorded) -> None:

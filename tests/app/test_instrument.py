@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import inspect
+import itertools
 import json
 import os
 import subprocess
@@ -271,17 +272,20 @@ def test_a_request_under_suppression_makes_no_span_and_still_leaves_clean(record
     assert "traceparent" not in dict(standin.calls[0].headers)
 
 
-def test_init_leaves_a_provider_of_the_apps_own_alone() -> None:
+def test_init_leaves_a_provider_of_the_apps_own_that_exports_alone() -> None:
     code = """
 import otel_llm
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 mine = TracerProvider()
+mine.add_span_processor(SimpleSpanProcessor(InMemorySpanExporter()))
 trace.set_tracer_provider(mine)
 otel_llm.init()
 print(trace.get_tracer_provider() is mine, len(mine._active_span_processor._span_processors))
 """
-    assert python(code).stdout.strip() == "True 1"
+    assert python(code).stdout.strip() == "True 2"  # the app's own, and the one that gives sessions to spans
 
 
 def test_what_cannot_be_priced_or_read_leaves_the_rest_of_the_span(
@@ -427,3 +431,34 @@ print(found["service.name"], found["team"])
 """
     named = {"OTEL_SERVICE_NAME": "shop", "OTEL_RESOURCE_ATTRIBUTES": "team=blue,service.name=other"}
     assert python(code, **named).stdout.strip() == "shop blue"
+
+
+def test_a_body_that_is_not_encoded_as_it_says_fails_the_app_alone(
+    recorded: Recorded, caplog: pytest.LogCaptureFixture
+) -> None:
+    def garbled(connection: Connection) -> None:
+        connection.head(content_type="text/event-stream", content_encoding="gzip")
+        connection.send(b"not gzip at all")
+
+    body = {"model": "gpt-4o", "messages": [], "stream": True}
+    with RawServer(garbled) as server, httpx2.Client() as client:
+        opened = client.stream("POST", server.url + "/v1/chat/completions", json=body)
+        with opened as response, pytest.raises(httpx2.DecodingError):
+            list(response.iter_bytes())
+    span = recorded.call()
+    assert (span.attributes or {})[a.USAGE_STATUS] == "partial"
+    assert caplog.records == []
+
+
+ORDER = ("model", "embeddings", "prompt_eval_count", "total_duration")
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(ORDER)))
+def test_an_embedding_of_ollama_is_read_whatever_the_order(recorded: Recorded, order: tuple[str, ...]) -> None:
+    said = {"model": "nomic", "embeddings": [[0.1, 0.2]], "prompt_eval_count": 4, "total_duration": 9}
+    answer = httpx2.MockTransport(lambda _: httpx2.Response(200, json={name: said[name] for name in order}))
+    with httpx2.Client(transport=answer) as client:
+        client.post("http://llm.test/api/embed", json={"model": "nomic", "input": "x"})
+    (span,) = recorded.spans()
+    found = dict(span.attributes or {})
+    assert (found[a.USAGE_INPUT_TOKENS], found[a.RESPONSE_MODEL]) == (4, "nomic")

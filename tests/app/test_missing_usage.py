@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -124,6 +125,37 @@ def test_a_server_that_refuses_the_option_is_asked_as_the_app_asked(
     assert ["stream_options" in one for one in server.asked] == [True, False, False]
     assert [(span.attributes or {})[a.USAGE_STATUS] for span in asking.spans()] == ["missing"] * 2
     assert all(a.ATTEMPTS not in (span.attributes or {}) and span.status.is_unset for span in asking.spans())
+
+
+def test_a_model_that_refuses_the_option_does_not_speak_for_others_on_its_host(asking: Recorded) -> None:
+    asked: list[tuple[str, bool]] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        body = json.loads(request.content)
+        asked.append((body["model"], "stream_options" in body))
+        if body["model"] == "old" and "stream_options" in body:
+            return httpx2.Response(400, json={"error": {"message": "unknown field"}})
+        return httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=b"data: [DONE]\n\n")
+
+    with httpx2.Client(transport=httpx2.MockTransport(answer)) as client:
+        for model in ("new", "old", "new", "old"):
+            client.post("http://many.test/v1/chat/completions", json={**ASKED, "model": model, "stream": True})
+    assert asked == [("new", True), ("old", True), ("old", False), ("new", True), ("old", False)]
+
+
+def test_a_server_that_compresses_whatever_it_is_asked_for_is_asked_once(asking: Recorded) -> None:
+    asked: list[bool] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append("stream_options" in json.loads(request.content))
+        head = {"content-type": "text/event-stream", "content-encoding": "gzip"}
+        body = httpx2.ByteStream(gzip.compress(b"data: [DONE]\n\n"))
+        return httpx2.Response(200, headers=head, stream=body)
+
+    with httpx2.Client(transport=httpx2.MockTransport(answer)) as client:
+        for _ in range(2):
+            client.post("http://gzip.test/v1/chat/completions", json={**ASKED, "stream": True})
+    assert asked == [True, False]
 
 
 def test_a_request_that_is_wrong_by_itself_fails_as_it_would(asking: Recorded) -> None:

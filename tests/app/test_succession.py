@@ -187,3 +187,43 @@ print(json.dumps(trace.get_tracer_provider() is ours))
 """
     found, _ = run(code, OTEL_TRACES_EXPORTER="none")
     assert found is is_undone
+
+
+BEFORE = """
+exporter = InMemorySpanExporter()
+provider = TracerProvider(resource=Resource.create({"service.name": "theirs"}))
+if "exporting" in sys.argv[1:]:
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+trace.set_tracer_provider(provider)
+otel_llm.init(**json.loads(sys.argv[-1]))
+call(client())
+provider.force_flush()
+print(json.dumps(seen(exporter)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("exports", "names_endpoint", "arrives"),
+    [(False, False, True), (False, True, True), (True, False, False), (True, True, True)],
+)
+def test_a_provider_that_was_set_before_init(exports: bool, names_endpoint: bool, arrives: bool) -> None:
+    with OtlpServer() as server:
+        options = {"endpoint": server.url} if names_endpoint else {}
+        words = [*(["exporting"] if exports else []), json.dumps(options)]
+        code = BEFORE.replace("sys.argv[1:]", repr(words)).replace("sys.argv[-1]", repr(words[-1]))
+        seen, said = run(code, OTEL_EXPORTER_OTLP_ENDPOINT=server.url)
+    assert seen == ([["chat gpt-4o", "theirs"]] if exports else [])
+    assert server.span_names() == (["chat gpt-4o"] if arrives else [])
+    assert said == ""
+
+
+TWICE = """
+otel_llm.init()
+otel_llm.init(service_name="other")
+print(json.dumps("done"))
+"""
+
+
+def test_a_second_init_says_that_it_changes_nothing() -> None:
+    _, said = run(TWICE, OTEL_TRACES_EXPORTER="none")
+    assert "what this init() says is not used" in said

@@ -11,6 +11,13 @@ from ..scene import Scene
 from ..setup import OTLP_GRPC, OTLP_HTTP
 
 _SHOWN: Final = 10
+_NO_USAGE: Final = "for streams of OpenAI's format ask with stream_options={'include_usage': True}"
+_NO_PRICE: Final = "pip install -U genai-prices, which may know the model by now"
+#: Why a call has no cost -> what to do, where that is not to look for its price.
+_CURES: Final = {
+    "inconsistent_usage": "parts of the usage are more than the whole: tell the provider, or us if we read it wrong",
+    "missing_usage": f"{_NO_USAGE}, or have us ask: OTEL_LLM_INCLUDE_USAGE=true",
+}
 
 
 def processes(scene: Scene) -> Iterator[Finding]:
@@ -67,10 +74,10 @@ def money(scene: Scene) -> Iterator[Finding]:
     for what, count in _most(run.calls_without_usage):
         yield note(
             f"{count} without tokens, so without cost: {what}",
-            "for streams of OpenAI's format ask with stream_options={'include_usage': True}",
+            f"{_NO_USAGE}, or have us ask: OTEL_LLM_INCLUDE_USAGE=true",
         )
     for what, count in _most(run.calls_without_price):
-        yield note(f"{count} without cost: {what}", "pip install -U genai-prices, which may know the model by now")
+        yield note(f"{count} without cost: {what}", _CURES.get(what.rpartition(": ")[2], _NO_PRICE))
 
 
 def unrecognised(scene: Scene) -> Iterator[Finding]:
