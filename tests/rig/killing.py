@@ -3,7 +3,8 @@
     cd tests && python -m rig.killing --kills 100       (`make test-kills`)
 
 Senders send as an OTLP exporter does: what got no answer is sent again. A kill is SIGKILL at a random moment, of the
-whole tree or of the converter alone, and a start anew. In the end each acknowledged span has to be there exactly once.
+whole tree, of the converter or of the upkeep alone, and a start anew. In the end each acknowledged span has to be there
+exactly once.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from rig import otlp
 from rig.processes import CollectorProcess, wait_for
 
 SENDERS: Final = 4
+#: Of four kills the third and the fourth are of one process alone.
+ALONE: Final = {2: "upkeep", 3: "converter"}
 SPANS_A_REQUEST: Final = 40
 BETWEEN_S_MAX: Final = 4.0
 PROGRESS_S_MAX: Final = 60.0
@@ -102,17 +105,16 @@ class Load:
         already = self.acknowledged
         wait_for(lambda: self.acknowledged >= already + spans, PROGRESS_S_MAX)
 
-    def kill(self) -> None:
-        """The whole tree at once; a new one takes over."""
+    def kill(self, alone: str | None = None) -> None:
+        """The whole tree at once, and a new one takes over; or one child, of which the supervisor starts another."""
+        if alone:
+            for process in self.collector.tree()[1:]:
+                if f"otel_llm_collector.{alone}" in process.cmdline():
+                    process.kill()
+            return
         self.collector.kill()
         self.collector = CollectorProcess(self.data, *self._arguments)
         self._url[0] = self.collector.traces_url
-
-    def kill_converter(self) -> None:
-        """The converter alone: the supervisor starts another one."""
-        for process in self.collector.tree()[1:]:
-            if "otel_llm_collector.converter" in process.cmdline():
-                process.kill()
 
     def end(self) -> Outcome:
         """Stop the senders, wait until all is converted, stop the collector in an orderly way, look at the table."""
@@ -167,12 +169,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, load(Path(folder) / "data") as running:
         for number in range(chosen.kills):
             time.sleep(chance.random() * BETWEEN_S_MAX)
-            alone = number % 4 == 3
-            (running.kill_converter if alone else running.kill)()
+            alone = ALONE.get(number % 4)
+            running.kill(alone)
             running.progress(SPANS_A_REQUEST * SENDERS)
-            print(
-                f"{number + 1:4} {'converter' if alone else 'all'}: {running.acknowledged:,} acknowledged", flush=True
-            )
+            print(f"{number + 1:4} {alone or 'all'}: {running.acknowledged:,} acknowledged", flush=True)
         outcome = running.end()
     print(
         f"{chosen.kills} kills: {outcome.acknowledged:,} spans acknowledged, "

@@ -89,6 +89,7 @@ def write_one(replacing: Replacing, overdue: dict[str, Change], price: Pricer, s
 
 def _held(table: LakeTable, file: DataFile, decided: Decisions) -> list[str]:
     """The rows of a file that were decided on."""
-    rows = files.read_columns(table, file, ("row_id",))
-    is_held = pc.is_in(rows["row_id"], value_set=pa.array(list(decided)))
-    return [row["row_id"] for row in rows.filter(is_held).to_pylist()]
+    wanted = pa.array(list(decided))
+    groups = files.row_groups(table, file, ("row_id",))
+    held = (rows["row_id"].filter(pc.is_in(rows["row_id"], value_set=wanted)) for rows in groups)
+    return [str(row_id) for ids in held for row_id in ids.to_pylist()]

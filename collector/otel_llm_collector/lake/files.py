@@ -177,10 +177,8 @@ def to_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
 def row_keys(table: LakeTable, day: date) -> npt.NDArray[np.uint64]:
     """The keys of all rows of a date, in no order."""
     table.refresh()  # others may have merged files, and deleted those that they replaced
-    parts = [
-        pq.ParquetFile(table.place.source(f.path)).read(columns=["row_id"])["row_id"] for f in table.live_files(day)
-    ]
-    return np.concatenate([_keys_of(part) for part in parts]) if parts else np.empty(0, dtype=np.uint64)
+    groups = (rows for file in table.live_files(day) for rows in row_groups(table, file, ("row_id",)))
+    return np.concatenate([np.empty(0, dtype=np.uint64), *(_keys_of(rows["row_id"]) for rows in groups)])
 
 
 def rows_of_segments(table: LakeTable, collector_id: str, segments: set[int]) -> npt.NDArray[np.uint64]:
@@ -196,8 +194,15 @@ def rows_of_segments(table: LakeTable, collector_id: str, segments: set[int]) ->
 
 
 def _keys_of(ids: pa.ChunkedArray[Any]) -> npt.NDArray[np.uint64]:
-    digits = "".join(str(row_id) for row_id in ids.to_pylist())
-    return np.frombuffer(bytes.fromhex(digits), dtype=">u8").astype(np.uint64)
+    digits = b"".join(_text_of(chunk) for chunk in ids.chunks)
+    return np.frombuffer(bytes.fromhex(digits.decode()), dtype=">u8").astype(np.uint64)
+
+
+def _text_of(texts: Any) -> memoryview:
+    """All texts of an array, one behind the other."""
+    _, offsets, text = texts.buffers()
+    first, last = np.frombuffer(offsets, np.int32)[[texts.offset, texts.offset + len(texts)]] if len(texts) else (0, 0)
+    return memoryview(text or b"")[first:last]
 
 
 def remove_unlisted(table: LakeTable, stem: str) -> int:
