@@ -38,6 +38,7 @@ _DRAIN_S_MAX: Final = 0.5
 
 _logger = logging.getLogger("otel_llm")
 _state: list[Exchanges] = []  # one entry while instrumented
+_is_by_init: list[bool] = []  # one entry while that is by `init`
 
 
 def init(**settings: Any) -> None:
@@ -52,13 +53,15 @@ def init(**settings: Any) -> None:
 
     read = Settings(settings)
     if _state:
-        if settings:
+        if settings and _is_by_init:  # `otel-llm run` sets up what the app then sets up, too
             _logger.warning("otel_llm is set up already: what this init() says is not used; uninstrument() before it")
     elif succession.global_provider() is None:
         configure(read, settings)
     else:
         export_too(succession.global_provider(), read, settings)
-    _instrument(read, None, None, None)
+    if not _state:
+        _instrument(read, None, None, None)
+        _is_by_init.append(True)
 
 
 def instrument(
@@ -82,6 +85,7 @@ def uninstrument() -> None:
     for exchanges in _state:
         exchanges.active = False
     _state.clear()
+    _is_by_init.clear()
     undo()
 
 
