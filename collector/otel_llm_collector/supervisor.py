@@ -63,12 +63,12 @@ CONVERTER_ENV: Final = {
 }
 
 
-#: For merging: what it lets go is given back at once, it works on and off.
+#: For merging: pages of content come and go, and giving each back at once costs a third of it all.
 UPKEEP_ENV: Final = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(128 * 1024),
-    "MALLOC_TRIM_THRESHOLD_": str(4 * 1024 * 1024),
+    "MALLOC_MMAP_THRESHOLD_": str(8 * 1024 * 1024),
+    "MALLOC_TRIM_THRESHOLD_": str(32 * 1024 * 1024),
     "OMP_NUM_THREADS": "1",
 }
 #: For the receiver: bodies of a megabyte come and go, and giving their pages back each time costs a third of it all.

@@ -41,6 +41,8 @@ _LOG = logging.getLogger(__name__)
 
 _POLL_S: Final = 0.5
 _CLEAN_EVERY_S: Final = 60.0
+#: Looking for leftovers lists all files.
+_SWEEP_EVERY_S: Final = 600.0
 #: A merge of large files takes minutes.
 _MERGE_S_MAX: Final = 900.0
 #: Conversion comes first where there is not enough of the machine for both.
@@ -134,7 +136,7 @@ def delete_leftovers(data: Path) -> None:
 
 def run(data: Path, kept_days: Mapping[str, float], archive: Archive, stop: threading.Event) -> None:
     """Look after the directory until `stop` is set."""
-    upkeep, clean_at = Upkeep(data, kept_days, stop), 0.0
+    upkeep, clean_at, sweep_at = Upkeep(data, kept_days, stop), 0.0, 0.0
     with work_alone(data, "upkeep"):
         remove_leftovers(data)
     teller = Teller(data, "upkeep", upkeep.tally)
@@ -143,8 +145,10 @@ def run(data: Path, kept_days: Mapping[str, float], archive: Archive, stop: thre
         if time.monotonic() >= clean_at:
             archive.clean()
             upkeep.drop_old()
-            delete_leftovers(data)
             clean_at = time.monotonic() + _CLEAN_EVERY_S
+        if time.monotonic() >= sweep_at:
+            delete_leftovers(data)
+            sweep_at = time.monotonic() + _SWEEP_EVERY_S
         with contextlib.suppress(Stopped):
             if not upkeep.step():
                 stop.wait(_POLL_S)
