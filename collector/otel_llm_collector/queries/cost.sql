@@ -1,16 +1,57 @@
 -- What do the calls cost? One row a combination of the dimensions asked for, and one over all of them (is_total).
-WITH grouped AS (
+-- One look at all calls makes few rows, of which the rest is made: what a cost is no figure for, and why.
+WITH parts AS (
+    SELECT
+        {names},
+        cost_usd IS NULL AS is_unpriced,
+        CASE
+            WHEN cost_usd IS NULL THEN coalesce(cost_status, 'no_status')
+            WHEN usage_status = 'partial' THEN 'partial'
+            WHEN cost_status <> 'exact' THEN cost_status
+        END AS reason,
+        if(cost_usd IS NULL AND cost_status = 'unknown_model', model, NULL) AS unknown_model,
+{part_sums}
+    FROM (SELECT *, {by} FROM (SELECT * FROM llm_calls WHERE {where}) WHERE {filter})
+    GROUP BY ALL
+),
+leveled AS (
     SELECT
         {names},
         grouping({first_name}) = 1 AS is_total,
-{call_sums},
-        histogram(coalesce(cost_status, 'no_status')) FILTER (WHERE cost_usd IS NULL) AS unpriced_reasons,
-        histogram(model) FILTER (WHERE cost_usd IS NULL AND cost_status = 'unknown_model') AS unknown_models,
-        histogram(if(usage_status = 'partial', 'partial', cost_status))
-            FILTER (WHERE cost_usd IS NOT NULL AND (usage_status = 'partial' OR cost_status <> 'exact'))
-            AS inexact_reasons
-    FROM (SELECT *, {by} FROM (SELECT * FROM llm_calls WHERE {where}) WHERE {filter})
-    GROUP BY GROUPING SETS (({names}), ())
+        is_unpriced,
+        reason,
+        unknown_model,
+{sums_of_parts}
+    FROM parts
+    GROUP BY GROUPING SETS (({names}, is_unpriced, reason, unknown_model), (is_unpriced, reason, unknown_model))
+),
+reasoned AS (
+    SELECT
+        {names},
+        is_total,
+        is_unpriced,
+        reason,
+{sums_of_parts},
+        list((unknown_model, calls::BIGINT)) FILTER (WHERE unknown_model IS NOT NULL) AS unknown_models
+    FROM leveled
+    GROUP BY {names}, is_total, is_unpriced, reason
+),
+grouped AS (
+    SELECT
+        {names},
+        is_total,
+{last_sums},
+        map_from_entries(list((reason, calls::BIGINT)) FILTER (WHERE is_unpriced)) AS unpriced_reasons,
+        map_from_entries(any_value(unknown_models)) AS unknown_models,
+        map_from_entries(list((reason, calls::BIGINT)) FILTER (WHERE NOT is_unpriced AND reason IS NOT NULL)) AS inexact_reasons
+    FROM reasoned
+    GROUP BY {names}, is_total
+    UNION ALL BY NAME
+    SELECT
+        true AS is_total,
+{last_sums}
+    FROM parts
+    HAVING count(*) = 0
 )
 SELECT
     {output_names},

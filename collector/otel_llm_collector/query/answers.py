@@ -11,7 +11,7 @@ from otel_llm.errors import OtelLlmError, UsageError
 
 from .dimensions import Dimension, dimensions
 from .notes import cost_notes
-from .opening import call_sums, fill, question
+from .opening import fill, part_sums, question, sums_of_parts
 from .statements import condition, readable_errors
 from .timespan import instant
 from .trace_tree import Tree, grow
@@ -144,7 +144,9 @@ def _ask(
         order=f"{columns[0]}, " if by[0].is_time else "",
         filter=" AND ".join(chosen.conditions),
         where=chosen.where,
-        call_sums=call_sums(),
+        part_sums=part_sums(),
+        sums_of_parts=sums_of_parts(),
+        last_sums=sums_of_parts(is_last=True),
     )
     with readable_errors(None if chosen.where == "true" else chosen.where):
         answer = connection.sql(query, params=chosen.parameters).to_arrow_table()

@@ -37,6 +37,8 @@ VIEWS: Final = (
     "scores",
     "scored_calls",
 )
+_CAST: Final = re.compile(r"TRY_CAST\((.*) AS BIGINT\) AS")
+_SUM: Final = re.compile(r"(count|sum)\(.* AS (\w+),?$", re.MULTILINE)
 DATA_VARIABLE: Final = "otel_llm_data"
 _HEADER: Final = """\
 -- The tables and views of this otel-llm lake, for any DuckDB: `.read views.sql`, then `FROM llm_calls`.
@@ -138,6 +140,22 @@ def _has_log(data: Path, table: str) -> bool:
 def call_sums() -> str:
     """The SELECT items that add up counted calls, the same in every view and question."""
     return _read("views", "_call_sums").rstrip()
+
+
+def part_sums() -> str:
+    """The same of a part of what is summed up: too large a sum is found by `sums_of_parts`."""
+    return _CAST.sub(r"\1 AS", call_sums())
+
+
+def sums_of_parts(*, is_last: bool = False) -> str:
+    """The SELECT items that add up the sums of parts, again and again; the last time as `call_sums` has them."""
+    return ",\n".join(_sum_of_parts(*found, is_last=is_last) for found in _SUM.findall(call_sums()))
+
+
+def _sum_of_parts(function: str, name: str, *, is_last: bool) -> str:
+    summed = f"coalesce(sum({name}), 0)" if function == "count" else f"sum({name})"
+    cast = "{}" if name == "cost_usd" or not is_last else "TRY_CAST({} AS BIGINT)"
+    return f"{cast.format(summed)} AS {name}"
 
 
 def question(name: str) -> str:
