@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import psutil
 import urllib3
 
 from otel_llm.errors import NoDataError
@@ -109,8 +110,9 @@ class Load:
         """The whole tree at once, and a new one takes over; or one child, of which the supervisor starts another."""
         if alone:
             for process in self.collector.tree()[1:]:
-                if f"otel_llm_collector.{alone}" in process.cmdline():
-                    process.kill()
+                with contextlib.suppress(psutil.NoSuchProcess):  # it has ended by itself, or was killed a moment ago
+                    if f"otel_llm_collector.{alone}" in process.cmdline():
+                        process.kill()
             return
         self.collector.kill()
         self.collector = CollectorProcess(self.data, *self._arguments)
