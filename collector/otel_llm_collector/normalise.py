@@ -189,6 +189,9 @@ def _bool(value: AnyValue) -> bool | None:
     return value.bool_value if value.WhichOneof("value") == "bool_value" else None
 
 
+#: Where the tier stands that served a call, and the one that was asked for.
+ANSWERED_TIERS: Final = (a.OPENAI_RESPONSE_SERVICE_TIER, a.SERVICE_TIER, a.OLD_RESPONSE_SERVICE_TIER)
+ASKED_TIERS: Final = (a.OPENAI_REQUEST_SERVICE_TIER, a.OLD_REQUEST_SERVICE_TIER)
 _FITS: Final[Mapping[str, Callable[[AnyValue], Any]]] = {
     tables.TEXT: _text,
     tables.LONG: _long,
@@ -221,19 +224,27 @@ def _who(attributes: Mapping[str, AnyValue], row: Row) -> None:
 
 
 def _count(record: SpanRecord, row: Row, reading: Reading | None) -> None:
-    """Decide whether the row is one counted call: only leaf inference operations are."""
+    """Decide whether the row is one counted call: an inference, as far as its own span tells."""
     genai = reading is not None or any(name.startswith("gen_ai.") for name in record.attributes)
     if reading is None:
         row["dialect"] = record.scope_name if genai else None
-    is_inference = genai and row.get("operation") in a.INFERENCE_OPERATIONS
+    is_inference = genai and _is_inference(row)
     is_echo = a.ECHO in record.attributes and record.attributes[a.ECHO].bool_value
-    is_echo = is_echo or (reading is not None and reading.reason == "echo")
-    row["is_llm_call"] = is_inference and not is_echo
+    reason = "echo" if is_echo else None if reading is None else reading.reason
+    row["is_llm_call"] = is_inference and reason is None
     carries_usage = any(row.get(name) is not None for name in usage.FIELDS)
-    if is_inference and is_echo:
-        row["not_counted_reason"] = "echo"
+    if is_inference and reason is not None:
+        row["not_counted_reason"] = reason
     else:
         row["not_counted_reason"] = "rollup" if genai and carries_usage and not is_inference else None
+
+
+def _is_inference(row: Row) -> bool:
+    operation = row.get("operation")
+    if operation in a.INFERENCE_OPERATIONS or operation in a.OTHER_OPERATIONS:
+        return operation in a.INFERENCE_OPERATIONS
+    has_tokens = row.get("input_tokens") is not None or row.get("output_tokens") is not None
+    return has_tokens and bool(row.get("request_model") or row.get("response_model"))
 
 
 def _price(record: SpanRecord, row: Row, reading: Reading | None, contracts: Contracts) -> None:
@@ -270,7 +281,7 @@ def _best_price(
         endpoint = string_in(record.attributes, a.SERVER_ADDRESS) or ""
         contract = contracts.find(provider, models, row["start_time"], endpoint, dict(row["properties"]))
     said = {} if reading is None else reading.columns
-    tier = string_in(record.attributes, a.OPENAI_RESPONSE_SERVICE_TIER, a.SERVICE_TIER) or said.get("service_tier")
+    tier = string_in(record.attributes, *ANSWERED_TIERS) or said.get("service_tier") or _tier_as_asked(record)
     place = string_in(record.attributes, a.INFERENCE_PLACE) or said.get("place")
     row["service_tier"], row["inference_place"] = tier, place
     priced = price_call(
@@ -284,6 +295,11 @@ def _best_price(
         contract=contract,
     )
     return fit(priced)
+
+
+def _tier_as_asked(record: SpanRecord) -> str | None:
+    asked = string_in(record.attributes, *ASKED_TIERS)
+    return asked if asked in a.TIERS_AS_ASKED else None
 
 
 def fit(priced: Price) -> Price:

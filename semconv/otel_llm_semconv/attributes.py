@@ -68,6 +68,11 @@ RESPONSE_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
 RESPONSE_TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"  # double, seconds
 OPENAI_RESPONSE_SERVICE_TIER: Final = "openai.response.service_tier"
 OPENAI_RESPONSE_SYSTEM_FINGERPRINT: Final = "openai.response.system_fingerprint"
+#: The two as released instrumentations write them.
+OLD_REQUEST_SERVICE_TIER: Final = "gen_ai.openai.request.service_tier"
+OLD_RESPONSE_SERVICE_TIER: Final = "gen_ai.openai.response.service_tier"
+#: Tiers that are what they are asked for to be, where no answer says which one it was.
+TIERS_AS_ASKED: Final = ("batch", "flex", "priority")
 SERVICE_TIER: Final = "otel_llm.service_tier"  # tier that served a call, where the conventions have no name for it
 DEPLOYED_MODEL: Final = "otel_llm.deployed_model"  # the model behind the deployment that was asked for
 INFERENCE_PLACE: Final = "otel_llm.inference.place"  # geography that inference was kept to, where it has a price
@@ -204,7 +209,21 @@ OPERATION_INVOKE_AGENT: Final = "invoke_agent"
 OPERATION_EXECUTE_TOOL: Final = "execute_tool"
 OPERATION_RETRIEVAL: Final = "retrieval"
 OPERATION_TASK: Final = "task"  # ours: the conventions have no name for a plain step
-#: Operations that are one inference each: the only rows that can count as a call.
+#: Operations that are no inference, whatever usage they repeat of those inside: of the conventions, of the GenAI branch
+#: of them, and of ours.
+OTHER_OPERATIONS: Final = frozenset(
+    {
+        "create_agent",
+        "plan",
+        OPERATION_EXECUTE_TOOL,
+        OPERATION_INVOKE_AGENT,
+        OPERATION_INVOKE_WORKFLOW,
+        OPERATION_RETRIEVAL,
+        OPERATION_TASK,
+    }
+)
+#: Operations that are one inference each. A span that names none of all these is one, too, where it tells of tokens and
+#: of a model: senders leave the name out, or have names of their own.
 INFERENCE_OPERATIONS: Final = frozenset(
     {
         OPERATION_CHAT,

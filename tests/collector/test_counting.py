@@ -37,6 +37,10 @@ def chat(tokens: tuple[int, int] = (1000, 200), id: str | None = None, **more: A
     return otlp.chat(*tokens, **({"gen_ai.response.id": id} if id else {}), **more)
 
 
+def unnamed(tokens: tuple[int, int] = (1000, 200)) -> dict[str, Any]:
+    return {name: value for name, value in chat(tokens).items() if name != "gen_ai.operation.name"}
+
+
 def embedding(tokens: int = 70) -> dict[str, Any]:
     return {
         "gen_ai.operation.name": "embeddings",
@@ -77,6 +81,18 @@ SCENES: dict[str, tuple[list[Told], dict[str, str | None]]] = {
             Told("call", PEER, parent="agent", at=(1, 99)),
         ],
         {"agent": "rollup", "call": None},
+    ),
+    "calls without an operation, in one that sums up": (
+        [
+            Told("outer", PEER, attributes=unnamed((30, 3)), at=(0, 100)),
+            Told("first", PEER, parent="outer", attributes=unnamed((10, 1)), at=(1, 40)),
+            Told("second", PEER, parent="outer", attributes=chat((20, 2)), at=(41, 99)),
+        ],
+        {"outer": "rollup", "first": None, "second": None},
+    ),
+    "a step without an operation around a call": (
+        [Told("outer", PEER, attributes=unnamed()), Told("call", NATIVE, parent="outer", at=(1, 99))],
+        {"outer": "duplicate", "call": None},
     ),
     "an instrumentor around an sdk that traces itself": (
         [Told("outer", PEER, attributes=chat(id="r1")), Told("inner", NATIVE, parent="outer", at=(1, 99))],
@@ -353,7 +369,7 @@ def test_rows_without_calls_are_let_through_as_they_are() -> None:
 
 def test_every_reason_has_a_meaning() -> None:
     reasons = {reason for _, expected in SCENES.values() for reason in expected.values()}
-    assert reasons | {"echo"} == {None, *MEANING}
+    assert reasons | {"cached", "echo"} == {None, *MEANING}
 
 
 # --- in the lake ------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from otel_llm_semconv.pricing import money, quote
 from otel_llm_semconv.pricing.contracts import Contract, Contracts
 
 from ..lake.schema import arrow_schema
-from ..normalise import MONEY_MAX
+from ..normalise import ANSWERED_TIERS, ASKED_TIERS, MONEY_MAX
 from . import pricing
 from .arrays import Bools, Column, Ints, dense, known_of, picodollars, texts, words_of
 from .promoted import text_or_null
@@ -46,9 +46,7 @@ def is_genai(spans: Spans, dialect: Ints) -> Bools:
 
 def count(spans: Spans, columns: Mapping[str, Column], genai: Bools) -> tuple[Bools, Column]:
     """Which rows are one counted call each, and why those that look like one are not; see `normalise`."""
-    operations = words_of(columns["operation"], len(spans))
-    is_one = np.array([name in a.INFERENCE_OPERATIONS for name in operations.values], np.bool_)
-    is_inference = genai & is_one[operations.codes]
+    is_inference = genai & _is_inference(columns, len(spans))
     is_echo = np.zeros(len(spans), np.bool_)
     echoes = spans.attributes.of(a.ECHO)
     is_echo[spans.attributes.row[echoes]] = spans.attributes.truths(echoes)
@@ -58,6 +56,20 @@ def count(spans: Spans, columns: Mapping[str, Column], genai: Bools) -> tuple[Bo
             carries_usage |= known_of(columns[name])
     reason = np.where(is_inference & is_echo, 1, np.where(genai & carries_usage & ~is_inference, 2, 0))
     return is_inference & ~is_echo, texts(reason, [None, "echo", "rollup"])
+
+
+def _is_inference(columns: Mapping[str, Column], rows: int) -> Bools:
+    operations = words_of(columns["operation"], rows)
+    is_one: Bools = np.array([name in a.INFERENCE_OPERATIONS for name in operations.values], np.bool_)[operations.codes]
+    is_other: Bools = np.array([name in a.OTHER_OPERATIONS for name in operations.values], np.bool_)[operations.codes]
+    if (is_one | is_other).all():
+        return is_one
+    has_tokens: Bools = known_of(columns["input_tokens"]) | known_of(columns["output_tokens"])
+    has_model: Bools = np.zeros(rows, np.bool_)
+    for name in ("request_model", "response_model"):
+        models = words_of(columns[name], rows)
+        has_model |= np.array([bool(model) for model in models.values], np.bool_)[models.codes]
+    return is_one | (~is_other & has_tokens & has_model)
 
 
 def price(spans: Spans, columns: Mapping[str, Column], is_call: Bools, contracts: Contracts) -> dict[str, Column]:
@@ -77,7 +89,7 @@ def price(spans: Spans, columns: Mapping[str, Column], is_call: Bools, contracts
     counts = {name: of(columns[name]) for name in usage.FIELDS}
     words = {name: of(columns[name]) for name in ("provider", "response_model", "request_model")}
     words["deployed_model"] = _deployed(of(text_or_null(found, total, a.DEPLOYED_MODEL)), words, contracts)
-    words["service_tier"] = of(text_or_null(found, total, a.OPENAI_RESPONSE_SERVICE_TIER, a.SERVICE_TIER))
+    words["service_tier"] = of(_tier(spans))
     words["place"] = of(text_or_null(found, total, a.INFERENCE_PLACE))
     words["usage_status"] = _usage_status(of(text_or_null(found, total, a.USAGE_STATUS)), counts)
     at_us = spans.began_us[rows]
@@ -91,6 +103,14 @@ def price(spans: Spans, columns: Mapping[str, Column], is_call: Bools, contracts
         place = pa.array(np.cumsum(is_call) - 1, mask=~is_call)
         priced = priced.take(place)
     return {name: priced[name].combine_chunks() for name in priced.column_names}
+
+
+def _tier(spans: Spans) -> Column:
+    """The tier that served each call, else one that was asked for."""
+    answered = _told(text_or_null(spans.attributes, len(spans), *ANSWERED_TIERS))
+    asked = text_or_null(spans.attributes, len(spans), *ASKED_TIERS)
+    is_served = pc.is_in(asked, value_set=pa.array(a.TIERS_AS_ASKED))
+    return pc.coalesce(answered, pc.if_else(is_served, asked, None))
 
 
 def _deployed(stated: Column, words: Mapping[str, Column], contracts: Contracts) -> Column:

@@ -369,7 +369,9 @@ class _Bill:
         """How sure the figures are."""
         has_no_split = (self.counts["cache_write_tokens"].value > 0) & ~self.counts["cache_write_1h_tokens"].known
         status = np.full(len(self.group), _CODE_OF[quote.EXACT], np.int8)
-        status[self.cards.two_ttls[self.group] & has_no_split] = _CODE_OF[quote.ASSUMED_TTL]
+        has_hours = self.counts["cache_write_1h_tokens"].value > 0
+        two_ttls = self.cards.two_ttls[self.group]
+        status[(two_ttls & has_no_split) | (~two_ttls & has_hours)] = _CODE_OF[quote.ASSUMED_TTL]
         status[~self.cards.tier_known[self.group]] = _CODE_OF[quote.ASSUMED_TIER]
         status[is_estimated] = _CODE_OF[quote.ESTIMATED_TOKENS]
         return status

@@ -14,17 +14,19 @@ from otel_llm_semconv import attributes as a
 from otel_llm_semconv import usage
 from otel_llm_semconv.pricing import quote
 
-from .reasons import ECHO
+from .reasons import CACHED, ECHO
 
 #: Its stubs know too few of the types that these functions take.
 pc: Final[Any] = pyarrow.compute
 #: Parts of the tokens: who tells more of them tells more of what the call cost.
 _PARTS: Final = tuple(name for name in usage.FIELDS if name not in ("input_tokens", "output_tokens"))
 _INFERENCE: Final = pa.array(sorted(a.INFERENCE_OPERATIONS))
+_NO_CALLS: Final = pa.array([CACHED, ECHO])
+_OTHER: Final = pa.array(sorted(a.OTHER_OPERATIONS))
 #: Dialects of proxies.
 _PROXIES: Final = pa.array(["agentgateway", "litellm_v1", "litellm_v2"])
-#: Operations that emitters call each other's calls: all of them generate.
-_GENERATES: Final = frozenset({a.OPERATION_CHAT, a.OPERATION_GENERATE_CONTENT, a.OPERATION_TEXT_COMPLETION})
+#: Operations that are something else than to generate, as emitters call each other's calls, by whatever name.
+_KINDS_APART: Final = frozenset({a.OPERATION_EMBEDDINGS, a.OPERATION_RERANK})
 _GENERATION: Final = "generation"
 #: Columns that are taken as they stand in `spans`.
 _TAKEN: Final = (
@@ -61,7 +63,7 @@ class Call:
     dialect: str
     is_proxy: bool
     has_failed: bool
-    operation: str
+    operation: str | None
     kind: str
     models: frozenset[str]
     response_id: str | None
@@ -90,8 +92,16 @@ class Call:
 
 def looks_like_one(rows: pa.Table) -> Any:
     """Where a row looks like a call."""
-    is_echo = pc.fill_null(pc.equal(rows["not_counted_reason"], ECHO), False)
-    return pc.and_not(pc.is_in(rows["operation"], value_set=_INFERENCE), is_echo)
+    is_told_again = pc.is_in(rows["not_counted_reason"], value_set=_NO_CALLS)
+    is_one = pc.is_in(rows["operation"], value_set=_INFERENCE)
+    has_tokens = pc.or_(pc.is_valid(rows["input_tokens"]), pc.is_valid(rows["output_tokens"]))
+    has_model = pc.or_(_says(rows["request_model"]), _says(rows["response_model"]))
+    is_unnamed = pc.and_not(pc.and_(has_tokens, has_model), pc.is_in(rows["operation"], value_set=_OTHER))
+    return pc.and_not(pc.or_(is_one, is_unnamed), is_told_again)
+
+
+def _says(texts: Any) -> Any:
+    return pc.fill_null(pc.not_equal(texts, ""), False)
 
 
 def calls_of(rows: pa.Table) -> pa.Table:
@@ -134,7 +144,7 @@ def _call(row: dict[str, Any]) -> Call:
         is_proxy=row["is_proxy"],
         has_failed=row["status"] == "ERROR",
         operation=row["operation"],
-        kind=_GENERATION if row["operation"] in _GENERATES else row["operation"],
+        kind=row["operation"] if row["operation"] in _KINDS_APART else _GENERATION,
         models=frozenset(name for name in (row["request_model"], row["response_model"]) if name),
         response_id=row["response_id"] or None,
         session=row["session_id"],

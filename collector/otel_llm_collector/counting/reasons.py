@@ -7,6 +7,7 @@ from typing import Final
 
 #: Decided where a row is made, by what its own span says.
 ECHO: Final = "echo"
+CACHED: Final = "cached"
 #: Decided there for spans that are no inference, and here for an inference around others.
 ROLLUP: Final = "rollup"
 CONTINUED: Final = "continued"
@@ -15,6 +16,7 @@ GATEWAY_TWIN: Final = "gateway_twin"
 RETRY: Final = "retry"
 
 MEANING: Final[Mapping[str, str]] = {
+    CACHED: "answered out of a cache of its sender's: no provider was asked",
     CONTINUED: "another span says that it counts for this one, too (`otel_llm.continues`)",
     DUPLICATE: "another span or event of the same service tells of the same call",
     ECHO: "its sender tells once more of a call that is over",

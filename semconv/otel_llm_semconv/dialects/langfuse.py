@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from .. import attributes as a
-from ..usage import inclusive_input, sum_known
+from ..usage import count, inclusive_input, sum_known
 from .dialect import Dialect, Part, Reading, Span, Values
 from .messages import written
 from .values import json_of, part_of
@@ -44,13 +44,27 @@ def _sum_up(span: Span, reading: Reading) -> None:
         if _is_apart(said):
             columns["input_tokens"] = inclusive_input(asked, *(columns.get(name) for name in _CACHE))
         return
-    whole = inclusive_input(asked, columns.get("cache_read_tokens"), columns.get("cache_write_tokens"))
+    _add_lives(said, columns)
+    cached = (said.get(name) for name in _CACHED)
     for column, sum_ in (
-        ("input_tokens", whole),
-        ("output_tokens", sum_known(answered, columns.get("reasoning_tokens"))),
+        ("input_tokens", inclusive_input(_bucket_sum(said, "input"), *map(count, cached))),
+        ("output_tokens", _bucket_sum(said, "output")),
     ):
         if column in columns and sum_ is not None:
             columns[column] = sum_
+
+
+def _bucket_sum(usage: Mapping[str, Any], kind: str) -> int | None:
+    """The input, say, and all buckets beside it that begin like it."""
+    buckets = (name for name in usage if name.startswith(f"{kind}_") and name != f"{kind}_tokens")
+    return sum_known(count(usage.get(kind)), *(count(usage[name]) for name in buckets))
+
+
+def _add_lives(usage: Mapping[str, Any], columns: dict[str, Any]) -> None:
+    """LangChain tells of what was written to the cache by its life, and then nothing of the whole."""
+    by_life = sum_known(*(count(usage.get(f"input_ephemeral_{life}_input_tokens")) for life in ("5m", "1h")))
+    if by_life and not columns.get("cache_write_tokens"):
+        columns["cache_write_tokens"] = by_life
 
 
 def _is_apart(usage: Any) -> bool:
@@ -113,6 +127,12 @@ DIALECT = Dialect(
             Part(_USAGE, "input_cache_write"),
             Part(_USAGE, "input_tokens_details.cache_write_tokens"),
         ),
+        "cache_write_1h_tokens": (
+            Part(_USAGE, "input_ephemeral_1h_input_tokens"),
+            Part(_USAGE, "cache_creation_ephemeral_1h_input_tokens"),
+        ),
+        "audio_input_tokens": (Part(_USAGE, "input_audio_tokens"), Part(_USAGE, "input_audio")),
+        "audio_output_tokens": (Part(_USAGE, "output_audio_tokens"), Part(_USAGE, "output_audio")),
         "reasoning_tokens": (
             Part(_USAGE, "output_reasoning_tokens"),
             Part(_USAGE, "output_reasoning"),

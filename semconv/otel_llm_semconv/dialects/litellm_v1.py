@@ -57,6 +57,12 @@ def drop_no_usage(span: Span, reading: Reading) -> None:
         columns |= {"input_tokens": None, "output_tokens": None}
 
 
+def tell_cached(span: Span, reading: Reading) -> None:
+    """An answer out of the proxy's own cache, for which no provider was asked."""
+    if str(span.attributes.get("litellm.cache_hit")).lower() == "true":
+        reading.reason = "cached"
+
+
 DIALECT = Dialect(
     "litellm_v1",
     "litellm 1.109.1 integrations/opentelemetry.py",
@@ -68,7 +74,7 @@ DIALECT = Dialect(
         "user_id": (a.USER_ID, "llm.user", "metadata.user_api_key_end_user_id", "metadata.user_api_key_user_id"),
         "stream": ("llm.is_streaming",),
         "response_id": (a.RESPONSE_ID, "hidden_params.response_id"),
-        "service_tier": ("gen_ai.openai.response.service_tier",),
+        "service_tier": (a.OLD_RESPONSE_SERVICE_TIER,),
     },
     content=("gen_ai.prompt.", "gen_ai.completion.", "llm.request.functions."),
     complete=(
@@ -78,5 +84,6 @@ DIALECT = Dialect(
         _read_details,
         _read_metadata,
         drop_no_usage,
+        tell_cached,
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import attributes as a
 from .dialect import Dialect
-from .litellm_v1 import drop_no_usage
+from .litellm_v1 import drop_no_usage, tell_cached
 
 DIALECT = Dialect(
     "litellm_v2",
@@ -16,5 +16,5 @@ DIALECT = Dialect(
         "emitted_cost_usd": ("litellm.cost.total",),
     },
     properties=("litellm.metadata.",),
-    complete=(drop_no_usage,),
+    complete=(drop_no_usage, tell_cached),
 )

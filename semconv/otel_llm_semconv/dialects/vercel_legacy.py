@@ -73,6 +73,18 @@ def _counts_apart(span: Span) -> bool:
     return any(count(tokens) is not None for tokens in said)
 
 
+def _add_thoughts(span: Span, reading: Reading) -> None:
+    """Google's package left the reasoning out of the output; the total tells."""
+    columns = reading.columns
+    given, made, thought = (columns.get(f"{name}_tokens") for name in ("input", "output", "reasoning"))
+    if (
+        thought
+        and made is not None
+        and count(span.attributes.get("ai.usage.totalTokens")) == (given or 0) + made + thought
+    ):
+        columns["output_tokens"] = made + thought
+
+
 def _tell_tools(span: Span, reading: Reading) -> None:
     """Tools that are called stand beside the text; those there are come as a list of JSON texts."""
     calls = [tool_call(one) for one in members(json_of(span.attributes.get("ai.response.toolCalls")))]
@@ -151,5 +163,10 @@ DIALECT = Dialect(
         "ai.value",
         "ai.values",
     ),
-    complete=(_read_provider, written(("ai.prompt.messages", "ai.prompt"), ("ai.response.text",)), _tell_tools),
+    complete=(
+        _read_provider,
+        _add_thoughts,
+        written(("ai.prompt.messages", "ai.prompt"), ("ai.response.text",)),
+        _tell_tools,
+    ),
 )

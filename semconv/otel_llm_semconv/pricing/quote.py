@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 #: Why a figure is what it is. The first five carry money, the others leave it NULL.
 EXACT: Final = "exact"
-ASSUMED_TTL: Final = "assumed_ttl"  # cache writes without a TTL split, priced at the default TTL
+ASSUMED_TTL: Final = "assumed_ttl"  # cache writes without a TTL split, or a price for it, priced at the default TTL
 ASSUMED_TIER: Final = "assumed_tier"  # a service tier without a price of its own, priced as the standard tier
 ESTIMATED_TOKENS: Final = "estimated_tokens"
 PROVIDER_DECLARED: Final = "provider_declared"
@@ -198,6 +198,8 @@ def _status(usage: Usage, card: catalog.RateCard, usage_status: str | None) -> s
         return ASSUMED_TIER
     two_ttls = COMPONENTS["cache_write_1h"] in card.rates
     if two_ttls and usage.cache_write_tokens and usage.cache_write_1h_tokens is None:
+        return ASSUMED_TTL
+    if usage.cache_write_1h_tokens and not two_ttls:
         return ASSUMED_TTL
     return EXACT
 
