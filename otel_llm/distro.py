@@ -105,7 +105,9 @@ def export_too(provider: Any, settings: Settings, given: Mapping[str, Any]) -> N
         os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = settings.endpoint
     name = sdk._get_exporter_entry_point("otlp", "traces")
     exporters, _, _ = sdk._import_exporters((name,), (), ())
-    provider.add_span_processor(BoundedSpanProcessor(exporters[name](), settings.exit_ms_max))
+    exporter = exporters[name]()
+    if getattr(exporter, "_endpoint", None) not in succession.endpoints_of(provider):
+        provider.add_span_processor(BoundedSpanProcessor(exporter, settings.exit_ms_max))
 
 
 def _bounded(processor: Callable[..., Any], exit_ms_max: int) -> Callable[[Any], Any]:

@@ -1,7 +1,8 @@
 """An app's own TracerProvider takes the place of the one that `init` made, whichever comes first.
 
 OpenTelemetry keeps the first provider that is set. Ours steps back instead: the app's becomes the global one, takes
-over our exporter beside its own, and gets the spans of every tracer that was taken from ours before.
+over our exporter beside its own, unless it exports there already, and gets the spans of every tracer that was taken
+from ours before.
 """
 
 from __future__ import annotations
@@ -58,6 +59,20 @@ class Successor(SpanProcessor):
         return self._provider.force_flush(timeout_millis)
 
 
+def endpoints_of(provider: Any) -> set[str]:
+    """Where the processors of a provider export to, as far as they tell."""
+    processors = getattr(getattr(provider, "_active_span_processor", None), "_span_processors", ())
+    return {endpoint for processor in processors for endpoint in _endpoint_of(processor)}
+
+
+def _endpoint_of(processor: Any) -> set[str]:
+    """None or one."""
+    exporter = getattr(getattr(processor, "_batch_processor", None), "_exporter", None)
+    exporter = exporter or getattr(processor, "span_exporter", None)
+    endpoint = getattr(getattr(exporter, "inner", exporter), "_endpoint", None)
+    return {endpoint} if isinstance(endpoint, str) else set()
+
+
 def _wrap(take_over: Callable[[], None], original: Callable[..., Any]) -> Callable[..., Any]:
     def hooked(tracer_provider: Any, *args: Any, **kwargs: Any) -> Any:
         if guarded(_succeed, tracer_provider):
@@ -79,8 +94,10 @@ def _succeed(provider: Any) -> bool:
     with chain._lock:
         exporters = tuple(one for one in chain._span_processors if not getattr(one, "is_of_its_provider", False))
         chain._span_processors = (Successor(provider, exporters),)
+    known = endpoints_of(provider)
     for exporter in exporters:
-        provider.add_span_processor(exporter)
+        if known.isdisjoint(_endpoint_of(exporter)):
+            provider.add_span_processor(exporter)
     _made.clear()
     trace._TRACER_PROVIDER = provider
     return True

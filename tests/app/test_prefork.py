@@ -324,7 +324,7 @@ ORDERS = {
     "our instrument, then their provider": "otel_llm.instrument()\ntrace.set_tracer_provider(make(1))\n",
     "their provider, then our instrument": "trace.set_tracer_provider(make(1))\notel_llm.instrument()\n",
     "their provider, then our init": "trace.set_tracer_provider(make(1))\notel_llm.init()\n",
-    "their provider made, our init, theirs refused": """
+    "their provider made, our init, theirs set": """
 mine = make(1)
 otel_llm.init()
 trace.set_tracer_provider(mine)

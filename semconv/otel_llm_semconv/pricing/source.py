@@ -80,9 +80,11 @@ def _in_place() -> PriceData:
     """What is in place. A file that cannot be read is warned of once, and what is bundled used instead."""
     path = place()
     try:
-        if path is not None and path.exists():
+        if path is not None and (os.environ.get(PRICES_ENV) or path.exists()):
             return read(path)
-    except (BadPricesError, OSError) as error:
+    except OSError as error:
+        _LOG.warning("%s: %s; the bundled prices are used", path, error.strerror)
+    except BadPricesError as error:
         _LOG.warning("%s; the bundled prices are used", error)
     return bundled()
 
