@@ -77,7 +77,6 @@ PATHS: Final[Mapping[str, str]] = {
     "/realtime:response.create": "openai_realtime",
     "/rerank": "cohere_rerank",
     "/responses": "openai_responses",
-    "/responses/compact": "openai_responses",
     "/responses:response.create": "openai_responses",
     "/retrieveAndGenerate": "bedrock_knowledge_base",
     "/retrieveAndGenerateStream": "bedrock_knowledge_base",
