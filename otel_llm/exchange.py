@@ -170,6 +170,14 @@ class Passage:
     def fail(self, error: BaseException) -> None:
         """No response came."""
 
+    def reads_at_once(self, streams: object) -> bool:
+        """Whether the client is about to read a whole stream before it returns: `streams` is what it was told.
+
+        Then the hook tells it not to, and reads the stream as it would have been: where that breaks off, what came
+        counts.
+        """
+        return False
+
 
 class Exchange(Passage):
     """An attempt in flight. `has_ended` is True once it came to nothing or its whole answer is here."""
@@ -184,6 +192,10 @@ class Exchange(Passage):
         self._recorder: AttemptRecorder | None = None
         self.has_ended = False
         self.asking = None
+
+    def reads_at_once(self, streams: object) -> bool:
+        """True where the request asks for a stream and the client was not told to leave it unread."""
+        return self.call.request.stream and not streams
 
     @property
     def hides_usage(self) -> bool:

@@ -8,7 +8,7 @@ A fault of ours is counted and changes nothing of that.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from opentelemetry.context import Context
 
@@ -27,18 +27,30 @@ class Running(Protocol):
         """The generator has returned, or raised this."""
 
 
+class _Surrounded:
+    """What a generator's steps run in, begun with the first, and ended with how the generator ends."""
+
+    def __init__(self, start: Callable[[], Running]) -> None:
+        self._running = guarded(start)
+        self.context = None if self._running is None else self._running.context
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if self._running is not None:
+            guarded(self._running.end, error)
+
+
 def drive(inner: Generator[Any, Any, Any], start: Callable[[], Running]) -> Generator[Any, Any, Any]:
     """The generator, each step of it inside the context of what `start` makes at the first step."""
-    running = guarded(start)
-    context = None if running is None else running.context
     step, argument = inner.send, None
-    error: BaseException | None = None
-    try:
+    with _Surrounded(start) as around:
         while True:
-            token = attach(context)
+            token = attach(around.context)
             try:
                 item = step(argument)
-                context = left_by(token)
+                around.context = left_by(token)
             except StopIteration as stop:
                 return stop.value
             finally:
@@ -48,13 +60,6 @@ def drive(inner: Generator[Any, Any, Any], start: Callable[[], Running]) -> Gene
                 argument, step = (yield item), inner.send
             except BaseException as thrown:
                 argument, step = thrown, inner.throw
-    except BaseException as raised:
-        error = raised
-        raise
-    finally:
-        if running is not None:
-            guarded(running.end, error)
-        del error
 
 
 def driving_async(
@@ -67,16 +72,13 @@ def driving_async(
 
     async def driven(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         inner = function(*args, **kwargs)
-        running = guarded(make())
-        context = None if running is None else running.context
         step, argument = inner.asend, None
-        error: BaseException | None = None
-        try:
+        with _Surrounded(make()) as around:
             while True:
-                token = attach(context)
+                token = attach(around.context)
                 try:
                     item = await step(argument)
-                    context = left_by(token)
+                    around.context = left_by(token)
                 except StopAsyncIteration:
                     return
                 finally:
@@ -86,12 +88,5 @@ def driving_async(
                     argument, step = (yield item), inner.asend
                 except BaseException as thrown:
                     argument, step = thrown, inner.athrow
-        except BaseException as raised:
-            error = raised
-            raise
-        finally:
-            if running is not None:
-                guarded(running.end, error)
-            del error
 
     return driven

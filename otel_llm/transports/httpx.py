@@ -116,7 +116,7 @@ def _wrap_sync(send: Callable[..., Any], exchanges: Exchanges, tees: _Tees) -> C
         exchange = _begin(exchanges, args, kwargs)
         if exchange is None:
             return send(client, *args, **kwargs)
-        if reads := guarded(_reads_stream, exchange, kwargs):
+        if reads := guarded(exchange.reads_at_once, kwargs.get("stream")):
             kwargs["stream"] = True
         with exchange:
             response = send(client, *args, **kwargs)
@@ -141,7 +141,7 @@ def _wrap_async(send: Callable[..., Any], exchanges: Exchanges, tees: _Tees) -> 
         exchange = _begin(exchanges, args, kwargs)
         if exchange is None:
             return await send(client, *args, **kwargs)
-        if reads := guarded(_reads_stream, exchange, kwargs):
+        if reads := guarded(exchange.reads_at_once, kwargs.get("stream")):
             kwargs["stream"] = True
         with exchange:
             response = await send(client, *args, **kwargs)
@@ -159,14 +159,6 @@ def _wrap_async(send: Callable[..., Any], exchanges: Exchanges, tees: _Tees) -> 
         return response
 
     return hooked
-
-
-def _reads_stream(exchange: Passage, kwargs: dict[str, Any]) -> bool:
-    """Whether the client is about to read a whole stream before it returns.
-
-    Then it is told not to, and the stream is read here as it would have been: where that breaks off, what came counts.
-    """
-    return isinstance(exchange, Exchange) and exchange.call.request.stream and not kwargs.get("stream")
 
 
 def _begin(exchanges: Exchanges, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Passage | None:

@@ -46,7 +46,7 @@ def _wrap(send: Callable[..., Any], exchanges: Exchanges) -> Callable[..., Any]:
         exchange = None if is_redirect else guarded(begin, exchanges, request)
         if exchange is None:
             return send(session, *args, **kwargs)
-        if reads := guarded(_reads_stream, exchange, session, kwargs):
+        if reads := guarded(exchange.reads_at_once, kwargs.get("stream", getattr(session, "stream", False))):
             kwargs["stream"] = True
         sending, attempting = _sending.set(session), _attempting.set(exchange)
         try:
@@ -61,14 +61,6 @@ def _wrap(send: Callable[..., Any], exchanges: Exchanges) -> Callable[..., Any]:
         return response
 
     return hooked
-
-
-def _reads_stream(exchange: Passage, session: Any, kwargs: dict[str, Any]) -> bool:
-    """Whether the session is about to read a whole stream before it returns.
-
-    Then it is told not to, and the stream is read here as it would have been: where that breaks off, what came counts.
-    """
-    return isinstance(exchange, Exchange) and exchange.call.request.stream and not kwargs.get("stream", session.stream)
 
 
 def _receive(exchange: Passage, response: Any) -> None:

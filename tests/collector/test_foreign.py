@@ -134,41 +134,17 @@ def test_the_tier_is_known_by_both_of_its_names_and_as_it_was_asked_for(said: di
     assert (row["cost_usd"], row["cost_status"]) == (Decimal(usd), "exact")
 
 
+CACHED = {"input": 100, "output": 50, "total": 650, "input_cache_read": 200}
+BY_LIFE = {"input_cache_creation": 0, "input_ephemeral_5m_input_tokens": 300, "input_ephemeral_1h_input_tokens": 0}
+SPOKEN = {"input": 300, "output": 100, "total": 800, "input_audio": 200, "output_audio": 200}
+
+
 @pytest.mark.parametrize(
     ("model", "provider", "usage", "usd"),
     [
-        (
-            "claude-sonnet-4-5",
-            "anthropic",
-            {
-                "input": 100,
-                "output": 50,
-                "total": 650,
-                "input_cache_read": 200,
-                "input_cache_creation": 0,
-                "input_ephemeral_5m_input_tokens": 300,
-                "input_ephemeral_1h_input_tokens": 0,
-            },
-            "0.002235",
-        ),
-        (
-            "claude-sonnet-4-5",
-            "anthropic",
-            {
-                "input": 100,
-                "output": 50,
-                "total": 650,
-                "input_cache_read": 200,
-                "input_ephemeral_1h_input_tokens": 300,
-            },
-            "0.00291",
-        ),
-        (
-            "gpt-4o-audio-preview",
-            "openai",
-            {"input": 300, "output": 100, "total": 800, "input_audio": 200, "output_audio": 200},
-            "0.02575",
-        ),
+        ("claude-sonnet-4-5", "anthropic", CACHED | BY_LIFE, "0.002235"),
+        ("claude-sonnet-4-5", "anthropic", CACHED | {"input_ephemeral_1h_input_tokens": 300}, "0.00291"),
+        ("gpt-4o-audio-preview", "openai", SPOKEN, "0.02575"),
     ],
 )
 def test_buckets_of_langfuse_are_parts_of_what_they_begin_like(

@@ -187,7 +187,7 @@ def test_the_collector_stays_small(played: World) -> None:
     merging = sum(used for process, used in held.items() if any("upkeep" in word for word in process.cmdline()))
     print(f"the collector's processes hold {sum(held.values()) / 1e6:.0f} MB, {merging / 1e6:.0f} of it to merge files")
     assert merging > 0
-    assert sum(held.values()) - merging < 420e6
+    assert sum(held.values()) - merging < 400e6
     assert sum(held.values()) < 600e6
 
 
