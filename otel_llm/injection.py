@@ -3,7 +3,7 @@
 OpenAI's chat and text completions report a stream's usage only in one more chunk, and only where
 `stream_options.include_usage` asks for it. The request is sent with that option; the chunk is read and left out of
 what the app sees. The body is asked for uncompressed, as a chunk can only be left out of plain text. A server that
-refuses is asked again as the app asked, and not bothered any more.
+refuses is asked again as the app asked, and not bothered for that model any more.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def init(**settings: Any) -> None:
     elif succession.global_provider() is None:
         configure(read, settings)
     else:
-        export_too(succession.global_provider(), read, settings)
+        guarded(export_too, succession.global_provider(), read, settings)
     if not _state:
         _instrument(read, None, None, None)
         _is_by_init.append(True)
