@@ -11,7 +11,7 @@ import typer
 
 from otel_llm.errors import NoDataError, UsageError
 
-from .cli import DataOption, FormatOption, LimitOption, OutputOption, write_answer
+from .asking import DataOption, FormatOption, LimitOption, OutputOption, write_answer
 from .commandline import run, say
 from .config import data_dir
 from .render import Format

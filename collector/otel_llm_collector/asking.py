@@ -1,0 +1,159 @@
+"""What the commands that ask have in common: their options, and how an answer leaves. stdout carries data alone."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from otel_llm.errors import OtelLlmError, UsageError
+
+from .commandline import say, stdout_bytes
+from .config import CONTRACTS_ENV, DATA_DEFAULT, DATA_ENV, data_dir
+from .render import Format
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from .query import Table
+
+ROWS_DEFAULT = 100
+BLOCKS_DEFAULT = 10  # rows too wide for the terminal, shown as a block each
+SPANS_DEFAULT = 200
+
+DataOption = Annotated[
+    str | None,
+    typer.Option(metavar="DIR", help=f"Data directory, or a bucket. Default: ${DATA_ENV}, else {DATA_DEFAULT}."),
+]
+ByOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAMES",
+        help="What to group by, separated by commas: model, user, agent, workflow, session, prompt, tool, provider, "
+        "service, environment, operation, status, trace, day, hour, month, property.KEY, attribute.KEY, any column.",
+    ),
+]
+SinceOption = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Only calls from then on: 2026-11-01, 24h, 7d, today, yesterday.")
+]
+UntilOption = Annotated[str | None, typer.Option(metavar="TIME", help="Only calls before then.")]
+TzOption = Annotated[
+    str, typer.Option(metavar="ZONE", help="IANA time zone of days and of times without an offset, shown and read.")
+]
+WhereOption = Annotated[
+    str | None, typer.Option(metavar="SQL", help="Only calls for which this expression over llm_calls holds.")
+]
+LimitOption = Annotated[
+    int | None,
+    typer.Option(min=0, metavar="N", help=f"Rows at most, 0 for all. Default: {ROWS_DEFAULT} in a table, else all."),
+]
+SqlLimitOption = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        metavar="N",
+        help=f"Rows at most, 0 for all. Default: {ROWS_DEFAULT} in a table, {BLOCKS_DEFAULT} where rows are too wide "
+        "for one and each stands as a block, else all.",
+    ),
+]
+PricesOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Price list, as of `otel-llm prices update`. Default: the one in use."),
+]
+ContractsOption = Annotated[
+    Path | None,
+    typer.Option("--contracts", metavar="FILE", help=f"Contract prices. Default: ${CONTRACTS_ENV}, else none."),
+]
+FormatOption = Annotated[Format, typer.Option(help="How the answer is written.")]
+OutputOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Write to this file instead of stdout.")]
+
+
+@contextlib.contextmanager
+def opened(data: str | None, tz: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    from .query import connect
+
+    with connect(data_dir(data), tz=tz) as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def target(format: Format, output: Path | None, data: Path) -> Iterator[IO[bytes]]:
+    """Where the answer goes: the file that was asked for, else stdout."""
+    if output is not None:
+        if output.resolve().is_relative_to(data.resolve()):
+            raise UsageError(f"--output {output} lies inside the data directory: choose another place")
+        try:
+            with output.open("wb") as file:
+                yield file
+        except OSError as error:
+            if error.errno is None:
+                raise
+            raise OtelLlmError(f"cannot write {output}: {error.strerror}") from error
+        return
+    if format is Format.PARQUET and sys.stdout is not None and sys.stdout.isatty():
+        raise UsageError("Parquet is not for a terminal: add --output FILE, or send stdout to a file")
+    with stdout_bytes() as out:
+        yield out
+
+
+def print_answer(answer: Table, limit: int | None, format: Format, output: Path | None, data: str | None) -> None:
+    write_answer(answer, limit, format, output, data)
+    if not answer.data.num_rows:
+        say("no calls match")
+
+
+def write_answer(answer: Table, limit: int | None, format: Format, output: Path | None, data: str | None) -> None:
+    """Write the answer of a command to where it was asked for, with its notes on stderr."""
+    from .console import answer_table, printable
+
+    with target(format, output, data_dir(data)) as out:
+        if format is not Format.TABLE:
+            write_rows(format, answer.data.to_reader(), limit, out)
+        else:
+            shown = ROWS_DEFAULT if limit is None else limit or None
+            out.write(answer_table(answer, limit=shown, width=terminal_width()).encode())
+            if shown is not None and answer.data.num_rows > shown:
+                say(f"the first {shown:,} of {answer.data.num_rows:,} rows; --limit 0 shows all")
+    for note in answer.notes:
+        say(printable(note))
+
+
+def print_result(reader: Any, limit: int | None, out: IO[bytes]) -> None:
+    import pyarrow as pa
+
+    from .console import fits_grid, result_table
+
+    shown = ROWS_DEFAULT if limit is None else limit
+    rows = pa.Table.from_batches(_first(reader, shown + 1 if shown else None), schema=reader.schema)
+    if limit is None and not fits_grid(rows, terminal_width()):
+        shown = BLOCKS_DEFAULT
+    out.write(result_table(rows.slice(0, shown or None), width=terminal_width()).encode())
+    if shown and rows.num_rows > shown:
+        say(f"the first {shown:,} rows, there are more; --limit 0 shows all, --format csv, json or parquet writes all")
+
+
+def write_rows(format: Format, reader: Any, limit: int | None, out: IO[bytes]) -> None:
+    from .render import write
+
+    write(format, reader.schema, _first(reader, limit or None), out)
+
+
+def _first(batches: Any, limit: int | None) -> Iterator[Any]:
+    """The batches up to so many rows."""
+    for batch in batches:
+        if limit is None:
+            yield batch
+            continue
+        yield batch.slice(0, limit)
+        limit -= min(batch.num_rows, limit)
+        if not limit:
+            return
+
+
+def terminal_width() -> int:
+    return shutil.get_terminal_size((80, 24)).columns
