@@ -36,6 +36,8 @@ MODELS: list[tuple[str | None, ...]] = [
         ("aws.bedrock", "claude-sonnet-4-5", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
         ("deepseek", "deepseek-chat", "deepseek-chat"),
         ("perplexity", "sonar", "sonar"),
+        ("x_ai", "grok-4", "grok-4"),
+        ("azure.ai.inference", None, "DeepSeek-R1"),
         ("openai", "text-embedding-3-small", None),
         ("mistral_ai", "mistral-large-latest", None),
         ("openai", "nobody-knows-1", "nobody-knows"),

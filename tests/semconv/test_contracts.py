@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -198,3 +199,17 @@ def test_the_example_of_the_docs_is_one(tmp_path: Path) -> None:
     path = tmp_path / "contracts.toml"
     path.write_text(page.partition("```toml\n")[2].partition("```")[0])
     assert [row.name for row in read(path).rows] == ["volume discount", "own model"]
+
+
+def test_prices_of_ones_own_leave_nothing_to_be_assumed(tmp_path: Path) -> None:
+    path = tmp_path / "contracts.toml"
+    path.write_text(
+        '[[contract]]\nprices = { input_mtok = "1", output_mtok = "2" }\n[[contract]]\nmultiplier = "0.5"\n'
+    )
+    whole, share = read(path).rows
+    long = Usage(300_000, 10)
+    for contract, status in ((whole, "exact"), (share, "assumed_tier")):
+        found = price_call("x_ai", ("grok-4",), long, AT, service_tier="flex", contract=contract)
+        assert found.status == status
+    heard = replace(long, audio_input_tokens=5)
+    assert price_call("x_ai", ("grok-4",), heard, AT, contract=whole).status == "assumed_tier"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -29,8 +30,8 @@ def moments(row: Correction) -> Iterator[datetime]:
 
 
 def names(row: Correction) -> Iterator[str]:
-    (provider,) = (one for one in get_snapshot().providers if one.id == row.provider)
-    yield from (model.id for model in provider.models if row.covers(row.provider, (model.id,)))
+    sold = (model for seller in catalog._sellers(row.provider) for model in seller.models)
+    yield from (model.id for model in sold if row.covers(row.provider, (model.id,)))
     yield row.models
 
 
@@ -54,8 +55,35 @@ def test_a_correction_still_says_something_else_than_the_price_data(row: Correct
     """Where this fails, the price data has caught up: drop the row."""
     assert any(with_it != without for with_it, without in cards(row))
     assert row.source
-    assert row.evidence[0] in "HC"
-    assert bool(row.prices) + bool(row.factor) + bool(row.another) + bool(row.as_at) == 1
+    assert row.evidence[0] in ("N" if row.assumed_above is not None else "HCL")
+    said = [row.prices, row.factor, row.another, row.as_at, row.assumed_above is not None]
+    assert sum(map(bool, said)) == 1
+
+
+#: Clouds, with how each names the models of makers, and the makers that charge more for long prompts.
+CLOUDS = [
+    ("aws", r"(?:global|regional)\.anthropic\.(claude-.*?)(?:-2025\d+)?(?:-v1:0)?", "anthropic"),
+    ("aws", r"openai\.(.*)", "openai"),
+    ("google", r"(claude-.*)", "anthropic"),
+]
+
+
+@pytest.mark.parametrize(("cloud", "pattern", "maker"), CLOUDS)
+def test_a_long_prompt_that_a_maker_charges_more_for_is_charged_so_or_assumed(
+    cloud: str, pattern: str, maker: str
+) -> None:
+    """A cloud whose list has no tier where the maker's has one is not believed."""
+    compared = 0
+    for model in catalog._sellers(cloud)[0].models:
+        if not (named := re.fullmatch(pattern, model.id)):
+            continue
+        for at in (NOW, datetime(2026, 3, 1, tzinfo=UTC)):
+            sold, made = catalog.rate_card(cloud, model.id, at, None), catalog.rate_card(maker, named[1], at, None)
+            if sold is None or made is None or not (tiers := made.rates["input_mtok"].tiers):
+                continue
+            compared += 1
+            assert sold.rates["input_mtok"].tiers or sold.assumed_above == tiers[0][0], (model.id, at)
+    assert compared
 
 
 def all_models() -> Iterator[tuple[str, Any]]:
@@ -69,7 +97,7 @@ def test_no_price_is_off_by_a_factor_of_a_thousand() -> None:
     odd = []
     for provider, model in all_models():
         for mode in ("", "batch", "priority", "fast"):
-            found = catalog._Found(model, (), is_timed=False)
+            found = catalog._Found(provider, model, (), is_timed=False)
             rates = catalog._read_card(found, NOW, mode, "").rates
             usd = {
                 key: Decimal(rate.at(10**9)) / YOCTO_PER_MTOK for key, rate in rates.items() if key.endswith("_mtok")

@@ -50,9 +50,30 @@ def test_cached_parts_without_their_sum_are_cache_reads() -> None:
 
 def test_images_without_a_price_are_text() -> None:
     usage = Usage(1000, 100, cache_read_tokens=200, cache_write_tokens=100)
-    images = replace(usage, image_input_tokens=600, image_output_tokens=50, cache_read_image_tokens=150)
+    images = replace(usage, image_input_tokens=600, cache_read_image_tokens=150)
     for model in TEXT:
         assert priced(images, model) == priced(usage, model)
+
+
+def test_a_medium_without_a_price_is_charged_as_text_and_said_to_be_assumed() -> None:
+    heard, said, drawn = (
+        Usage(100, 10, audio_input_tokens=9),
+        Usage(100, 10, audio_output_tokens=9),
+        Usage(100, 10, image_output_tokens=9),
+    )
+    for media in (heard, said, drawn):
+        found = priced(media, ("openai", "gpt-4o"))
+        assert (found.amount, found.status) == (priced(Usage(100, 10), ("openai", "gpt-4o")).amount, quote.ASSUMED_TIER)
+    assert priced(replace(heard, audio_input_tokens=0), ("openai", "gpt-4o")).status == quote.EXACT
+
+
+def test_a_medium_that_is_priced_as_all_else_is_exact() -> None:
+    """Google lists sound where it costs otherwise; what draws or speaks and nothing else has one price of output."""
+    assert priced(Usage(100, 10, audio_input_tokens=9), ("gcp.gemini", "gemini-2.5-pro")).status == quote.EXACT
+    assert priced(Usage(100, 10, image_output_tokens=10), ("openai", "gpt-image-1")).status == quote.EXACT
+    assert priced(Usage(100, 10, audio_output_tokens=10), ("gcp.gemini", "gemini-2.5-flash-tts")).status == quote.EXACT
+    realtime = Usage(1000, 50, cache_read_tokens=300, audio_input_tokens=600, cache_read_audio_tokens=150)
+    assert priced(realtime, REALTIME).status == quote.EXACT
 
 
 @given(MEDIA, st.sampled_from(MODELS))

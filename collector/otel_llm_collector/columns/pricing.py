@@ -240,6 +240,11 @@ class _Cards:
         self.version = np.array([self.version_code(name) for _, name in found], np.int64)
         self.unknown = np.array([card is None for card in cards], np.bool_)
         self.tier_known = np.array([card is not None and card.tier_known for card in cards], np.bool_)
+        self.assumed_above = np.array([_end_of(card) for card in cards], np.int64)
+        self.assumed = {
+            part: np.array([card is not None and part in card.assumed_parts for card in cards], np.bool_)
+            for part in catalog.MEDIA
+        }
         self.two_ttls = self.own(cards, "cache_write_1h")
         self.parts = {name: self.own(cards, name) for name in quote.PARTS}
         self.rates = {
@@ -261,6 +266,11 @@ class _Cards:
         if version not in self.versions:
             self.versions.append(version)
         return self.versions.index(version)
+
+
+def _end_of(card: RateCard | None) -> int:
+    """How long a prompt may be for the price to be known."""
+    return _INT64_MAX if card is None or card.assumed_above is None else card.assumed_above
 
 
 def _grouped(calls: Calls, words: Mapping[str, Words]) -> tuple[Ints, Ints]:
@@ -372,9 +382,17 @@ class _Bill:
         has_hours = self.counts["cache_write_1h_tokens"].value > 0
         two_ttls = self.cards.two_ttls[self.group]
         status[(two_ttls & has_no_split) | (~two_ttls & has_hours)] = _CODE_OF[quote.ASSUMED_TTL]
-        status[~self.cards.tier_known[self.group]] = _CODE_OF[quote.ASSUMED_TIER]
+        status[~self.cards.tier_known[self.group] | self._are_assumed()] = _CODE_OF[quote.ASSUMED_TIER]
         status[is_estimated] = _CODE_OF[quote.ESTIMATED_TOKENS]
         return status
+
+    def _are_assumed(self) -> Bools:
+        """Where something was used whose price nobody tells: a long prompt, or a medium."""
+        found: Bools = self.counts["input_tokens"].value > self.cards.assumed_above[self.group]
+        for part, is_assumed in self.cards.assumed.items():
+            if units := self.counts[f"{part}_tokens"]:
+                found = found | ((units.value > 0) & is_assumed[self.group])
+        return found
 
     def _cost(self, component: str, units: Count) -> Count:
         rates = self.cards.rates.get(component)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from . import corrections, money, source
 from .corrections import Correction, PriceText
-from .names import model_names, provider_id
+from .names import model_names, provider_id, seller_of
 
 if TYPE_CHECKING:
     from genai_prices.types import ConditionalPrice, ModelInfo, PriceVariant, Provider
@@ -73,6 +73,14 @@ _FALLBACK: Final[Mapping[str, tuple[str, ...]]] = {
     "cache_read_audio": ("cache_read", "audio_input", "input"),  # no discount: what is cached is audio all the same
     "cache_read_image": ("cache_read", "image_input", "input"),
 }
+#: Parts that are a medium's. What is seen costs as what is read, where no list says otherwise.
+MEDIA: Final = ("audio_input", "audio_output", "image_output", "cache_read_audio", "cache_read_image")
+#: Providers that list what is heard apart where it costs otherwise than what is read.
+_LIST_SOUND: Final = frozenset({"google"})
+#: A word in the names of models that make nothing but a medium: their price of output is its price.
+_MAKERS: Final[Mapping[str, str]] = {"audio_output": "tts", "image_output": "image"}
+#: What is cached of a medium costs as text that is cached, unless the medium has a price of its own.
+_HEARD_AGAIN: Final[Mapping[str, str]] = {"cache_read_audio": "audio_input", "cache_read_image": "image_input"}
 _STANDARD_TIERS: Final = frozenset({"", "auto", "default", "on_demand", "standard"})
 #: What genai-prices calls a mode: a tier of the service, Anthropic's fast mode, batch.
 _MODE_NAMES: Final = ("service_tier", "speed", "processing")
@@ -103,11 +111,17 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class RateCard:
-    """The rates of one model at one moment, by genai-prices' key; `tier_known` is False where the tier has none."""
+    """The rates of one model at one moment, by genai-prices' key; `tier_known` is False where the tier has none.
+
+    Nobody tells what a call costs with more input tokens than `assumed_above`, nor what the `assumed_parts` of one do:
+    they are charged as listed, or as what they are a part of.
+    """
 
     rates: Mapping[str, Rate]
     tier_known: bool
     by_component: Mapping[str, Rate]
+    assumed_above: int | None = None
+    assumed_parts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +146,7 @@ class _Found:
     It is borrowed where a provider sells the model of another, and has no price of its own in the data.
     """
 
+    seller: str
     model: ModelInfo
     rows: tuple[Correction, ...]
     is_timed: bool
@@ -181,16 +196,24 @@ def version() -> str:
 
 @functools.lru_cache(maxsize=_CARDS_MAX)
 def _find_model(provider: str, model: str) -> _Found | None:
+    provider, model = seller_of(provider, model)
     id = provider_id(provider)
     sellers = _sellers(id)
     for name in model_names(id, model):
         for place, seller in enumerate(sellers):
             if (found := seller.find_model(name)) is not None:
-                rows = corrections.find(seller.id, (name.lower(), found.id), is_borrowed=place > 0)
+                rows = _rows(id, seller.id, (name.lower(), found.id))
                 is_timed = (place == 0 and _has_time_of_day(found)) or any(map(_is_timed, rows))
-                return _Found(found, rows, is_timed, is_borrowed=place > 0)
+                return _Found(id, found, rows, is_timed, is_borrowed=place > 0)
     asked = itertools.product(model_names(id, model), [seller.id for seller in sellers] or [id])
-    return next(filter(None, (_unlisted(one, name.lower()) for name, one in asked)), None)
+    return next(filter(None, (_unlisted(id, maker, name.lower()) for name, maker in asked)), None)
+
+
+def _rows(seller: str, maker: str, names: tuple[str, ...]) -> tuple[Correction, ...]:
+    """What corrects a model's price: what its maker says, where somebody else sells it, and what the seller does."""
+    if seller == maker:
+        return corrections.find(seller, names)
+    return corrections.find(maker, names, is_borrowed=True) + corrections.find(seller, names)
 
 
 def _sellers(id: str) -> list[Provider]:
@@ -204,15 +227,15 @@ def _sellers(id: str) -> list[Provider]:
     return [first, *others]
 
 
-def _unlisted(id: str, name: str) -> _Found | None:
+def _unlisted(seller: str, maker: str, name: str) -> _Found | None:
     """A model that the price data does not know, and the corrections give a price."""
-    rows = corrections.find(id, (name,))
+    rows = _rows(seller, maker, (name,))
     if not any(row.is_plain and "input_mtok" in row.prices for row in rows):
         return None
     from genai_prices.types import ClauseEquals, ModelInfo, ModelPrice
 
     model = ModelInfo(name, ClauseEquals(equals=name), prices=ModelPrice())
-    return _Found(model, rows, any(map(_is_timed, rows)))
+    return _Found(seller, model, rows, any(map(_is_timed, rows)), is_borrowed=seller != maker)
 
 
 def _is_timed(row: Correction) -> bool:
@@ -276,7 +299,20 @@ def _read_card(found: _Found, at: datetime, mode: str, place: str) -> RateCard:
     for row in found.rows:
         if row.place and row.applies(at, row.mode and mode, place):
             _correct(rates, row)
-    return RateCard(rates, mode_known, billed(rates))
+    return RateCard(rates, mode_known, billed(rates), _assumed_above(found, at), _assumed_parts(found, rates))
+
+
+def _assumed_above(found: _Found, at: datetime) -> int | None:
+    bounds = (row.assumed_above for row in found.rows if row.applies(at, "", ""))
+    return min((bound for bound in bounds if bound is not None), default=None)
+
+
+def _assumed_parts(found: _Found, rates: Mapping[str, Rate]) -> frozenset[str]:
+    """The media for which a price of their own is to be expected, and there is none."""
+    missing = {part for part in MEDIA if COMPONENTS[part] not in rates}
+    missing -= {part for part, whole in _HEARD_AGAIN.items() if COMPONENTS[whole] not in rates}
+    missing -= {part for part, word in _MAKERS.items() if word in found.model.id}
+    return frozenset(missing - {"audio_input"} if found.seller in _LIST_SOUND else missing)
 
 
 def billed(rates: Mapping[str, Rate]) -> dict[str, Rate]:

@@ -25,7 +25,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from . import source
-from .catalog import DIVISORS, Rate, RateCard, billed
+from .catalog import COMPONENTS, DIVISORS, Rate, RateCard, billed
 from .contract_file import BadContractsError, Item, items
 from .money import per_unit
 from .names import PROVIDER_IDS, provider_id
@@ -41,6 +41,8 @@ from .names import PROVIDER_IDS, provider_id
 _KEYS: Final = ("endpoint", "model", "multiplier", "name", "prices", "property", "provider", "since", "until")
 #: No price of a million or a thousand, and no multiple of one, is larger.
 _NUMBER_MAX: Final = 1_000_000
+#: What a contract names that leaves no price of a call's text to the list.
+_WHOLE: Final = {"input_mtok", "output_mtok"}
 #: How alike the name of a provider of one's own may be to one that is known: more is a slip.
 _LIKENESS_MAX: Final = 0.85
 
@@ -79,13 +81,21 @@ class Contract:
         return not self.endpoint or fnmatchcase(endpoint.lower(), self.endpoint)
 
     def applied(self, card: RateCard | None) -> RateCard | None:
-        """A model's rates under the contract; None where neither the list nor the contract knows any."""
+        """A model's rates under the contract; None where neither the list nor the contract knows any.
+
+        A contract that names what is asked and what is answered leaves nothing of the list to be assumed.
+        """
         rates = dict(card.rates) if card is not None else {}
         if self.multiplier is not None:
             factor = self.multiplier
             rates = {key: rate.times(factor) if key.endswith("_mtok") else rate for key, rate in rates.items()}
         rates.update(self.rates)
-        return RateCard(rates, card is None or card.tier_known, billed(rates)) if rates else None
+        if card is None or not rates:
+            return RateCard(rates, tier_known=True, by_component=billed(rates)) if rates else None
+        if self.rates.keys() >= _WHOLE:
+            card = replace(card, tier_known=True, assumed_above=None)
+        parts = frozenset(part for part in card.assumed_parts if COMPONENTS[part] not in self.rates)
+        return replace(card, rates=rates, by_component=billed(rates), assumed_parts=parts)
 
 
 @dataclass(frozen=True, slots=True)

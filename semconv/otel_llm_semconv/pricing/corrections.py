@@ -1,7 +1,8 @@
 """What the price data has wrong or lacks: dated, with source and evidence, on top of genai-prices.
 
 A row stays only while it says something else than the library; a test holds each against it and names those that can
-go. Sources are the providers' own pages. Evidence: H, seen at the provider's host; C, seen in a copy of its page.
+go. Sources are the providers' own pages. Evidence: H, seen at the provider's host; C, seen in a copy of its page; L,
+told by another row of the price data; N, none: what is listed cannot be all, and no page tells the rest.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ class Correction:
     """What is charged by one provider for models whose name (as asked for, or in the price data) matches wholly.
 
     Either `prices` by the library's key, or a `factor` on all prices, or those of `another` model, or of the same
-    model at another time of day (`as_at`). A `mode` is a service tier, a speed or batch; without one the row corrects
+    model at another time of day (`as_at`), or the number of input tokens above which the price is not known
+    (`assumed_above`). A `mode` is a service tier, a speed or batch; without one the row corrects
     the plain price. `place` is the geography that the call was kept to. `at_home` is what holds at the provider alone,
     where its name may come to stand for another model, and not where others sell the model.
     """
@@ -40,6 +42,7 @@ class Correction:
     factor: str | None = None
     another: str | None = None
     as_at: time | None = None
+    assumed_above: int | None = None
     mode: str = ""
     place: str = ""
     during: Span = _ALWAYS
@@ -91,7 +94,12 @@ _SEARCH_FEES: Final = {
     "sonar-pro|sonar-reasoning-pro": {"low": "6", "medium": "10", "high": "14"},
 }
 _XAI: Final = "docs.x.ai/docs/models"
+_AZURE: Final = "azure.microsoft.com/pricing/details/ai-foundry-models"
+_BEDROCK: Final = "aws.amazon.com/bedrock/pricing"
+_VERTEX: Final = "cloud.google.com/vertex-ai/generative-ai/pricing"
 _LONG: Final = 200_000
+_LONG_OF_OPENAI: Final = 272_000
+_LONG_OF_XAI: Final = 128_000
 #: No model has its peak then, nor a discount.
 NOON: Final = time(12, tzinfo=UTC)
 
@@ -267,6 +275,78 @@ CORRECTIONS: Final[tuple[Correction, ...]] = (
         _GEMINI,
         "C: text, pictures and video 0.30, audio 1.00; the price data lacks it",
         {"input_mtok": "0.3", "input_audio_mtok": "1", "output_mtok": "2.5"},
+    ),
+    Correction(
+        "google",
+        "gemini-1.5-flash-8b.*",
+        _GEMINI,
+        "L: its price stands at `gemini-flash-1.5-8b`, its names lead to 1.5 Flash",
+        another="gemini-flash-1.5-8b",
+    ),
+    Correction(
+        "x-ai",
+        "grok-4-fast.*",
+        _XAI,
+        "L: OpenRouter, which passes xAI's prices on, has twice the price above 128k",
+        {"input_mtok": ("0.2", (_LONG_OF_XAI, "0.4")), "output_mtok": ("0.5", (_LONG_OF_XAI, "1"))},
+    ),
+    Correction(
+        "x-ai",
+        "grok-4|grok-4-latest|grok-4-0709|grok-4-1-fast.*",
+        _XAI,
+        "N: dearer above 128k as Grok 4 Fast is, by how much no page tells",
+        assumed_above=_LONG_OF_XAI,
+    ),
+    Correction(
+        "aws",
+        r".*anthropic\.claude-sonnet-4-(?:2025|5-).*",
+        _BEDROCK,
+        "N: its maker's price is higher above 200k",
+        assumed_above=_LONG,
+    ),
+    Correction(
+        "aws",
+        r".*anthropic\.claude-(?:opus|sonnet)-4-6.*",
+        _BEDROCK,
+        "N: its maker's price was higher above 200k until 2026-03-13",
+        assumed_above=_LONG,
+        during=_until(2026, 3, 13),
+    ),
+    Correction(
+        "aws",
+        r".*openai\.gpt-5\.[45]",
+        _BEDROCK,
+        "N: its maker's price is higher above 272k",
+        assumed_above=_LONG_OF_OPENAI,
+    ),
+    Correction(
+        "google",
+        "claude-(?:4-sonnet|sonnet-4@.*)",
+        _VERTEX,
+        "N: its maker's price is higher above 200k",
+        assumed_above=_LONG,
+    ),
+    Correction(
+        "google",
+        "claude-sonnet-4-6.*",
+        _VERTEX,
+        "N: its maker's price was higher above 200k until 2026-03-13",
+        assumed_above=_LONG,
+        during=_until(2026, 3, 13),
+    ),
+    Correction(
+        "azure",
+        "deepseek-.*",
+        _AZURE,
+        "N: Azure's prices are its own, those of the maker's names have moved",
+        assumed_above=0,
+    ),
+    Correction(
+        "azure",
+        "ft:.*",
+        _AZURE,
+        "N: a fine-tune is charged by the hour, too",
+        assumed_above=0,
     ),
     Correction(
         "mistral",

@@ -17,8 +17,10 @@ PROVIDER_IDS: Final[Mapping[str, str]] = {
     "azure.ai.openai": "azure",
     "azure_ai": "azure",
     "azure_openai": "azure",
+    "azure_text": "azure",
     "bedrock": "aws",
     "bedrock_converse": "aws",
+    "cohere_chat": "cohere",
     "fireworks_ai": "fireworks",
     "gcp.gemini": "google",
     "gcp.gen_ai": "google",
@@ -35,28 +37,46 @@ PROVIDER_IDS: Final[Mapping[str, str]] = {
     "together_ai": "together",
     "togetherai": "together",
     "vertex_ai": "google",
+    "voyage": "voyageai",
     "x_ai": "x-ai",
     "xai": "x-ai",
 }
+#: Clouds that sell the models of several makers, whose names may stand beside theirs: `vertex_ai-anthropic_models`,
+#: `AnthropicBedrock`. A word in a provider's name -> the cloud in the price data.
+_CLOUDS: Final[Mapping[str, str]] = {"azure": "azure", "bedrock": "aws", "vertex": "google"}
+#: Proxies that call a model `PROVIDER/MODEL`, and name no provider but themselves.
+_PROXIES: Final = frozenset({"litellm", "litellm_proxy"})
+_FIREWORKS: Final = "accounts/fireworks/models/"
 #: What stands before a model's name in the places that name it: paths and resource names.
 _PREFIX: Final = re.compile(
     r"^(?:.*/)?publishers/[^/]+/models/"  # Vertex AI: projects/P/locations/L/publishers/google/models/M
     r"|^models/"  # Gemini
-    r"|^accounts/fireworks/models/"
+    rf"|^{_FIREWORKS}"
     r"|^arn:[^/]*:(?:foundation-model|inference-profile)/"  # Bedrock
 )
 #: How Azure spells OpenAI's 3.5.
 _UNDOTTED: Final = ("gpt-35-", "gpt-3.5-")
 #: A fine-tune on Azure: its model, and an id.
 _TUNED: Final = re.compile(r"^(?P<base>.+)\.ft-[^.]+$")
-#: Where the models of others are sold under the provider's own prices.
-_PUBLISHER: Final = re.compile(r"^[a-z0-9-]+/")
+#: A version that the price data leaves out where all of a model's versions cost the same.
+_VERSION: Final = re.compile(r"@(?:default|latest)$|(?<=[a-z])-00\d$")
 
 
 def provider_id(provider: str) -> str:
     """The provider's name in the price data."""
     name = provider.lower()
-    return PROVIDER_IDS.get(name, name)
+    if (known := PROVIDER_IDS.get(name)) is not None:
+        return known
+    return next((cloud for word, cloud in _CLOUDS.items() if word in name), name)
+
+
+def seller_of(provider: str, model: str) -> tuple[str, str]:
+    """Who sells a model, and its name there: a proxy that names itself has the provider in front of the model."""
+    if provider.lower() in _PROXIES:
+        model = model.removeprefix("litellm_proxy/")
+        seller, slash, name = model.partition("/")
+        return (seller, name) if slash else (provider, model)
+    return provider, model
 
 
 def model_names(provider: str, model: str) -> Iterator[str]:
@@ -64,15 +84,19 @@ def model_names(provider: str, model: str) -> Iterator[str]:
 
     Litellm and others put the provider's own name in front of the model's.
     """
-    plain = _PREFIX.sub("", model)
-    yield plain
-    if plain != model:
-        yield model
-    if tuned := _TUNED.match(plain):
-        yield f"ft:{tuned['base'].replace(*_UNDOTTED)}"
-    elif _UNDOTTED[0] in plain:
-        yield plain.replace(*_UNDOTTED)
-    if (short := _PUBLISHER.sub("", plain)) != plain:
-        publisher = plain[: -len(short) - 1]
-        if provider_id(publisher) == provider:
-            yield short
+    own = _without_seller(provider, model)
+    for name in dict.fromkeys((_PREFIX.sub("", model), model, _PREFIX.sub("", own), own)):
+        yield name
+        if tuned := _TUNED.match(name):
+            yield f"ft:{tuned['base'].replace(*_UNDOTTED)}"
+        elif _UNDOTTED[0] in name:
+            yield name.replace(*_UNDOTTED)
+        if (bare := _VERSION.sub("", name)) != name:
+            yield bare
+    if provider == "fireworks":
+        yield f"{_FIREWORKS}{own}"
+
+
+def _without_seller(provider: str, model: str) -> str:
+    publisher, slash, name = model.partition("/")
+    return name if slash and provider_id(publisher) == provider else model

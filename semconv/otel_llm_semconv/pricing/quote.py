@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from ..usage import ESTIMATED, Usage, sum_known
 from . import catalog, money, source
 from .catalog import COMPONENTS, SHOWN_AS
+from .names import provider_id
 
 if TYPE_CHECKING:
     from .contracts import Contract
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 #: Why a figure is what it is. The first five carry money, the others leave it NULL.
 EXACT: Final = "exact"
 ASSUMED_TTL: Final = "assumed_ttl"  # cache writes without a TTL split, or a price for it, priced at the default TTL
-ASSUMED_TIER: Final = "assumed_tier"  # a service tier without a price of its own, priced as the standard tier
+ASSUMED_TIER: Final = "assumed_tier"  # a tier, a length or a medium without a price of its own, priced as the standard
 ESTIMATED_TOKENS: Final = "estimated_tokens"
 PROVIDER_DECLARED: Final = "provider_declared"
 UNKNOWN_MODEL: Final = "unknown_model"
@@ -46,6 +48,7 @@ PARTS: Final = (*OUTPUT_PARTS, "audio_input", "image_input")
 FEE: Final = "request"
 #: A unit that never has a rate.
 UNPRICED: Final = "unpriced"
+_MEDIA: Final = operator.attrgetter(*(f"{part}_tokens" for part in catalog.MEDIA))
 _AUDIO_INPUT: Final = COMPONENTS["audio_input"]
 _AUDIO_OUTPUT: Final = COMPONENTS["audio_output"]
 _REASONING: Final = COMPONENTS["reasoning"]
@@ -177,7 +180,7 @@ def find_card(
         return _cards[key]
     except KeyError:
         at = datetime.fromtimestamp(at_s, UTC)
-        ordered = models[::-1] if provider == "aws.bedrock" else models
+        ordered = models[::-1] if provider_id(provider) == "aws" else models
         found = (catalog.rate_card(provider, model, at, service_tier, place) for model in ordered if model)
         card = next((card for card in found if card is not None and card.rates), None)
     if len(_cards) >= _CARDS_MAX:
@@ -194,7 +197,7 @@ def version_of(contract: Contract | None) -> str:
 def _status(usage: Usage, card: catalog.RateCard, usage_status: str | None) -> str:
     if usage_status == ESTIMATED:
         return ESTIMATED_TOKENS
-    if not card.tier_known:
+    if not card.tier_known or _is_assumed(usage, card):
         return ASSUMED_TIER
     two_ttls = COMPONENTS["cache_write_1h"] in card.rates
     if two_ttls and usage.cache_write_tokens and usage.cache_write_1h_tokens is None:
@@ -202,6 +205,13 @@ def _status(usage: Usage, card: catalog.RateCard, usage_status: str | None) -> s
     if usage.cache_write_1h_tokens and not two_ttls:
         return ASSUMED_TTL
     return EXACT
+
+
+def _is_assumed(usage: Usage, card: catalog.RateCard) -> bool:
+    """Whether something was used whose price nobody tells: a long prompt, or a medium."""
+    if card.assumed_above is not None and (usage.input_tokens or 0) > card.assumed_above:
+        return True
+    return any(part in card.assumed_parts for part, tokens in zip(catalog.MEDIA, _MEDIA(usage), strict=True) if tokens)
 
 
 def _components(usage: Usage, card: catalog.RateCard) -> dict[str, int] | None:
