@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from .answers import Selection, Table, cost, latency, selection, trace, unpriced
-from .opening import connect, views_sql
+from .opening import Bounds, connect, views_sql
 from .statements import sql
 from .timespan import between
 from .trace_tree import Tree
 
 __all__ = [
+    "Bounds",
     "Selection",
     "Table",
     "Tree",

@@ -6,6 +6,7 @@ import functools
 import re
 import tempfile
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -40,6 +41,7 @@ VIEWS: Final = (
 _CAST: Final = re.compile(r"TRY_CAST\((.*) AS BIGINT\) AS")
 _SUM: Final = re.compile(r"(count|sum)\(.* AS (\w+),?$", re.MULTILINE)
 DATA_VARIABLE: Final = "otel_llm_data"
+_NO_LIMIT: Final = 2**63 - 1
 _HEADER: Final = """\
 -- The tables and views of this otel-llm lake, for any DuckDB: `.read views.sql`, then `FROM llm_calls`.
 -- Written by otel-llm; it is written again when a table gets its first file.
@@ -55,19 +57,33 @@ _SOURCE: Final = """
 """
 
 
-def connect(data: Path, *, tz: str = "UTC") -> duckdb.DuckDBPyConnection:
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a connection for strangers may use and see.
+
+    `memory_bytes_max` is for the whole query, which never uses the disk; `tenant` sees its own rows alone, None all.
+    """
+
+    memory_bytes_max: int
+    tenant: str | None = None
+
+
+def connect(data: Path, *, tz: str = "UTC", bounds: Bounds | None = None) -> duckdb.DuckDBPyConnection:
     """Open the lake in `data` as it is now: one consistent version a table, and all views.
 
     `tz` is the IANA time zone in which timestamps are shown, days begin and times without an offset are read.
+    With `bounds` the connection reaches nothing but the files of the tables, and no setting can be changed.
     Raises NoDataError where there is no lake or nothing in it yet, UsageError for an unknown time zone.
     """
     files = {table: live_files(data, table) for table in TABLES}
     if not any(files[table] for table in ("spans", "logs", "metrics")):
         raise NoDataError(_why_no_data(data))
-    connection = _in_memory(tz)
+    connection = _in_memory(tz, bounds)
     try:
         _reach(connection, data)
-        _create_views(connection, data, files)
+        _create_views(connection, data, files, bounds.tenant if bounds else None)
+        if bounds:
+            _lock(connection, files)
     except BaseException:
         connection.close()
         raise
@@ -90,14 +106,30 @@ def _reach(connection: duckdb.DuckDBPyConnection, data: Path) -> None:
     connection.register_filesystem(Store(open_store(address)[0]))
 
 
-def _create_views(connection: duckdb.DuckDBPyConnection, data: Path, files: Mapping[str, list[str]]) -> None:
+def _lock(connection: duckdb.DuckDBPyConnection, files: Mapping[str, list[str]]) -> None:
+    """Leave the connection no way to anything but these files, and none to change that."""
+    # DuckDB asks for a path as it was given, and as it is opened
+    paths = {path for found in files.values() for one in found for path in (one, glob_unescape(one))}
+    for setting in (
+        f"allowed_paths = [{', '.join(map(literal, sorted(paths)))}]",
+        "python_enable_replacements = false",
+        "enable_external_access = false",
+        "lock_configuration = true",
+    ):
+        connection.execute(f"SET {setting}")
+
+
+def _create_views(
+    connection: duckdb.DuckDBPyConnection, data: Path, files: Mapping[str, list[str]], tenant: str | None
+) -> None:
     from .statements import readable_errors
 
     # Creating a view reads the footers of its files: the first is enough, the variable is looked up in each query.
     for table, paths in files.items():
         connection.execute(f"SET VARIABLE {table}_files = ?", [paths[:1]])
     with readable_errors():
-        connection.execute(_script(data, filled=[table for table, paths in files.items() if paths]))
+        filled = [table for table, paths in files.items() if paths]
+        connection.execute(_script(data, filled, tenant))
     for table, paths in files.items():
         connection.execute(f"SET VARIABLE {table}_files = ?", [paths])
 
@@ -183,8 +215,10 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _script(data: Path, filled: Collection[str]) -> str:
-    parts = {table: _source(data, table) if table in filled else _empty(table) for table in TABLES}
+def _script(data: Path, filled: Collection[str], tenant: str | None = None) -> str:
+    parts = {
+        table: _of_tenant(table, _source(data, table), tenant) if table in filled else _empty(table) for table in TABLES
+    }
     views = [fill(_read("views", view), source=parts.get(view, ""), call_sums=call_sums()) for view in VIEWS]
     return "\n".join([_HEADER.format(data_variable=DATA_VARIABLE), *views])
 
@@ -198,6 +232,21 @@ def _source(data: Path, table: str) -> str:
     return fill(_SOURCE, columns=columns, empty=_empty(table), files=files)
 
 
+def _of_tenant(table: str, source: str, tenant: str | None) -> str:
+    """The rows of a tenant: those that name it, else those of spans that it sees, else none.
+
+    A condition of the query must see no other row, since its errors tell what they met: a comparison with a text is
+    done by the scan, before everything else, and nothing is pushed below a LIMIT.
+    """
+    if tenant is None:
+        return source
+    names = {column.name for column in TABLES[table]}
+    if "tenant" in names:
+        return f"FROM ({source}) WHERE tenant = {literal(tenant)}"
+    own = "row_id IN (SELECT row_id FROM spans)" if "row_id" in names else "false"
+    return f"FROM ({source}) WHERE {own} LIMIT {_NO_LIMIT}"
+
+
 def _empty(table: str) -> str:
     columns = ", ".join(f"CAST(NULL AS {column.type}) AS {column.name}" for column in TABLES[table])
     return f"SELECT {columns} WHERE false"
@@ -208,7 +257,7 @@ def _read(folder: str, name: str) -> str:
     return (resources.files("otel_llm_collector") / folder / f"{name}.sql").read_text("utf-8")
 
 
-def _in_memory(tz: str) -> duckdb.DuckDBPyConnection:
+def _in_memory(tz: str, bounds: Bounds | None) -> duckdb.DuckDBPyConnection:
     import duckdb
 
     config: dict[str, str | bool | int | float | list[str]] = {
@@ -216,6 +265,8 @@ def _in_memory(tz: str) -> duckdb.DuckDBPyConnection:
         "autoinstall_known_extensions": "false",  # a reader opens no connection to anywhere
         "parquet_metadata_cache": "true",  # a file never changes: its footer is read once
     }
+    if bounds:
+        config |= {"memory_limit": f"{bounds.memory_bytes_max}B", "temp_directory": ""}
     connection = duckdb.connect(config=config)
     try:
         connection.execute(f"SET TimeZone = {literal(tz)}")

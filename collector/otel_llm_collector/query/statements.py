@@ -6,7 +6,7 @@ import difflib
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,14 +28,20 @@ _UNKNOWN_TABLE: Final = re.compile(r"Table with name (\S+) does not exist")
 _UNKNOWN_COLUMN: Final = re.compile(r'Referenced column "([^"]+)" (was )?not found')
 
 
-def sql(connection: duckdb.DuckDBPyConnection, query: str) -> pa.RecordBatchReader:
+#: Values of a statement: by `$name`, or by `?` and `$1` in their order.
+Parameters = Mapping[str, Any] | Sequence[Any]
+
+
+def sql(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: Parameters | None = None
+) -> pa.RecordBatchReader:
     """Run one reading statement; its rows come in batches, as they are computed.
 
     Raises UsageError for what does not parse, names what is not there, or would write; OtelLlmError when it fails.
     """
     with readable_errors():
         check_reading(connection, query)
-        reader: pa.RecordBatchReader = connection.sql(query).to_arrow_reader(50_000)
+        reader: pa.RecordBatchReader = connection.sql(query, params=parameters or None).to_arrow_reader(50_000)
         return reader
 
 
@@ -97,10 +103,10 @@ def _check_tokens(where: str) -> None:
 
 def _one_expression(connection: duckdb.DuckDBPyConnection, where: str) -> str:
     """`SELECT 1 FROM llm_calls WHERE ...` as the parser understood it: only its condition may be the user's."""
-    parsed = _syntax_tree(connection, _OVER_CALLS + where)
+    parsed = syntax_tree(connection, _OVER_CALLS + where)
     if parsed["error"]:
         raise UsageError(f"in --where: {parsed['error_message']}")
-    plain = _syntax_tree(connection, _OVER_CALLS + "true")
+    plain = syntax_tree(connection, _OVER_CALLS + "true")
     node = parsed["statements"][0]["node"]
     plain["statements"][0]["node"]["where_clause"] = node.get("where_clause")
     if parsed != plain:
@@ -144,22 +150,23 @@ def _without_comments(connection: duckdb.DuckDBPyConnection, query: str) -> str:
 
 def _writes(connection: duckdb.DuckDBPyConnection, query: str) -> bool:
     """Whether a SELECT holds a COPY, INSERT, UPDATE or DELETE inside its WITH clause."""
-    tree = _syntax_tree(connection, query)
-    return bool(tree["error"]) or any(kind.endswith("_QUERY_NODE") for kind in _node_types(tree))
+    tree = syntax_tree(connection, query)
+    return bool(tree["error"]) or any(str(node.get("type")).endswith("_QUERY_NODE") for node in nodes(tree))
 
 
-def _syntax_tree(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
+def syntax_tree(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
+    """A SELECT as DuckDB's parser understood it, `error` and `error_message` where it did not."""
     rows = connection.execute("SELECT CAST(json_serialize_sql(?) AS VARCHAR)", [query]).fetchall()
     return json.loads(rows[0][0])
 
 
-def _node_types(tree: Any) -> Iterator[str]:
+def nodes(tree: Any) -> Iterator[Mapping[str, Any]]:
+    """Every object in a syntax tree."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()
         if isinstance(node, dict):
-            if isinstance(kind := node.get("type"), str):
-                yield kind
+            yield node
             waiting.extend(node.values())
         elif isinstance(node, list):
             waiting.extend(node)
