@@ -222,6 +222,11 @@ attributes too, and content moves to `messages`. Calls that Claude Code, Codex a
 rows, too. Which of several rows that tell of one call is counted, and why the
 others are not, is said in [tables.md](tables.md#not_counted_reason).
 
+`counts` says how the input that is told stands to the cache. Where the emitter does not settle it, the provider does:
+Anthropic's and Bedrock's own count leaves the cache out, so a cache that does not fit into the input is added to it. Of
+any other provider such usage is inconsistent. Where no provider is named, it is the one whose model it is, if the name
+is one that nobody else gives (`gpt-4o`, `claude-…`, not `llama-…`).
+
 `seen in` are the packages that `make test-emitters` runs: what they send of a call is stored in `tests/emitters`, and
 held, column by column, against the row of our own instrumentation of the very same request. What an emitter cannot
 tell is listed there, with the reason, in its `differs.json`.
@@ -230,6 +235,8 @@ _ACCOUNTS = {
     Accounting.INCLUSIVE: "input includes the cache",
     Accounting.EXCLUSIVE: "the cache is added",
     Accounting.MIXED: "added where it does not fit",
+    Accounting.BY_PROVIDER: "added where it does not fit, of Claude and Bedrock",
+    Accounting.BUCKETS: "buckets that leave each other out",
 }
 
 

@@ -85,6 +85,18 @@ def test_a_deployment_is_priced_as_by_the_reference(contracts: Contracts, answer
     assert {row["deployed_model"] for row in by_columns["spans"]} == {told or "gpt-4o-mini"}
 
 
+@pytest.mark.parametrize("provider", ["anthropic", "openai"])
+@pytest.mark.parametrize("cached", [0, 499, 500, 501, (1 << 62) + 1])
+def test_a_cache_that_does_not_fit_is_counted_as_by_the_reference(provider: str, cached: int) -> None:
+    told = {"gen_ai.provider.name": provider, "gen_ai.usage.cache_read.input_tokens": cached}
+    told |= {"gen_ai.usage.input_tokens": 500}
+    payload = otlp.request(otlp.span(otlp.chat(500, 1) | told, start_ns=RECEIVED), scope="by-hand").SerializeToString()
+    by_columns = rows_of([payload], Contracts(), BY_COLUMNS)
+    assert by_columns == rows_of([payload], Contracts(), ONE_BY_ONE)
+    is_apart = provider == "anthropic" and cached > 500
+    assert by_columns["spans"][0]["input_tokens"] == 500 + cached * is_apart
+
+
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(mutated().filter(is_valid))
 def test_a_request_that_is_spelled_otherwise_is_read_as_well(contracts: Contracts, payload: bytes) -> None:

@@ -53,6 +53,9 @@ _READ: Final[Mapping[str, str]] = {
     a.SERVER_ADDRESS: "s",
     **dict.fromkeys(a.CONTENT, "s"),
 }
+#: Ways of counting that change nothing where the cache fits into the input.
+_PLAIN: Final = (Accounting.INCLUSIVE, Accounting.BY_PROVIDER)
+_CACHED: Final = ("cache_read_tokens", "cache_write_tokens")
 _SIZE_MAX: Final = (1 << 63) - 1
 _KNOWN_MAX: Final = 4096
 _FIRST_CHUNK_S_MAX: Final = 1e9
@@ -60,7 +63,7 @@ _FIRST_CHUNK_S_MAX: Final = 1e9
 
 def _is_table(dialect: Dialect) -> bool:
     """True where nothing of it is a function, or changes what was sent."""
-    is_plain = dialect.accounting is Accounting.INCLUSIVE and not dialect.output_excludes_reasoning
+    is_plain = dialect.accounting in _PLAIN and not dialect.output_excludes_reasoning
     return is_plain and not dialect.complete and not dialect.properties
 
 
@@ -225,6 +228,9 @@ def _is_oddly_said(spans: Spans, dialect: Dialect) -> Bools:
         is_odd |= np.logical_and.reduce(told) if all(one.any() for one in told) else np.False_
     for name in _content_of(dialect, spans.attributes.names):
         is_odd |= rows_with(spans, name)
+    if dialect.accounting is Accounting.BY_PROVIDER:
+        cached = _sum(spans, dialect, *_CACHED)
+        is_odd |= (cached > 0) & (cached >= _sum(spans, dialect, "input_tokens"))  # equal, as doubles are rounded
     failed = np.logical_or.reduce([rows_with(spans, name) for name in sources(dialect, "error_type")])
     if failed.any():
         answered = np.zeros(len(spans), np.bool_)
@@ -232,6 +238,16 @@ def _is_oddly_said(spans: Spans, dialect: Dialect) -> Bools:
         answered[spans.attributes.row[outputs]] = spans.attributes.integers(outputs) > 0
         is_odd |= failed & ~answered
     return is_odd
+
+
+def _sum(spans: Spans, dialect: Dialect, *columns: str) -> npt.NDArray[np.float64]:
+    """Of each row what the attributes of some columns say together."""
+    total = np.zeros(len(spans), np.float64)
+    for name in {name for column in columns for name in sources(dialect, column)}:
+        entries = spans.attributes.of(name)
+        if len(entries):
+            total += np.bincount(spans.attributes.row[entries], numbers(spans, entries), len(spans))
+    return total
 
 
 @functools.cache

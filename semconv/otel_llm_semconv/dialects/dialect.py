@@ -45,6 +45,8 @@ class Accounting(Enum):
     INCLUSIVE = "they are part of it"
     EXCLUSIVE = "they come on top of it"
     MIXED = "by version or provider: they are part of it where they fit into it"
+    BUCKETS = "each count leaves the others out; the dialect adds them up"
+    BY_PROVIDER = "they are part of it, unless they do not fit and the provider's own count leaves them out"
 
 
 class Values(NamedTuple):

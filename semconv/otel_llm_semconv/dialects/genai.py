@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import attributes as a
-from .dialect import NS_PER_S, Dialect, Scaled
+from .dialect import NS_PER_S, Accounting, Dialect, Scaled
 
 #: Names of providers that have been renamed, or that tools spell in their own way.
 PROVIDERS = {
@@ -66,6 +66,7 @@ DIALECT = Dialect(
         "emitted_cost_usd": (a.COST_AMOUNT,),
         "emitted_cost_source": (a.COST_SOURCE,),
     },
+    accounting=Accounting.BY_PROVIDER,
     providers=PROVIDERS,
     content=a.CONTENT,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import attributes as a
 from ..usage import count
-from .dialect import Dialect, Part, Reading, Span
+from .dialect import Accounting, Dialect, Part, Reading, Span
 from .messages import written
 from .values import part_of
 
@@ -55,6 +55,7 @@ DIALECT = Dialect(
             Part(_OUTPUT, "candidates.0.finishReason"),
         ),
     },
+    accounting=Accounting.BY_PROVIDER,
     output_excludes_reasoning=True,
     content=(_INPUT, _OUTPUT),
     complete=(_tell_model, _count_reasoning, written((_INPUT,), (_OUTPUT,))),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .dialect import Dialect, Part, Reading, Source, Span
+from .dialect import Accounting, Dialect, Part, Reading, Source, Span
 from .values import text
 
 _PREFIXES = ("http.request.header.helicone-", "http.request.header.helicone_")  # as it is sent; as some wrote it
@@ -35,5 +35,6 @@ DIALECT = Dialect(
         "prompt_version": _header("prompt-version"),
         "request_model": _header("model-override"),
     },
+    accounting=Accounting.BY_PROVIDER,
     complete=(_read_properties,),
 )

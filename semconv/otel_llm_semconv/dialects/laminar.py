@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import attributes as a
-from .dialect import Dialect, Part, Reading, Span, Values
+from .dialect import Accounting, Dialect, Part, Reading, Span, Values
 from .messages import flat
 
 _KINDS = {"LLM": "chat", "TOOL": "execute_tool"}
@@ -31,6 +31,7 @@ DIALECT = Dialect(
         "service_tier": ("anthropic.response.service_tier",),
         "emitted_cost_usd": ("gen_ai.usage.cost",),
     },
+    accounting=Accounting.BY_PROVIDER,
     properties=("lmnr.association.properties.metadata.",),
     content=("gen_ai.prompt.", "gen_ai.completion.", "lmnr.span.input", "lmnr.span.output"),
     complete=(

@@ -8,7 +8,8 @@ from typing import Any
 
 from .. import attributes as a
 from ..usage import count, inclusive_input, sum_known
-from .dialect import Dialect, Part, Reading, Span, Values
+from .dialect import Accounting, Dialect, Part, Reading, Span, Values
+from .makers import tell_maker
 from .messages import written
 from .values import json_of, part_of
 
@@ -145,6 +146,7 @@ DIALECT = Dialect(
         "prompt_version": ("langfuse.observation.prompt.version",),
         "emitted_cost_usd": (Part("langfuse.observation.cost_details", "total"),),
     },
+    accounting=Accounting.BUCKETS,
     properties=("langfuse.trace.metadata.", _METADATA),
     content=(
         "langfuse.observation.input",
@@ -154,6 +156,7 @@ DIALECT = Dialect(
     ),
     complete=(
         _tell_provider,
+        tell_maker,
         _unquote,
         _sum_up,
         _time_first_chunk,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from .. import attributes as a
 from ..usage import count, sum_known
 from .dialect import Dialect, Reading, Span, Values
+from .makers import tell_maker
 from .messages import written
 from .values import python_of
 
@@ -64,5 +65,5 @@ DIALECT = Dialect(
     },
     properties=(_METADATA,),
     content=("gen_ai.prompt", "gen_ai.completion"),
-    complete=(_read_details, _drop_own, written(("gen_ai.prompt",), ("gen_ai.completion",))),
+    complete=(_read_details, _drop_own, tell_maker, written(("gen_ai.prompt",), ("gen_ai.completion",))),
 )

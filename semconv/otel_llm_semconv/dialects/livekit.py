@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import attributes as a
-from .dialect import Dialect
+from .dialect import Accounting, Dialect
 
 DIALECT = Dialect(
     "livekit",
@@ -15,6 +15,7 @@ DIALECT = Dialect(
         "agent_name": (a.AGENT_NAME, "lk.agent_name"),
         "session_id": (a.SESSION_ID, "lk.room_name", "lk.job_id"),
     },
+    accounting=Accounting.BY_PROVIDER,
     providers={"api.anthropic.com": "anthropic", "api.openai.com": "openai"},
     content=(
         "lk.chat_ctx",

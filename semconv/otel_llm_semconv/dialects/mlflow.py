@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .dialect import Dialect, Part, Reading, Span, Values
 from .events import first_chunk_at
+from .makers import tell_maker
 from .messages import written
 from .values import json_of
 
@@ -62,5 +63,5 @@ DIALECT = Dialect(
         "emitted_cost_usd": (Part("mlflow.llm.cost", "total_cost"),),
     },
     content=(_ASKED, _ANSWERED, "mlflow.chat.messages"),
-    complete=(_unquote, first_chunk_at("mlflow.chunk.item.0"), written((_ASKED,), (_ANSWERED,))),
+    complete=(_unquote, tell_maker, first_chunk_at("mlflow.chunk.item.0"), written((_ASKED,), (_ANSWERED,))),
 )

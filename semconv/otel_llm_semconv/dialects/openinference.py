@@ -8,6 +8,7 @@ from typing import Any
 from .. import attributes as a
 from .dialect import Accounting, Dialect, Part, Span, Values
 from .events import first_chunk_at
+from .makers import tell_maker
 from .messages import flat, tools, written
 
 _KINDS = {
@@ -81,6 +82,7 @@ DIALECT = Dialect(
         "tool.parameters",
     ),
     complete=(
+        tell_maker,
         first_chunk_at("First Token Stream Event"),
         flat("llm.input_messages.", "llm.output_messages.", "message"),
         written((_ASKED,), (_ANSWERED,)),

@@ -10,7 +10,7 @@ from .dialect import NS_PER_S, Accounting, Dialect, Reading, Scaled, Span
 
 
 def _accounting(span: Span, columns: Mapping[str, Any]) -> Accounting:
-    return Accounting.EXCLUSIVE if columns.get("provider") == "anthropic" else Accounting.INCLUSIVE
+    return Accounting.EXCLUSIVE if columns.get("provider") == "anthropic" else Accounting.BY_PROVIDER
 
 
 def _time_streams_only(span: Span, reading: Reading) -> None:

@@ -12,6 +12,9 @@ from .messages import from_events, settle
 from .values import fitting, json_of, value_of
 
 _CACHE: Final = ("cache_read_tokens", "cache_write_tokens")
+#: Providers whose own count of input leaves the cache out, as that of Claude does, whoever sells it.
+_COUNT_APART: Final = frozenset({"anthropic", "aws.bedrock"})
+_APART_EVERYWHERE: Final = "claude"
 
 
 def read_as(dialect: Dialect, span: Span) -> Reading:
@@ -85,6 +88,8 @@ def _account(dialect: Dialect, span: Span, columns: dict[str, Any]) -> None:
         accounting = accounting(span, columns)
     if any(part in span.scope for part in dialect.exclusive_scopes):
         accounting = Accounting.EXCLUSIVE
+    if accounting is Accounting.BY_PROVIDER:
+        accounting = Accounting.MIXED if _may_count_apart(columns) else Accounting.INCLUSIVE
     asked = columns.get("input_tokens")
     read, written = (columns.get(name) for name in _CACHE)
     exceeds = asked is not None and (read or 0) + (written or 0) > asked
@@ -95,6 +100,13 @@ def _account(dialect: Dialect, span: Span, columns: dict[str, Any]) -> None:
     answered, thought = columns.get("output_tokens"), columns.get("reasoning_tokens")
     if dialect.output_excludes_reasoning and answered is not None and thought is not None:
         columns["output_tokens"] = answered + thought
+
+
+def _may_count_apart(columns: Mapping[str, Any]) -> bool:
+    """Whether an emitter that passes on what the provider says leaves the cache out."""
+    provider = columns.get("provider")
+    models = (columns.get(name) or "" for name in ("response_model", "request_model"))
+    return provider is None or provider in _COUNT_APART or any(_APART_EVERYWHERE in model.lower() for model in models)
 
 
 def _gather_properties(dialect: Dialect, span: Span, reading: Reading) -> None:

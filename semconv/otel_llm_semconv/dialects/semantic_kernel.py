@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import attributes as a
-from .dialect import Dialect, Reading, Span, Values
+from .dialect import Accounting, Dialect, Reading, Span, Values
 
 _OPERATIONS = {
     "chat.completions": "chat",
@@ -29,6 +29,7 @@ DIALECT = Dialect(
         "input_tokens": (a.USAGE_INPUT_TOKENS, "gen_ai.response.prompt_tokens"),
         "output_tokens": (a.USAGE_OUTPUT_TOKENS, "gen_ai.response.completion_tokens"),
     },
+    accounting=Accounting.BY_PROVIDER,
     providers={"microsoft.semantic_kernel": "openai"},
     complete=(_name_reasons,),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import attributes as a
-from .dialect import Dialect, Reading, Span, Values
+from .dialect import Accounting, Dialect, Reading, Span, Values
 
 _NOTHING = "none"
 
@@ -18,6 +18,7 @@ DIALECT = Dialect(
     scope_prefixes=("org.springframework.ai", "org.springframework.boot"),
     among=("gen_ai.",),
     columns={"operation": (Values(a.OPERATION, {"embedding": a.OPERATION_EMBEDDINGS}), a.OPERATION)},
+    accounting=Accounting.BY_PROVIDER,
     content=("gen_ai.prompt", "gen_ai.completion"),
     complete=(_drop_nothing,),
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .dialect import Dialect, Reading, Span, Values
+from .dialect import Accounting, Dialect, Reading, Span, Values
+from .makers import tell_maker
 from .messages import written
 
 _KINDS = {"agent": "invoke_agent", "llm": "chat", "tool": "execute_tool", "workflow": "invoke_workflow"}
@@ -34,6 +35,7 @@ DIALECT = Dialect(
         "agent_name": ("entity.name",),
         "tool_name": ("tool.name",),
     },
+    accounting=Accounting.BY_PROVIDER,
     content=(
         "agent.instructions",
         "agent.messages",
@@ -43,5 +45,5 @@ DIALECT = Dialect(
         "llm.messages",
         "output",
     ),
-    complete=(_tell_inner, written(("llm.messages",))),
+    complete=(_tell_inner, tell_maker, written(("llm.messages",))),
 )

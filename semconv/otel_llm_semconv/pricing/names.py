@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from ..makers import maker_of
+from . import source
+
 #: Provider names (of the GenAI conventions, old ones, and those of other tools) -> those of the price data, where they
 #: differ.
 PROVIDER_IDS: Final[Mapping[str, str]] = {
@@ -44,8 +47,8 @@ PROVIDER_IDS: Final[Mapping[str, str]] = {
 #: Clouds that sell the models of several makers, whose names may stand beside theirs: `vertex_ai-anthropic_models`,
 #: `AnthropicBedrock`. A word in a provider's name -> the cloud in the price data.
 _CLOUDS: Final[Mapping[str, str]] = {"azure": "azure", "bedrock": "aws", "vertex": "google"}
-#: Proxies that call a model `PROVIDER/MODEL`, and name no provider but themselves.
-_PROXIES: Final = frozenset({"litellm", "litellm_proxy"})
+#: Frameworks and proxies that give their own name for the provider's: the model's tells whose it is.
+_NO_PROVIDERS: Final = frozenset({"gcp.vertex.agent", "litellm", "litellm_proxy", "strands-agents"})
 _FIREWORKS: Final = "accounts/fireworks/models/"
 #: What stands before a model's name in the places that name it: paths and resource names.
 _PREFIX: Final = re.compile(
@@ -71,12 +74,14 @@ def provider_id(provider: str) -> str:
 
 
 def seller_of(provider: str, model: str) -> tuple[str, str]:
-    """Who sells a model, and its name there: a proxy that names itself has the provider in front of the model."""
-    if provider.lower() in _PROXIES:
-        model = model.removeprefix("litellm_proxy/")
-        seller, slash, name = model.partition("/")
-        return (seller, name) if slash else (provider, model)
-    return provider, model
+    """Who sells a model, and its name there: by the model, where somebody is named who sells none."""
+    if provider.lower() not in _NO_PROVIDERS:
+        return provider, model
+    model = model.removeprefix("litellm_proxy/")
+    seller, slash, name = model.partition("/")
+    if slash and provider_id(seller) in source.provider_ids():
+        return seller, name
+    return maker_of(model) or provider, model
 
 
 def model_names(provider: str, model: str) -> Iterator[str]:

@@ -49,6 +49,89 @@ def test_a_fixture_is_read_as_expected(path: Path) -> None:
         assert reading.columns.get(column, told) == told
 
 
+#: Dialects that say nothing of how they count, with a scope or a mark of theirs.
+UNTOLD = {
+    "genai": ("somebody.elses", {}),
+    "agentgateway": ("agentgateway", {}),
+    "helicone_headers": ("proxy", {"http.request.header.helicone-user-id": "u1"}),
+    "laminar": ("lmnr", {"lmnr.span.type": "LLM"}),
+    "livekit": ("livekit-agents", {}),
+    "semantic_kernel": ("semantic_kernel.functions", {}),
+    "spring_ai": ("org.springframework.ai", {}),
+    "voltagent": ("@voltagent/core", {"voltagent.conversation_id": "c1"}),
+}
+
+
+@pytest.mark.parametrize("name", UNTOLD)
+@pytest.mark.parametrize(
+    ("provider", "model", "input_tokens", "whole"),
+    [
+        ("anthropic", "claude-haiku-4-5", 100, 700),  # the provider's own count, which leaves the cache out
+        ("anthropic", "claude-haiku-4-5", 600, 600),  # the cache fits: it is part of it, as the conventions have it
+        ("aws.bedrock", "anthropic.claude-3-haiku-20240307-v1:0", 599, 1199),
+        ("gcp.vertex_ai", "claude-sonnet-4-5@20250929", 100, 700),
+        ("", "some-model", 100, 700),  # nobody says whose it is
+        ("openai", "gpt-4o-mini", 100, 100),  # the provider's count includes it: this is inconsistent, and stays so
+        ("gcp.vertex_ai", "gemini-2.5-flash", 100, 100),
+    ],
+)
+def test_who_does_not_say_how_the_cache_is_counted(
+    name: str, provider: str, model: str, input_tokens: int, whole: int
+) -> None:
+    scope, marks = UNTOLD[name]
+    attributes = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": provider,
+        "gen_ai.request.model": model,
+        "gen_ai.usage.input_tokens": input_tokens,
+        "gen_ai.usage.cache_read.input_tokens": 400,
+        "gen_ai.usage.cache_write.input_tokens": 200,
+    }
+    reading = read(Span(scope=scope, attributes=attributes | marks))
+    assert reading is not None
+    assert (reading.dialect, reading.columns["input_tokens"]) == (name, whole)
+
+
+@pytest.mark.parametrize(
+    ("model", "provider"),
+    [
+        ("gpt-4o-mini-2024-07-18", "openai"),
+        ("o3", "openai"),
+        ("ft:gpt-4o-2024-08-06:clinic::a1", "openai"),
+        ("text-embedding-3-small", "openai"),
+        ("claude-sonnet-4-5-20250929", "anthropic"),
+        ("claude-sonnet-4-5@20250929", "gcp.vertex_ai"),
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "aws.bedrock"),
+        ("amazon.nova-pro-v1:0", "aws.bedrock"),
+        ("models/gemini-2.5-flash", "gcp.gen_ai"),
+        ("grok-4", "x_ai"),
+        ("mistral-large-latest", "mistral_ai"),
+        ("command-r-plus-08-2024", "cohere"),
+        ("deepseek-chat", "deepseek"),
+        ("sonar-pro", "perplexity"),
+        # sold by many, or by nobody we know
+        ("gpt-oss-120b", None),
+        ("openai/gpt-4o", None),
+        ("llama-3.3-70b-versatile", None),
+        ("mistral-7b-instruct", None),
+        ("deepseek-r1", None),
+        ("o3o", None),
+        ("my-deployment", None),
+    ],
+)
+@pytest.mark.parametrize("name", ["langfuse", "langsmith", "mlflow", "openinference"])
+def test_who_does_not_name_the_provider_names_a_model_of_its(name: str, model: str, provider: str | None) -> None:
+    told = {
+        "langfuse": {"langfuse.observation.type": "generation", "langfuse.observation.model.name": model},
+        "langsmith": {"langsmith.span.kind": "llm", "gen_ai.request.model": model},
+        "mlflow": {"mlflow.spanType": '"CHAT_MODEL"', "mlflow.llm.model": json.dumps(model)},
+        "openinference": {"openinference.span.kind": "LLM", "llm.model_name": model},
+    }[name]
+    reading = read(Span(attributes=told))
+    assert reading is not None
+    assert (reading.dialect, reading.columns.get("provider")) == (name, provider)
+
+
 def test_every_dialect_has_a_file_a_row_and_a_fixture() -> None:
     folder = Path(dialects.__file__).parent
     ids = {dialect.id for dialect in DIALECTS}
@@ -56,6 +139,7 @@ def test_every_dialect_has_a_file_a_row_and_a_fixture() -> None:
         "__init__",
         "dialect",
         "events",
+        "makers",
         "message_parts",
         "messages",
         "reading",
