@@ -166,6 +166,9 @@ def read_columns(table: LakeTable, file: DataFile, columns: Sequence[str]) -> pa
 
 
 def to_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The rows in these columns; one that they lack is NULL."""
+    if rows.schema.equals(schema):
+        return rows
     have = set(rows.column_names)
     columns = [
         rows[field.name].cast(field.type) if field.name in have else pa.nulls(rows.num_rows, field.type)

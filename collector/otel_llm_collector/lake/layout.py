@@ -48,7 +48,7 @@ class Layout:
 LAYOUTS: Final[dict[str, Layout]] = {
     "spans": Layout(122_880, ("trace_id", "start_time_ns"), ("trace_id", "session_id"), ("trace_id", "start_time_ns")),
     "messages": Layout(
-        5_000, ("trace_id",), ("trace_id",), ("trace_id",), new_is_plain=True, level=3, page_bytes=1024 * 1024
+        5_000, ("trace_id",), ("trace_id",), ("trace_id",), new_is_plain=True, level=3, page_bytes=2 * 1024 * 1024
     ),
     "repriced_costs": Layout(122_880, ("trace_id", "row_id"), ("trace_id",), ("trace_id",)),
     "logs": Layout(30_000, ("time", "trace_id"), ("trace_id", "session_id"), ("time_ns",)),
@@ -62,8 +62,9 @@ _IDS: Final = frozenset({"row_id", "trace_id", "span_id", "parent_span_id", "res
 _NUMBERS: Final = frozenset(
     {"start_time", "start_time_ns", "duration_ns", "cost_usd", "time", "time_ns", "observed_time_ns"}
 )
-#: What stands as it is: texts that are long, sums of doubles.
-_PLAIN: Final = frozenset({"input_messages", "output_messages", "value", "sum", "body"})
+_LONG_TEXTS: Final = frozenset({"input_messages", "output_messages", "body"})
+#: What stands as it is: long texts, sums of doubles.
+_PLAIN: Final = _LONG_TEXTS | {"value", "sum"}
 
 
 def open_writer(name: str, path: Path, *, rows: int, is_new: bool = False) -> pq.ParquetWriter:
@@ -78,6 +79,8 @@ def open_writer(name: str, path: Path, *, rows: int, is_new: bool = False) -> pq
         use_dictionary=[  # type: ignore[arg-type] # the stubs know only bool
             path for path in _leaves(name) if path not in _IDS | _NUMBERS | _PLAIN
         ],
+        # the first and the last of long texts are long, and nobody looks for them
+        write_statistics=[path for path in _leaves(name) if path not in _LONG_TEXTS],  # type: ignore[arg-type]
         column_encoding=_encodings(name),
         bloom_filter_options={column: {"ndv": distinct, "fpp": _BLOOM_FPP} for column in layout.bloom},
         sorting_columns=pq.SortingColumn.from_ordering(memory_schema(name), layout.ordering),

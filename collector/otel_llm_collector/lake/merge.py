@@ -26,8 +26,8 @@ FILE_BYTES_MAX: Final = 1024 * 1024 * 1024
 #: So many files are merged at once, whatever they are.
 FILES_MIN: Final = 3
 #: Of all files together, in memory: rows, and bytes of them as they are in the files before compression.
-_ROWS_AT_ONCE: Final = 16_384
-_BYTES_AT_ONCE: Final = 16 * 1024 * 1024
+_ROWS_AT_ONCE: Final = 12_288
+_BYTES_AT_ONCE: Final = 8 * 1024 * 1024
 #: What the pages that are open at once may take, of all columns of all files.
 _OPEN_BYTES_MAX: Final = 40 * 1024 * 1024
 #: A row group that is so large in memory is written before it has all its rows.
