@@ -1,8 +1,8 @@
 """Requests as an instrumented application sends them: 512 spans, random ids, 20 attributes (18 without content).
 
 A span is as large and compresses as well as one of the load that the collector's bars were measured with: 2387 bytes as
-OTLP protobuf and 627 of its request after gzip -1, without content 772 and 99. What `tests/collector/test_span_load.py`
-holds besides is the text in a Parquet file: of that load 378 bytes a span were left by zstd's level 1, 335 by its level 3.
+OTLP protobuf and 627 of its request after gzip -1, without content 772 and 99. Of that load's text zstd's level 1 left
+378 bytes a span in Parquet files, level 3 left 335. `tests/collector/test_span_load.py` holds it to all of these.
 
 Text compresses by words that are frequent and by sentences that come again, as in prompts from templates and histories
 of conversations: how skewed the first are decides what gzip finds, how many there are of the second what zstd finds,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from otel_llm.errors import OtelLlmError
 from otel_llm_collector.console import hidden_spans, trace_text
 from otel_llm_collector.query import Tree, connect, trace
 from otel_llm_collector.query.trace_tree import MISSING_PARENT, PARENT_CYCLE, grow, outline
@@ -42,6 +44,20 @@ def test_three_thousand_spans_sum_exactly_below_each(lake: SmallLake) -> None:
     rows = tree.table().to_pylist()
     assert [row["span_id"] for row in rows] == [node.row["span_id"] for node in tree.nodes]
     assert rows[0]["subtree_cost_usd"] == expected[1]
+
+
+def test_a_trace_is_found_in_whatever_files_it_lies(tmp_path: Path) -> None:
+    lake = SmallLake(tmp_path / "da[t]a").create()
+    day_s = 86_400
+    lake.add([span(1, at=day_s - 1, cost="1"), span(9, None, 2)])
+    lake.add([span(2, 1, at=day_s, cost="2")])
+    lake.add([span(8, None, 3, at=2 * day_s)])
+    with connect(lake.data) as connection:
+        assert [trace(connection, f"{number:032x}").sums.spans for number in (1, 2, 3, 1)] == [2, 1, 1, 2]
+        assert trace(connection, f"{1:032x}").sums.cost_usd == 3
+        with pytest.raises(OtelLlmError, match="no trace"):
+            trace(connection, f"{4:032x}")
+        assert connection.execute("SELECT count(*) FROM spans").fetchone() == (4,)
 
 
 def test_thirty_thousand_levels_do_not_hurt() -> None:

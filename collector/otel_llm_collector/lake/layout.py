@@ -80,7 +80,7 @@ def open_writer(name: str, path: Path, *, rows: int, is_new: bool = False) -> pq
             path for path in _leaves(name) if path not in _IDS | _NUMBERS | _PLAIN
         ],
         # the first and the last of long texts are long, and nobody looks for them
-        write_statistics=[path for path in _leaves(name) if path not in _LONG_TEXTS],  # type: ignore[arg-type]
+        write_statistics=[path for path in _leaves(name) if path not in _LONG_TEXTS],
         column_encoding=_encodings(name),
         bloom_filter_options={column: {"ndv": distinct, "fpp": _BLOOM_FPP} for column in layout.bloom},
         sorting_columns=pq.SortingColumn.from_ordering(memory_schema(name), layout.ordering),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_llm.errors import OtelLlmError, UsageError
 
 from .dimensions import Dimension, dimensions
+from .narrowing import files_of_trace
 from .notes import cost_notes
 from .opening import fill, part_sums, question, sums_of_parts
 from .statements import condition, readable_errors
@@ -112,7 +113,7 @@ def trace(connection: duckdb.DuckDBPyConnection, trace_id: str) -> Tree:
     """
     wanted = _id_of(trace_id)
     whole = wanted if len(wanted) == _ID_DIGITS else _find_trace(connection, trace_id, wanted)
-    with readable_errors():
+    with readable_errors(), files_of_trace(connection, "spans", whole):
         answer = connection.execute(question("trace"), {"trace_id": whole})
         names = [column[0] for column in answer.description or ()]
         rows = [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
