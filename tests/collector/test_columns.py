@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.message import DecodeError
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
@@ -16,7 +16,7 @@ from rig.read_rows import BY_COLUMNS, ONE_BY_ONE, rows_of
 from rig.sent_spans import RECEIVED, requests
 
 from otel_llm.failures import RAISE_ENV
-from otel_llm_collector.columns import reader
+from otel_llm_collector.columns import attributes, reader
 from otel_llm_collector.flow import OneByOne
 from otel_llm_semconv import attributes as a
 from otel_llm_semconv.pricing.contracts import Contracts, read
@@ -101,6 +101,65 @@ def test_a_cache_that_does_not_fit_is_counted_as_by_the_reference(provider: str,
 @given(mutated().filter(is_valid))
 def test_a_request_that_is_spelled_otherwise_is_read_as_well(contracts: Contracts, payload: bytes) -> None:
     assert rows_of([payload], contracts, BY_COLUMNS) == rows_of([payload], contracts, ONE_BY_ONE)
+
+
+SIZES = st.sampled_from(
+    [1, 11, 12, 13, 14, 60, 80, 90, 100, 116, 117, 118, 119, 120, 121, 122, 123, 124, 125, 126, 127]
+)
+LONG = st.sampled_from([128, 129, 1000, 16_370, 16_376, 16_377, 16_378, 16_379, 16_383, 16_384, 16_385])
+KEYS = ["k", "key", "gen_ai.request.model", "gen_ai.usage.input_tokens", "otel_llm.property.ward", "x" * 55, "y" * 127]
+
+
+@st.composite
+def alike(draw: st.DrawFn) -> bytes:
+    """Spans of one emitter: the same keys at the same places, values of all lengths; then and now another."""
+    keys = draw(st.lists(st.sampled_from(KEYS), min_size=1, max_size=5, unique=True))
+    kinds = {key: draw(st.sampled_from(["text", "text", "count", "list", "double", "octets"])) for key in keys}
+    spans = []
+    for _ in range(draw(st.integers(2, 6))):
+        told = {key: draw_value(draw, kinds[key]) for key in draw(st.permutations(keys) | st.just(keys))}
+        if draw(st.integers(0, 8)) == 0:
+            told[draw(st.sampled_from([*KEYS, "z" * 128]))] = draw_value(draw, "text")
+        spans.append(otlp.span(told, start_ns=RECEIVED))
+        if draw(st.integers(0, 12)) == 0:
+            spans[-1].attributes.append(spans[-1].attributes[0])
+    return otlp.request(*spans, scope="by-hand").SerializeToString()
+
+
+def draw_value(draw: st.DrawFn, kind: str) -> Any:
+    match kind:
+        case "text":
+            return draw(st.sampled_from("aä")) * draw(SIZES | SIZES | LONG)
+        case "count":
+            return draw(st.sampled_from([0, 1, -1]) | st.integers(0, 62).map(lambda bits: (1 << bits) + 1))
+        case "list":
+            return ["s" * draw(SIZES)]
+        case "octets":
+            return b"\xff" * draw(SIZES)
+    return draw(st.floats(allow_nan=False))
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(alike(), min_size=1, max_size=2))
+def test_spans_that_are_alike_but_for_their_values(contracts: Contracts, payloads: list[bytes]) -> None:
+    assert rows_of(payloads, contracts, BY_COLUMNS) == rows_of(payloads, contracts, ONE_BY_ONE)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(alike(), st.data())
+def test_one_of_many_that_are_alike_is_spoilt(contracts: Contracts, payload: bytes, data: st.DataObject) -> None:
+    octets = bytearray(payload)
+    octets[data.draw(st.integers(0, len(octets) - 1))] = data.draw(st.integers(0, 255))
+    assume(is_valid(bytes(octets)))
+    spoilt = [payload, bytes(octets)]
+    assert rows_of(spoilt, contracts, BY_COLUMNS) == rows_of(spoilt, contracts, ONE_BY_ONE)
+
+
+def test_more_keys_at_one_place_than_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attributes, "_KEYS_MAX", 3)
+    spans = [otlp.span({f"key-{number % 5}": "x", "last": number}, start_ns=RECEIVED) for number in range(20)]
+    payload = otlp.request(*spans, scope="by-hand").SerializeToString()
+    assert rows_of([payload], Contracts(), BY_COLUMNS) == rows_of([payload], Contracts(), ONE_BY_ONE)
 
 
 def usual(scope: str) -> bytes:

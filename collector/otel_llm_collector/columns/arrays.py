@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 Ints = npt.NDArray[np.int64]
+Octets = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
 #: An Arrow array: the stubs know too few of the types that its methods take.
 Column: TypeAlias = Any
@@ -69,4 +70,11 @@ def dense(codes: Ints) -> tuple[Ints, Ints]:
 def known_of(column: Column) -> Bools:
     """Where a column is not NULL."""
     found: Bools = np.asarray(column.is_valid().to_numpy(zero_copy_only=False), np.bool_)
+    return found
+
+
+def offsets(sizes: npt.ArrayLike) -> Ints:
+    """Where each of some values begins, laid end to end, and where the last ends."""
+    found = np.zeros(np.size(sizes) + 1, np.int64)
+    np.cumsum(sizes, out=found[1:])
     return found

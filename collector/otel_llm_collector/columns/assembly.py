@@ -136,9 +136,9 @@ def _side(spans: Spans) -> Column:
     column: Column = pa.array(told, pa.binary()).take(encoded.indices)
     if not spans.rest:
         return column
-    listed, data = column.to_pylist(), spans.wire.data
+    listed = column.to_pylist()
     for row, places in spans.rest.items():
-        listed[row] = b"".join(data[begin:end] for begin, end in places) + listed[row]
+        listed[row] = b"".join(spans.wire.between(*place) for place in places) + listed[row]
     return pa.array(listed, pa.binary())
 
 
@@ -157,10 +157,10 @@ def _dialect(spans: Spans, dialect: Ints, genai: Bools) -> Column:
 
 def _attributes(spans: Spans, leaves: Bools) -> dict[str, Column]:
     found = spans.attributes
-    is_property = np.array([name.startswith(a.PROPERTY_PREFIX) for name in found.names], np.bool_)[found.key]
+    is_property = found.by_name([name.startswith(a.PROPERTY_PREFIX) for name in found.names])
     is_text = found.letter == ord("s")
-    rest = np.flatnonzero(~(leaves | (is_property & is_text)))
-    properties = np.flatnonzero(is_property)
+    rest = _by_row(spans, ~(leaves | (is_property & is_text)))
+    properties = _by_row(spans, is_property)
     return {
         "attributes": _map(spans, rest, found.names),
         "attribute_types": _letters(spans, rest),
@@ -168,10 +168,19 @@ def _attributes(spans: Spans, leaves: Bools) -> dict[str, Column]:
     }
 
 
+def _by_row(spans: Spans, is_chosen: Bools) -> Ints:
+    """Some attributes, row by row."""
+    chosen = np.flatnonzero(is_chosen)
+    row = spans.attributes.row[chosen]
+    narrow = row.astype(np.int16) if len(spans) < 1 << 15 else row  # 16 bits are sorted by their digits
+    return chosen[np.argsort(narrow, kind="stable")]
+
+
 def _map(spans: Spans, chosen: Ints, names: Sequence[str]) -> Column:
     found = spans.attributes
     offsets = offsets_of(np.bincount(found.row[chosen], minlength=len(spans)))
-    return pa.MapArray.from_arrays(array_of(offsets), texts(found.key[chosen], names), found.texts(chosen))
+    name = found.by_name(np.arange(len(names)))[chosen]
+    return pa.MapArray.from_arrays(array_of(offsets), texts(name, names), found.texts(chosen))
 
 
 def _letters(spans: Spans, chosen: Ints) -> Column:

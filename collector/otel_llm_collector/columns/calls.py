@@ -37,11 +37,8 @@ _BESIDE: Final = ("price_version", "usage_status", "service_tier", "inference_pl
 
 def is_genai(spans: Spans, dialect: Ints) -> Bools:
     """Spans that have to do with a model."""
-    found = spans.attributes
-    is_ours = np.array([name.startswith("gen_ai.") for name in found.names], np.bool_)
-    told = np.zeros(len(spans), np.bool_)
-    told[found.row[is_ours[found.key]]] = True
-    return told | (dialect >= 0)
+    is_ours = np.array([name.startswith("gen_ai.") for name in spans.attributes.names], np.bool_)
+    return np.asarray(spans.attributes.rows_with(is_ours) | (dialect >= 0))
 
 
 def count(spans: Spans, columns: Mapping[str, Column], genai: Bools) -> tuple[Bools, Column]:

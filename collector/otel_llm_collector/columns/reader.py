@@ -76,7 +76,7 @@ class Reader:
         reading, found = self._reference.reading(journal.TRACES), list[Item]()
         for place in places:
             around = requests.runs[int(np.searchsorted(bounds, place, side="right"))][1]
-            record = _record(wire.data[requests.starts[place] : requests.ends[place]], around)
+            record = _record(wire.between(requests.starts[place], requests.ends[place]), around)
             found += self._reference.item(reading, record, around.segment, around.received_ns, around.tenant)
         return found
 

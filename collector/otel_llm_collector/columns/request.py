@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+import numpy as np
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
 
 from .. import decode, journal
+from .arrays import Octets
 from .wire import PADDING
 
 #: Tag of the repeated field at each level: resource_spans, scope_spans, spans.
@@ -80,9 +82,14 @@ class Requests:
             self._payloads.append(frame.payload)
             self.size += len(frame.payload)
 
-    def taken(self) -> bytes:
+    def taken(self) -> Octets:
         """All of them, as `Wire` wants it; they are kept no longer, and nothing can be added."""
-        octets = b"".join([*self._payloads, bytes(PADDING)])
+        octets = np.empty(self.size + PADDING, np.uint8)  # which lies in large pages where there are some
+        octets[self.size :] = 0
+        at = 0
+        for payload in self._payloads:
+            octets[at : at + len(payload)] = np.frombuffer(payload, np.uint8)
+            at += len(payload)
         self._payloads.clear()
         return octets
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -127,14 +128,21 @@ def read(wire: Wire, requests: Requests, first: int, last: int) -> Reading:
     starts, ends = np.array(requests.starts[first:last], np.int64), np.array(requests.ends[first:last], np.int64)
     sizes = np.array([size for size, _ in requests.runs], np.int64)
     run = np.repeat(np.arange(len(sizes)), sizes)[first:last]
-    fields, is_odd = walk(wire, starts, ends)
+    fields, is_odd = defaultdict[int, list[Fields]](list), np.zeros(len(starts), np.bool_)
+    keyed = attributes.Keyed(wire, len(starts))
+    for tag, part in walk(wire, starts, ends, is_odd):
+        if tag == ATTRIBUTE:
+            keyed.add(part)
+        else:
+            fields[tag].append(part)
+    is_odd |= keyed.is_odd
     single = {tag: _range(fields.get(tag, ()), is_odd) for tag in _SINGLE}
     _judge_ids(single, is_odd)
     received_ns = np.array([around.received_ns for _, around in requests.runs], np.int64)[run]
     started = np.where(single[START].known, wire.words[single[START].start].view(np.int64), 0)
     began_us, is_sound = _began(started, received_ns)
     order = _order(wire, single, began_us // DAY_US, started, is_odd)
-    parts, is_odd_too = _ordered(wire, fields, single, order)
+    parts, is_odd_too = _ordered(wire, fields, single, keyed, order)
     spans = Spans(
         wire=wire,
         requests=requests,
@@ -148,30 +156,34 @@ def read(wire: Wire, requests: Requests, first: int, last: int) -> Reading:
 
 
 def _ordered(
-    wire: Wire, fields: Mapping[int, Sequence[Fields]], single: Mapping[int, Range], order: Ints
+    wire: Wire,
+    fields: Mapping[int, Sequence[Fields]],
+    single: Mapping[int, Range],
+    keyed: attributes.Keyed,
+    order: Ints,
 ) -> tuple[dict[str, Any], Bools]:
     """The parts of `Spans` in this order of the rows, and which rows are odd."""
     rank = np.full(len(single[START].known), -1, np.int64)
     rank[order] = np.arange(len(order))
-    found, is_odd = _attributes(wire, fields.get(ATTRIBUTE, ()), rank, order)
+    found, is_odd = keyed.in_order(rank, len(order))
     single = {tag: place.at(order) for tag, place in single.items()}
     kind = np.where(single[KIND].known, wire.varints(single[KIND].start)[0], 0)
     code, message, is_sound = _status(wire, single[STATUS])
     is_odd |= ~is_sound | (code < 0) | (code > _CODES_MAX) | (kind < 0) | (kind > _KINDS_MAX)
-    has_events = np.zeros(len(order), np.bool_)
+    has_events = np.zeros(len(rank), np.bool_)
     for part in fields.get(EVENT, ()):
-        has_events[_rows(rank, part.owner)] = True
-    parts = {
+        has_events[part.owner] = True
+    told = {
         "single": single,
         "kind": kind,
         "code": code,
         "message": message,
         "key": _keys(wire, single),
         "attributes": found,
-        "has_events": has_events,
+        "has_events": has_events[order],
         "rest": _rest(fields, rank),
     }
-    return parts, is_odd
+    return told, is_odd
 
 
 def _range(parts: Sequence[Fields], is_odd: Bools) -> Range:
@@ -212,29 +224,6 @@ def _order(wire: Wire, single: Mapping[int, Range], day: Ints, started: Ints, is
     return rows[np.lexsort(keys)]
 
 
-def _rows(rank: Ints, owner: Ints) -> Ints:
-    """The rows of the spans that are not odd."""
-    rows = rank[owner]
-    return rows if rows.min(initial=0) >= 0 else rows[rows >= 0]
-
-
-def _attributes(wire: Wire, parts: Sequence[Fields], rank: Ints, order: Ints) -> tuple[Attributes, Bools]:
-    sizes = np.zeros(len(rank), np.int64)
-    for part in parts:
-        sizes[part.owner] += 1
-    offsets = np.zeros(len(order), np.int64)
-    np.cumsum(sizes[order][:-1], out=offsets[1:])
-    starts, ends = (np.zeros(int(sizes[order].sum()), np.int64) for _ in range(2))
-    seen = np.zeros(len(rank), np.int64)
-    for part in parts:
-        rows = rank[part.owner]
-        chosen = slice(None) if rows.min(initial=0) >= 0 else rows >= 0
-        places = offsets[rows[chosen]] + seen[part.owner[chosen]]
-        starts[places], ends[places] = part.start[chosen], part.end[chosen]
-        seen[part.owner] += 1
-    return attributes.read(wire, sizes[order], starts, ends)
-
-
 def _status(wire: Wire, status: Range) -> tuple[Ints, Range, Bools]:
     """Code and message, as every SDK spells them: the message before the code."""
     octets, at, end = wire.octets, status.start, status.end
@@ -253,7 +242,7 @@ def _status(wire: Wire, status: Range) -> tuple[Ints, Range, Bools]:
 def _rest(fields: Mapping[int, Sequence[Fields]], rank: Ints) -> dict[int, list[tuple[int, int]]]:
     """Of each row the places of the fields that are not read here, if it has any, in the order of the wire."""
     found: dict[int, list[tuple[int, int]]] = {}
-    for parts in (parts for tag, parts in fields.items() if tag not in (*_SINGLE, ATTRIBUTE)):
+    for parts in (parts for tag, parts in fields.items() if tag not in _SINGLE):
         for part in parts:
             for owner, begin, end in zip(
                 rank[part.owner].tolist(), part.begin.tolist(), part.end.tolist(), strict=True

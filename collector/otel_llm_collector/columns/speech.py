@@ -159,11 +159,11 @@ def _misfits(spans: Spans, keys: Sequence[_Key]) -> Bools:
     for place, key in enumerate(keys):
         if key.fit is None:
             continue
-        chosen = found.by_key[found.bounds[place] : found.bounds[place + 1]]
+        chosen = found.span_of(place)
         letter, size = found.letter[chosen], found.size[chosen]
         fits = (size >= key.fit.size_min) & (size <= key.fit.size_max) & _is_one_of(letter, key.fit.letters)
         if not fits.all():
-            is_odd[found.row[chosen[~fits]]] = True
+            is_odd[found.row[chosen][~fits]] = True
     chunks = found.of(a.RESPONSE_TIME_TO_FIRST_CHUNK)
     seconds = numbers(spans, chunks)
     is_odd[found.row[chunks[~((seconds >= 0) & (seconds < _FIRST_CHUNK_S_MAX))]]] = True
@@ -192,27 +192,15 @@ def _dialects(spans: Spans, keys: Sequence[_Key]) -> Ints:
     scope_of_run = np.array([scopes.setdefault(around.scope.name, len(scopes)) for _, around in runs], np.int64)
     group = scope_of_run[spans.run] if len(runs) else spans.run
     for bits in ([key.marks for key in keys], [key.among for key in keys]):
-        seen = dense(_joined_bits(spans, np.array(bits, np.uint64)).view(np.int64))[0]
+        seen = dense(spans.attributes.rows_with(np.array(bits, np.int64)))[0]
         group, rows = dense(group * (int(seen.max(initial=0)) + 1) + seen)
     found = np.array([_dialect(spans, row) for row in rows.tolist()], np.int64)
     return found[group] if len(found) else group
 
 
-def _joined_bits(spans: Spans, bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """All bits of the keys of each row."""
-    offsets = spans.attributes.offsets
-    found = np.zeros(len(spans), np.uint64)
-    filled = np.flatnonzero(np.diff(offsets))
-    if len(filled):
-        found[filled] = np.bitwise_or.reduceat(bits[spans.attributes.key], offsets[:-1][filled])
-    return found
-
-
 def _dialect(spans: Spans, row: int) -> int:
     scope = spans.requests.runs[spans.run[row]][1].scope.name
-    found = spans.attributes
-    names = [found.names[key] for key in found.key[found.offsets[row] : found.offsets[row + 1]]]
-    dialect = None if scope == a.SCOPE_APP else dialects.find(scope, names)
+    dialect = None if scope == a.SCOPE_APP else dialects.find(scope, spans.attributes.names_of(row))
     if dialect is None:
         return NOBODY
     if dialect not in TABLES or any(part in scope for part in dialect.exclusive_scopes):

@@ -13,7 +13,12 @@ from .wire import PADDING, Wire
 
 #: A value that is no longer stands in its view.
 _INLINE_MAX: Final = 12
-_MASKS: Final = np.array([(1 << 8 * size) - 1 for size in range(9)], np.uint64)
+#: By size the bytes of a value that stand in its view, of 16 bytes; at last of a value that is longer.
+_MASKS: Final = np.array(
+    [[(1 << 8 * min(size, 8)) - 1, (1 << 8 * max(size - 8, 0)) - 1] for size in range(_INLINE_MAX + 1)]
+    + [[(1 << 32) - 1, 0]],
+    np.uint64,
+)
 _DIGITS: Final = np.array([int.from_bytes(f"{octet:02x}".encode(), "little") for octet in range(256)], np.uint16)
 _HALF: Final = np.uint64(32)
 #: Values that are worked on at a time: few enough that they stay near the processor.
@@ -32,16 +37,17 @@ def views(wire: Wire, starts: Ints, sizes: Ints, buffer: int = 0) -> Views:
 
 def _put_views(found: Views, wire: Wire, starts: Ints, sizes: Ints, buffer: int) -> None:
     """Size and first four bytes; then the other bytes, or of a long value the buffer and its place there."""
-    size = sizes.astype(np.uint64)
-    found[:, 0] = size | wire.quads[starts].astype(np.uint64) << _HALF
-    found[:, 1] = np.uint64(buffer) | starts.astype(np.uint64) << _HALF
-    short = np.flatnonzero(sizes <= _INLINE_MAX)
-    if len(short):
-        at, few = starts[short], sizes[short]
-        first = wire.words[at] & _MASKS[np.minimum(few, 8)]
-        last = wire.quads[at + 8].astype(np.uint64) & _MASKS[np.maximum(few - 8, 0)]
-        found[short, 0] = size[short] | first << _HALF
-        found[short, 1] = first >> _HALF | last << _HALF
+    head = wire.pairs[starts].view(np.uint64).reshape(-1, 2)
+    head &= _MASKS.take(np.minimum(sizes, _INLINE_MAX + 1), axis=0)
+    first = np.ascontiguousarray(head[:, 0])
+    last = head[:, 1] << _HALF
+    last |= first >> _HALF
+    is_long = sizes > _INLINE_MAX
+    if is_long.any():
+        last |= (starts.view(np.uint64) << _HALF | np.uint64(buffer)) * is_long
+    first <<= _HALF
+    first |= sizes.view(np.uint64)
+    found[:, 0], found[:, 1] = first, last
 
 
 def viewed(wire: Wire, starts: Ints, sizes: Ints, type: Any = None) -> Column:
@@ -63,10 +69,10 @@ def mixed(wire: Wire, starts: Ints, sizes: Ints, written: Ints, texts: Column) -
     found = views(wire, starts, sizes)
     texts = pa.concat_arrays([texts])  # without an offset
     _, bounds, data = texts.buffers()
-    octets = bytes(data or b"") + bytes(PADDING)
+    octets = np.frombuffer(bytes(data or b"") + bytes(PADDING), np.uint8)
     at = np.frombuffer(bounds, np.int32)[: len(texts) + 1].astype(np.int64)
     found[written] = views(Wire(octets), at[:-1], np.diff(at), buffer=1)
-    buffers = [None, buffer_of(found), buffer_of(wire.octets), pa.py_buffer(octets)]
+    buffers = [None, buffer_of(found), buffer_of(wire.octets), buffer_of(octets)]
     return pa.Array.from_buffers(pa.string_view(), len(starts), buffers).cast(pa.string())
 
 

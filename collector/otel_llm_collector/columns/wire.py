@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import Bools, Ints
+from .arrays import Bools, Ints, Octets
 
 #: Zero bytes that have to follow the data: reads may go past its end.
-PADDING: Final = 16
+PADDING: Final = 160
 #: A message with more fields than this is not worth the steps.
 _FIELDS_MAX: Final = 256
 #: Numbers below this are counted rather than sorted.
@@ -27,24 +28,48 @@ class Fields(NamedTuple):
     start: Ints
     end: Ints
 
+    def at(self, chosen: Any) -> Fields:
+        """Some of them."""
+        return Fields(*(part[chosen] for part in self))
+
 
 class Wire:
     """The bytes of a batch, followed by `PADDING` zeros, as numbers of any width at any place."""
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.octets = np.frombuffer(data, np.uint8)
-        self.quads = _overlapping(data, "<u4")
-        self.words = _overlapping(data, "<u8")
+    def __init__(self, octets: Octets) -> None:
+        self.octets = octets
+        self.quads = _overlapping(octets, "<u4")
+        self.words = _overlapping(octets, "<u8")
+        self.pairs = _overlapping(octets, "V16")
+
+    def between(self, start: int, end: int) -> bytes:
+        """The bytes from one place to another."""
+        return self.octets[start:end].tobytes()
+
+    def beginnings(self, at: Ints, size: int) -> npt.NDArray[np.uint64]:
+        """So many octets from each of these places, or a few more: whole words of them, a row each."""
+        words = -(-size // 8)
+        return _overlapping(self.octets, f"V{8 * words}")[at].view(np.uint64).reshape(-1, words)
 
     def varints(self, at: Ints) -> tuple[Ints, Ints]:
         """The varints that begin at these places (64 bits, signed), and where each ends."""
         first = self.octets[at]
         values, ends = first.astype(np.int64), at + 1
-        long = np.flatnonzero(first > 0x7F)
-        if len(long):
-            values[long], ends[long] = self._long_varints(at[long])
+        is_long = first > 0x7F
+        if is_long.any():
+            self._lengthen(values, ends, np.flatnonzero(is_long))
         return values, ends
+
+    def _lengthen(self, values: Ints, ends: Ints, long: Ints) -> None:
+        """Add what lies behind the first octet of these varints: nearly always just one more."""
+        at = ends if len(long) == len(ends) else ends[long]
+        second = self.octets[at]
+        values[long] += (second.astype(np.int64) - 1) << 7
+        ends[long] += 1
+        is_longer = second > 0x7F
+        if is_longer.any():
+            longer = long[is_longer]
+            values[longer], ends[longer] = self._long_varints(ends[longer] - 2)
 
     def _long_varints(self, at: Ints) -> tuple[Ints, Ints]:
         word = self.words[at]
@@ -62,9 +87,9 @@ class Wire:
         return values, at + sizes
 
 
-def _overlapping(data: bytes, kind: str) -> npt.NDArray[Any]:
+def _overlapping(octets: Octets, kind: str) -> npt.NDArray[Any]:
     dtype = np.dtype(kind)
-    return np.ndarray((len(data) - dtype.itemsize + 1,), dtype, data, strides=(1,))
+    return np.ndarray((len(octets) - dtype.itemsize + 1,), dtype, octets, strides=(1,))
 
 
 def _squeezed(word: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
@@ -78,44 +103,45 @@ def _squeezed(word: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     return word
 
 
-def walk(wire: Wire, starts: Ints, ends: Ints) -> tuple[dict[int, list[Fields]], Bools]:
-    """The fields of many messages by their tags. Each part has one field of a message at most, the first comes first.
+def walk(wire: Wire, starts: Ints, ends: Ints, is_odd: Bools) -> Iterator[tuple[int, Fields]]:
+    """The fields of many messages with their tags. Each part has one field of a message at most, the first comes first.
 
     Also tells which messages cannot be read here: they are broken, have groups, or too many fields.
     """
-    found: dict[int, list[Fields]] = {}
-    is_odd = np.zeros(len(starts), np.bool_)
     owner = np.flatnonzero(starts < ends)
     at, limit = starts[owner], ends[owner]
     for _ in range(_FIELDS_MAX):
         if not len(owner):
-            break
-        tags, fields, is_sound = _step(wire, owner, at, limit)
-        if not is_sound.all():
-            is_odd[owner[~is_sound]] = True
-            tags, limit, fields = tags[is_sound], limit[is_sound], Fields(*(part[is_sound] for part in fields))
-        _record(found, tags, fields)
-        goes_on = fields.end < limit
+            return
+        tags, values = wire.varints(at)
+        after = limit.copy()
+        for tag, some in _alike(tags):
+            fields = Fields(owner[some], at[some], *_value(wire, tag & 7, values[some]))
+            is_sound = (fields.end <= limit[some]) & (fields.end >= fields.start)
+            if is_sound.all():
+                after[some] = fields.end
+                yield tag, fields
+            else:
+                is_odd[fields.owner[~is_sound]] = True
+                after[np.arange(len(owner))[some][is_sound]] = fields.end[is_sound]
+                yield tag, fields.at(is_sound)
+        goes_on = after < limit
         if goes_on.all():
-            owner, at = fields.owner, fields.end
+            at = after
         else:
-            owner, at, limit = fields.owner[goes_on], fields.end[goes_on], limit[goes_on]
+            owner, at, limit = owner[goes_on], after[goes_on], limit[goes_on]
     is_odd[owner] = True
-    return found, is_odd
 
 
-def _step(wire: Wire, owner: Ints, at: Ints, limit: Ints) -> tuple[Ints, Fields, Bools]:
-    tags, starts = wire.varints(at)
-    kinds = tags & 7
-    kind = int(kinds[0])
-    if (kinds == kind).all():
-        starts, ends = _value(wire, kind, starts)
-    else:
-        ends = starts.copy()
-        for kind in _distinct(kinds):
-            rows = np.flatnonzero(kinds == kind)
-            starts[rows], ends[rows] = _value(wire, kind, starts[rows])
-    return tags, Fields(owner, at, starts, ends), (ends <= limit) & (ends >= starts)
+def _alike(numbers: Ints) -> Iterator[tuple[int, Any]]:
+    """The distinct ones among some numbers, and where each is."""
+    first = int(numbers[0])
+    if (numbers == first).all():
+        yield first, slice(None)
+        return
+    distinct = np.flatnonzero(np.bincount(numbers)) if numbers.max() < _SMALL else np.unique(numbers)
+    for number in distinct.tolist():
+        yield number, np.flatnonzero(numbers == number)
 
 
 def _value(wire: Wire, kind: int, at: Ints) -> tuple[Ints, Ints]:
@@ -131,20 +157,3 @@ def _value(wire: Wire, kind: int, at: Ints) -> tuple[Ints, Ints]:
         case 5:
             return at, at + 4
     return at, at - 1
-
-
-def _record(found: dict[int, list[Fields]], tags: Ints, fields: Fields) -> None:
-    if not len(tags):
-        return
-    tag = int(tags[0])
-    if (tags == tag).all():
-        found.setdefault(tag, []).append(fields)
-        return
-    for tag in _distinct(tags):
-        rows = np.flatnonzero(tags == tag)
-        found.setdefault(tag, []).append(Fields(*(part[rows] for part in fields)))
-
-
-def _distinct(numbers: Ints) -> list[int]:
-    distinct = np.flatnonzero(np.bincount(numbers)) if numbers.max() < _SMALL else np.unique(numbers)
-    return list(distinct.tolist())
