@@ -26,6 +26,7 @@ SUMMARIES: Final[Mapping[str, str]] = {
     "renormalise": "archived requests once more, after a mapping was corrected, and what that changed",
     "reprice": "what calls would cost by other prices or contracts, beside what they did",
     "run": "run a command with every Python process of it instrumented",
+    "score": "say what an answer was worth: a span, a trace, a response or a session",
     "sql": "ask the stored data anything",
     "trace": "one trace as a tree, with cost and time a subtree",
 }

@@ -80,7 +80,7 @@ def _sql(
     output: OutputOption = None,
 ) -> None:
     """Ask the lake in SQL. Tables: spans, messages, llm_calls, traces, sessions, users, models, prompts, agents,
-    cost_daily, logs, metrics, scores, scored_calls; `DESCRIBE spans` lists the columns."""
+    cost_daily, logs, metrics, scores, scored_calls, session_scores, prompt_scores; `DESCRIBE spans` lists columns."""
     from . import query as lake
     from .query.statements import readable_errors
 

@@ -30,13 +30,14 @@ from .decode import SpanRecord, read_spans
 from .event_rows import Event, event_rows, read_events
 from .flow import Flow, OneByOne, Reading, Settle, Stored, Way
 from .lake.replaced import Replacing
-from .log_rows import log_rows, read_records
+from .log_rows import log_rows
 from .logs import speak
 from .metric_rows import point_row, read_points
 from .normalise import Normalised, normalise
 from .options import Config
 from .process import Orders, lock
 from .query import views_sql
+from .records import read_records
 from .rows import SetAside, Tables
 from .tally import Tally, Teller
 

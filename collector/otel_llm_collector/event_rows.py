@@ -21,8 +21,9 @@ from otel_llm_semconv.pricing.contracts import Contracts
 
 from . import foreign
 from .decode import SpanRecord, attributes_of
-from .log_rows import EVENT_NAME_OLD, SentRecord, read_records
+from .log_rows import EVENT_NAME_OLD
 from .normalise import Normalised, normalise, string_in
+from .records import SentRecord, read_records
 
 _NO_CONTRACTS: Final = Contracts()
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from otel_llm_semconv import attributes as a
 from otel_llm_semconv import tables
-from otel_llm_semconv.identity import content_key, row_id
+from otel_llm_semconv.identity import row_id
 
-from .decode import attributes_of, surrounded, text_of
+from .decode import attributes_of, text_of
 from .normalise import SESSION_SOURCES, Row, moment_of, number_of, signed, string_in, take_properties
+from .records import SentRecord
 
 #: Before the protocol had a field for it, the name of an event was an attribute.
 EVENT_NAME_OLD: Final = "event.name"
@@ -36,18 +35,6 @@ _SCORE_TEXTS: Final = tuple(
 )
 
 
-@dataclass(slots=True)
-class SentRecord:
-    """One log record of a request with what surrounds it. `key` is its identity: all that was sent of it."""
-
-    record: LogRecord
-    key: int
-    resource_attributes: Mapping[str, AnyValue]
-    resource: bytes
-    scope_name: str
-    scope: bytes
-
-
 @dataclass(frozen=True, slots=True)
 class LogRows:
     """The rows of one record. `score` is None where it is no evaluation."""
@@ -56,17 +43,6 @@ class LogRows:
     day: date
     row: Row
     score: Row | None
-
-
-def read_records(payload: bytes) -> Iterator[SentRecord]:
-    """The records of a stored request, in their order there."""
-    request = ExportLogsServiceRequest.FromString(payload)
-    same: Counter[int] = Counter()
-    for around, records in surrounded(request.resource_logs, "scope_logs", "log_records"):
-        about = around.resource_attributes, around.resource, around.scope_name, around.scope
-        for record in records:
-            key = content_key(same, around.resource, around.scope, record.SerializeToString())
-            yield SentRecord(record, key, *about)
 
 
 def log_rows(sent: SentRecord, received_ns: int) -> LogRows:

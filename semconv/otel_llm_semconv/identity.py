@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
+_TRACE_ID = re.compile(r"[0-9a-f]{32}")
+_SPAN_ID = re.compile(r"[0-9a-f]{16}")
 
 
 def row_key(trace_id: bytes, span_id: bytes) -> int:
@@ -37,6 +40,21 @@ def content_key(same: Counter[int], *parts: bytes) -> int:
 def row_id(key: int) -> str:
     """The key as it stands in the tables: 16 lower-case hex digits."""
     return f"{key:016x}"
+
+
+def trace_id_of(text: str) -> bytes:
+    """The trace id of what another system names by this text: itself where it is one or a UUID, else a hash of it."""
+    plain = text.replace("-", "").lower()
+    return bytes.fromhex(plain) if _TRACE_ID.fullmatch(plain) and int(plain, 16) else _hash(text, 16)
+
+
+def span_id_of(text: str) -> bytes:
+    """The span id of what another system names by this text: itself where it is one, else a hash of it."""
+    return bytes.fromhex(text) if _SPAN_ID.fullmatch(text.lower()) and int(text, 16) else _hash(text, 8)
+
+
+def _hash(text: str, size: int) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=size).digest()
 
 
 def _mix(word: int) -> int:

@@ -12,9 +12,10 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from rig import otlp
 
-from otel_llm_collector.log_rows import log_rows, read_records
+from otel_llm_collector.log_rows import log_rows
 from otel_llm_collector.metric_rows import point_row, read_points
 from otel_llm_collector.rebuild import VALUE_OF
+from otel_llm_collector.records import read_records
 
 NOW = 1_760_000_000_000_000_000
 UNKNOWN = b"\xfa\x07\x03abc"  # field 127

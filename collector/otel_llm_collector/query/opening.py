@@ -37,6 +37,8 @@ VIEWS: Final = (
     "metrics",
     "scores",
     "scored_calls",
+    "session_scores",
+    "prompt_scores",
 )
 _CAST: Final = re.compile(r"TRY_CAST\((.*) AS BIGINT\) AS")
 _SUM: Final = re.compile(r"(count|sum)\(.* AS (\w+),?$", re.MULTILINE)

@@ -7,6 +7,7 @@ pressure; every error body is a `google.rpc.Status` in the request's own encodin
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -14,8 +15,9 @@ from google.protobuf import json_format
 from google.rpc import code_pb2 as codes
 from google.rpc.status_pb2 import Status
 
+from .. import journal
 from ..signals import SIGNALS, Signal
-from . import refusals
+from . import refusals, scores_json
 from .access import Access
 from .connection import Answer, Header, Request
 from .inflate import ENCODINGS, inflate
@@ -67,15 +69,19 @@ class HttpDoor:
         if page := self._pages.get(request.path):
             self._look_at_page(page, request)
             return
-        if request.path not in _ROUTES:
-            raise refusals.NothingThereError(f"nothing at {request.path}; this collector takes {', '.join(_ROUTES)}")
+        takes_scores = request.path not in _ROUTES
+        if takes_scores and not scores_json.is_at(request.path):
+            taken = ", ".join((*_ROUTES, scores_json.PATH))
+            raise refusals.NothingThereError(f"nothing at {request.path}; this collector takes {taken}")
         if request.method == "OPTIONS" and self._access.allows(request.header(b"origin")):
             return
         if request.method != "POST":
             raise refusals.WrongMethodError(f"{request.path} takes POST, not {request.method}", "POST")
         self._access.tenant(request.header(b"authorization"))
-        if (sent := _media_type(request)) not in _TYPES:
-            raise refusals.WrongTypeError(f"send {PROTOBUF} or {JSON} as Content-Type, not {sent or 'nothing'}")
+        sent = _media_type(request)
+        if sent not in _TYPES or (takes_scores and sent != JSON):
+            wanted = JSON if takes_scores else f"{PROTOBUF} or {JSON}"
+            raise refusals.WrongTypeError(f"send {wanted} as Content-Type, not {sent or 'nothing'}")
         if (packed := _encoding(request)) not in ENCODINGS:
             raise refusals.WrongTypeError(f"send {', '.join(ENCODINGS)} as Content-Encoding, not {packed!r}")
 
@@ -91,8 +97,10 @@ class HttpDoor:
             return page.answer()
         if request.method == "OPTIONS":
             return self._preflight(request)
-        signal, form = _ROUTES[request.path], _TYPES[_media_type(request)]
         try:
+            if request.path not in _ROUTES:
+                return await self._take_scores(request)
+            signal, form = _ROUTES[request.path], _TYPES[_media_type(request)]
             accepted = await self._store(signal, form, request)
         except refusals.RefusedError as error:
             return self.refuse(request, error)
@@ -115,18 +123,28 @@ class HttpDoor:
         return _say(status, form, Status(code=code, message=error.reason), headers)
 
     async def _store(self, signal: Signal, form: str, request: Request) -> Accepted:
-        tenant = self._access.tenant(request.header(b"authorization"))
-        payload, packed = request.body(), _encoding(request)
-        if packed:
-            payload = await self._inflated(request, payload, packed)
+        payload = await self._body(request)
         if form == JSON:
             payload = request_from_json(signal, payload)
+        return await self._keep(signal, payload, request)
+
+    async def _take_scores(self, request: Request) -> Answer:
+        payload = scores_json.request_from_json(request.path, await self._body(request), time.time_ns())
+        await self._keep(SIGNALS[journal.LOGS], payload, request)
+        headers = ((b"content-type", JSON.encode()), *self._cors(request))
+        return Answer(200, scores_json.answer(request.path, payload), headers)
+
+    async def _keep(self, signal: Signal, payload: bytes, request: Request) -> Accepted:
+        tenant = self._access.tenant(request.header(b"authorization"))
         accepted = await self._intake.store(signal, payload, tenant)
         self._intake.telemetry.stored(_DOOR, signal, len(payload), accepted)
         return accepted
 
-    async def _inflated(self, request: Request, body: bytes, packed: str) -> bytes:
+    async def _body(self, request: Request) -> bytes:
         """The body without its encoding; what it takes more of the memory budget is the request's."""
+        body, packed = request.body(), _encoding(request)
+        if not packed:
+            return body
         if len(body) < _LARGE_BYTES_MIN:
             payload = inflate(body, packed, self.body_bytes_max)
         else:
