@@ -50,6 +50,7 @@ def embedding(tokens: int = 70) -> dict[str, Any]:
     }
 
 
+NO_ANSWER = {"gen_ai.response.model": ""}
 SCENES: dict[str, tuple[list[Told], dict[str, str | None]]] = {
     "calls of one emitter": (
         [Told("a", at=(0, 100)), Told("b", at=(10, 90)), Told("c", trace=2)],
@@ -114,6 +115,24 @@ SCENES: dict[str, tuple[list[Told], dict[str, str | None]]] = {
             Told("fourth", NATIVE, parent="step", at=(201, 299)),
         ],
         {"one": "duplicate", "two": None, "third": "duplicate", "fourth": None},
+    ),
+    "two emitters, a model and its smaller one": (
+        [
+            Told("one", PEER, parent="step", attributes=chat() | NO_ANSWER | {"gen_ai.request.model": "gpt-4o"}),
+            Told("two", parent="step", attributes=chat() | NO_ANSWER | {"gen_ai.request.model": "gpt-4o-mini"}),
+        ],
+        {"one": None, "two": None},
+    ),
+    "two emitters, a model and its dated name": (
+        [
+            Told("one", PEER, parent="step", attributes=chat() | NO_ANSWER | {"gen_ai.request.model": "gpt-4o"}),
+            Told(
+                "two",
+                parent="step",
+                attributes=chat() | NO_ANSWER | {"gen_ai.request.model": "openai/gpt-4o-2024-08-06"},
+            ),
+        ],
+        {"one": "duplicate", "two": None},
     ),
     "two of several calls at once": (
         [

@@ -29,8 +29,8 @@ def tokens_agree(x: Call, y: Call) -> bool:
 
 
 def models_agree(x: Call, y: Call) -> bool:
-    """One names a model as the other does, but for a date or a provider that is added to it."""
-    return not x.models or not y.models or any(a in b or b in a for a in x.models for b in y.models)
+    """One names a model as the other does, but for a date, an alias or a provider that is added to it."""
+    return not x.models or not y.models or not x.models.isdisjoint(y.models)
 
 
 def look_alike(x: Call, y: Call, *, any_id: bool = False) -> bool:

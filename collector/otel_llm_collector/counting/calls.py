@@ -12,6 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans
 
 from otel_llm_semconv import attributes as a
 from otel_llm_semconv import usage
+from otel_llm_semconv.models import undated
 from otel_llm_semconv.pricing import quote
 
 from .reasons import CACHED, ECHO
@@ -47,7 +48,8 @@ _RANK_OF_USAGE: Final = {usage.REPORTED: 2, usage.PARTIAL: 1, usage.ESTIMATED: 1
 class Call:
     """A row that tells of a call. `emitter` is who told it: scope, service, and whether by a span or an event.
 
-    `tokens` are input and output, None where neither is told; `parts` how many parts of them are. `family` is the same
+    `models` are the names without dates. `tokens` are input and output, None where neither is told; `parts` how many
+    parts of them are. `family` is the same
     for rows that were looked at together before, and belong together; None where it is not known.
     """
 
@@ -145,7 +147,7 @@ def _call(row: dict[str, Any]) -> Call:
         has_failed=row["status"] == "ERROR",
         operation=row["operation"],
         kind=row["operation"] if row["operation"] in _KINDS_APART else _GENERATION,
-        models=frozenset(name for name in (row["request_model"], row["response_model"]) if name),
+        models=frozenset(undated(name) for name in (row["request_model"], row["response_model"]) if name),
         response_id=row["response_id"] or None,
         session=row["session_id"],
         tokens=(input_tokens or 0, output_tokens or 0) if is_told else None,

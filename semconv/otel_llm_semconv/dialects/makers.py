@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import attributes as a
-from ..makers import maker_of
+from ..models import maker_of
 from .dialect import Reading, Span
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from ..makers import maker_of
+from ..models import maker_of
 from . import source
 
 #: Provider names (of the GenAI conventions, old ones, and those of other tools) -> those of the price data, where they

@@ -1,11 +1,13 @@
-"""Whose model it is, by its name, where nobody says who was asked: only names that one provider alone gives."""
+"""What the name of a model tells: whose it is, and which names are of one model."""
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
-#: The first that begins like the name. Open models are sold by many, under one name: those tell nothing.
+#: The first that begins like the name, for a name that one provider alone gives. Open models, which many sell under one
+#: name, tell nothing.
 _MAKERS: Final = tuple(
     (re.compile(pattern, re.IGNORECASE), provider)
     for pattern, provider in (
@@ -26,3 +28,20 @@ _MAKERS: Final = tuple(
 def maker_of(model: str) -> str | None:
     """The conventions' name of the provider whose model it is, or None."""
     return next((provider for pattern, provider in _MAKERS if pattern.match(model)), None)
+
+
+#: Who sells it, and where: `openai/`, `publishers/google/models/`, `us.anthropic.`
+_SELLER: Final = re.compile(r"^(?:.*/)?(?:[a-z-]+\.){0,2}")
+#: What may be added to a model's name: dates, versions of a date, and words for the newest of them.
+_DATED: Final = re.compile(
+    r"(?:[-@:](?:20\d{2}-?\d{2}-?\d{2}|\d{2}-20\d{2}|\d{2}-\d{2}|\d{4}|00\d|v\d+:\d+|latest|default|0))+$"
+)
+#: How Azure spells OpenAI's 3.5.
+_UNDOTTED: Final = ("gpt-35-", "gpt-3-5-")
+
+
+@lru_cache(maxsize=4096)
+def undated(model: str) -> str:
+    """What names of one model have in common: no date, no alias for the newest, nobody who sells it."""
+    name = _SELLER.sub("", model.lower(), count=1).replace(".", "-").replace(*_UNDOTTED)
+    return _DATED.sub("", name) or name
