@@ -13,7 +13,7 @@ from typing import Any, Final
 from otel_llm.errors import UsageError
 
 from .forward import Destination
-from .options import OPTIONS, Config, Option, UnknownKeyError
+from .options import OPTIONS, Config, KeyedError, Option, UnknownKeyError
 
 _BY_NAME: Final = {row.name: row for row in OPTIONS}
 _HIDDEN: Final = "(hidden)"
@@ -78,10 +78,14 @@ def _chosen(
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        written = tomllib.loads(path.read_text())
+        raw = path.read_bytes()
+        written = tomllib.loads(raw.decode())
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; name another file with --config") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise UsageError(f"{path} line {line}: not UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path} is no TOML: {error}") from error
     for name in written:
         if name not in _BY_NAME:
@@ -94,7 +98,7 @@ def _where(row: Option, place: str, path: Path | None, error: Exception) -> str:
         return row.flag
     if place == "environment":
         return row.env
-    key = error.key if isinstance(error, UnknownKeyError) else row.name
+    key = error.key if isinstance(error, KeyedError) else row.name
     line = _line_of(path, key) if path else 0
     return f"{path} line {line}: {row.name}"
 

@@ -35,8 +35,7 @@ _US: Final = timedelta(microseconds=1)
 PAST_MAX: Final = timedelta(days=400)
 FUTURE_MAX: Final = timedelta(days=1)
 _PICO: Final = Decimal("1e-12")
-#: DECIMAL(18,12) ends below a million USD.
-MONEY_MAX: Final = 999_999
+MONEY_MAX: Final = money.USD_MAX
 _INT32_MAX: Final = 2**31 - 1
 
 KINDS: Final = {number: name.removeprefix("SPAN_KIND_") for name, number in Span.SpanKind.items()}

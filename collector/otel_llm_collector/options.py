@@ -177,8 +177,12 @@ def _deployments(value: Any) -> dict[str, str]:
     """`name = "model"`; as a text name=model pairs separated by commas."""
     if isinstance(value, str):
         return pairs(value)
-    if not isinstance(value, Mapping) or not all(isinstance(model, str) and model for model in value.values()):
-        raise ValueError('give deployment = "model"')
+    expected = 'give deployment = "model"'
+    if not isinstance(value, Mapping):
+        raise ValueError(expected)
+    for name, model in value.items():
+        if not name.strip() or not isinstance(model, str) or not model.strip():
+            raise KeyedError(name, expected)
     return dict(value)
 
 
@@ -204,14 +208,21 @@ def _check_token(tenant: str, token: Any) -> None:
         raise ValueError(f"the token of {tenant} is not printable ASCII without spaces")
 
 
-class UnknownKeyError(ValueError):
-    """A key that nothing knows. `key` is how it was spelled."""
+class KeyedError(ValueError):
+    """What is wrong at a key of a table. `key` is how it was spelled."""
+
+    def __init__(self, key: str, why: str) -> None:
+        super().__init__(why)
+        self.key = key
+
+
+class UnknownKeyError(KeyedError):
+    """A key that nothing knows."""
 
     def __init__(self, key: str, known: list[str]) -> None:
         near = difflib.get_close_matches(key, known, n=1)
         hint = f", did you mean {near[0]!r}?" if near else f": one of {', '.join(known)}"
-        super().__init__(f"unknown key {key!r}{hint}")
-        self.key = key
+        super().__init__(key, f"unknown key {key!r}{hint}")
 
 
 class Option(NamedTuple):

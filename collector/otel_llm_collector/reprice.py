@@ -53,26 +53,33 @@ _RUN_SEGMENT: Final = 1  # a run is committed once
 
 @dataclass(slots=True)
 class Difference:
-    """What one model's calls cost by both price lists, in USD; calls that one of them cannot price are counted."""
+    """What one model's calls cost by both price lists, in USD; calls that one of them cannot price are counted.
+
+    A sum is None where none of the calls has a price.
+    """
 
     model: str | None
     calls: int = 0
-    billed_usd: Decimal = Decimal(0)
-    repriced_usd: Decimal = Decimal(0)
+    billed_usd: Decimal | None = None
+    repriced_usd: Decimal | None = None
     newly_priced: int = 0
     no_longer_priced: int = 0
 
     @property
-    def difference_usd(self) -> Decimal:
+    def difference_usd(self) -> Decimal | None:
         """Positive where the calls would have cost more."""
+        if self.billed_usd is None or self.repriced_usd is None:
+            return None
         return self.repriced_usd - self.billed_usd
 
     def add(self, billed: Decimal | None, repriced: Decimal | None) -> None:
         self.calls += 1
         self.newly_priced += billed is None and repriced is not None
         self.no_longer_priced += billed is not None and repriced is None
-        self.billed_usd += billed or 0
-        self.repriced_usd += repriced or 0
+        if billed is not None:
+            self.billed_usd = billed + (self.billed_usd or 0)
+        if repriced is not None:
+            self.repriced_usd = repriced + (self.repriced_usd or 0)
 
 
 @dataclass(slots=True)
@@ -102,7 +109,7 @@ class Run:
 
     def table(self) -> pa.Table:
         """A row a model, the largest difference first."""
-        found = sorted(self.models.values(), key=lambda one: (-abs(one.difference_usd), str(one.model)))
+        found = sorted(self.models.values(), key=lambda one: (-abs(one.difference_usd or 0), str(one.model)))
         return pa.Table.from_pylist([{name: getattr(one, name) for name in _SCHEMA.names} for one in found], _SCHEMA)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,6 +13,7 @@ from typing import Any, Final
 from otel_llm_semconv.pricing import Price, price_call
 from otel_llm_semconv.pricing.contracts import Contracts
 from otel_llm_semconv.pricing.contracts import read as read_contracts
+from otel_llm_semconv.pricing.money import USD_MAX
 from otel_llm_semconv.usage import Usage
 
 from .rates import moment
@@ -81,7 +83,13 @@ def _find(chosen: argparse.Namespace) -> list[dict[str, Any]]:
         place=chosen.place,
         contract=contracts.find(chosen.provider, models, chosen.at, chosen.endpoint, dict(chosen.property)),
     )
-    return [_row(_times(found, chosen.requests))]
+    found = _times(found, chosen.requests)
+    if found.amount is not None and found.amount > USD_MAX:
+        print(  # noqa: T201 - for the user to read
+            f"otel-llm: more than {USD_MAX:,} USD: no row of a call holds that, its usage is taken for broken",
+            file=sys.stderr,
+        )
+    return [_row(found)]
 
 
 def _times(found: Price, requests: int) -> Price:

@@ -96,6 +96,18 @@ def test_modes_parts_and_moments(
     assert (row["cost_usd"], row["status"]) == (cost, status)
 
 
+def test_more_than_a_row_can_hold_is_said(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["prices", "cost", "--provider", "openai", "--model", "gpt-4o-mini", "--format", "json", "--input"]
+    for tokens, cost, is_said in (
+        (6_666_660_000_000, "999999.000000000000", False),
+        (6_666_660_000_001, "999999.000000150000", True),
+    ):
+        assert main([*asked, str(tokens)]) == 0
+        captured = capsys.readouterr()
+        assert json.loads(captured.out)[0]["cost_usd"] == cost
+        assert ("more than 999,999 USD" in captured.err) == is_said
+
+
 def test_a_contract_is_asked_first(place: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     contracts = tmp_path / "contracts.toml"
     contracts.write_text('[[contract]]\nname = "ward"\nproperty = { ward = "3" }\nprices = { requests_kcount = "5" }\n')

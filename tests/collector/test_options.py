@@ -104,7 +104,10 @@ def test_what_is_printed_is_a_file_that_says_the_same_but_secrets(tmp_path: Path
         ("forward = 7", 1, "give a list"),
         ("[[forward]]\nonly_llm = true", 1, "has a url"),
         ('[[forward]]\nurl = "http://h:1"\nonly_llm = "yes"', 1, "true or false"),
-        ("[deployments]\nchat = 7", 1, 'give deployment = "model"'),
+        ("deployments = 7", 1, 'give deployment = "model"'),
+        ('[deployments]\nsmall = "gpt-4o-mini"\nchat = 7', 3, 'give deployment = "model"'),
+        ('[deployments]\nchat = " "', 2, 'give deployment = "model"'),
+        ('[deployments]\n"" = "gpt-4o"', 2, 'give deployment = "model"'),
         ('deployments = "chat"', 1, "not name=value"),
         ('[[forward]]\nurl = "ftp://h:1"', 1, "http://HOST:PORT"),
     ],
@@ -125,6 +128,9 @@ def test_what_is_wrong_elsewhere_names_its_place(tmp_path: Path, capsys: pytest.
     assert "none.toml: No such file" in capsys.readouterr().err
     assert supervisor.command(["--config", str(written(tmp_path, "= 1"))]) == UsageError.exit_code
     assert "is no TOML" in capsys.readouterr().err
+    (tmp_path / "latin.toml").write_bytes(b'data = "d"\n# caf\xe9\n')
+    assert supervisor.command(["--config", str(tmp_path / "latin.toml")]) == UsageError.exit_code
+    assert "latin.toml line 2: not UTF-8" in capsys.readouterr().err
 
 
 def test_the_configuration_can_be_printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

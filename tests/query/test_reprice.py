@@ -43,10 +43,11 @@ def test_the_difference_is_told_by_model_and_kept(billed: SmallLake, run: Run) -
     found = run("reprice", "--since", "2026-11-02", "--format", "json")
     assert found.code == 0
     assert [(row["model"], row["calls"], row["difference_usd"]) for row in found.json] == [
-        ("clinic-7b", 1, "-1.000000000000"),
         ("gpt-4o-mini", 3, "-0.499745000000"),
+        ("clinic-7b", 1, None),
     ]
-    assert [(row["newly_priced"], row["no_longer_priced"]) for row in found.json] == [(0, 1), (0, 0)]
+    assert [(row["newly_priced"], row["no_longer_priced"]) for row in found.json] == [(0, 0), (0, 1)]
+    assert [row["repriced_usd"] for row in found.json] == ["0.000510000000", None]
     rows = run("sql", "SELECT right(row_id, 1), cost_usd, cost_status, billed_usd FROM repriced_costs ORDER BY ALL")
     assert "missing_usage" in rows.out
     kept = run("sql", "--format", "json", "SELECT cost_usd FROM repriced_costs ORDER BY row_id").json
@@ -70,7 +71,8 @@ def test_what_no_price_list_knows_stays(lake: SmallLake, run: Run) -> None:
         ]
     )
     for model in run("reprice", "--format", "json").json:
-        assert (model["difference_usd"], model["newly_priced"]) == ("0.000000000000", 0)
+        same = "0.000000000000" if model["billed_usd"] else None
+        assert (model["difference_usd"], model["newly_priced"], model["no_longer_priced"]) == (same, 0, 0)
 
 
 def test_a_deployment_is_priced_again_as_the_model_behind_it(

@@ -104,7 +104,21 @@ def test_a_contract_that_prices_a_part_of_the_call_is_no_price_of_it(contracts: 
     ("name", "text", "message"),
     [
         ("a.toml", "[[contract]\n", ":1: "),
-        ("a.toml", "x = 1\n", "nothing but a list named `contract`"),
+        ("a.toml", "# none\nx = 1\n", ":2: unknown key 'x'; nothing but a list named `contract`"),
+        ("a.toml", '[[contract]]\nmultiplier = 1\n\n[deployments]\na = "b"\n', ":4: unknown key 'deployments'"),
+        ("a.toml", "[[contracts]]\nmultiplier = 1\n", ":1: unknown key 'contracts'"),
+        ("a.toml", "\n[contract]\nmultiplier = 1\n", ":2: `contract` is no list"),
+        ("a.toml", "", ":1: nothing but a list named `contract`"),
+        ("a.toml", "# nothing\n", ":1: nothing but a list named `contract`"),
+        ("a.toml", '[[contract]]\nmultiplier = 1\nmodel = ""\n', ":3: model is a string that says something"),
+        ("a.yaml", "contract:\n  - multiplier: 1\n    provider: ' '\n", ":3: provider is a string that says"),
+        (
+            "a.toml",
+            '[[contract]]\nname = "a"\nmultiplier = 1\n[[contract]]\nmultiplier = 1\nname = "a"\n',
+            ":6: a contract is named 'a' already, in line 1",
+        ),
+        ("a.yaml", "contract:\n  multiplier: 1\n", ":1: `contract` is no list"),
+        ("a.yaml", "# none\ncontracts:\n  - multiplier: 1\n", ":2: unknown key 'contracts'"),
         ("a.toml", '[[contract]]\nmodel = "a"\n', ":1: a contract has a multiplier or prices"),
         ("a.toml", '[[contract]]\nmultiplier = 1\n[[contract]]\nmodle = "a"\n', ":4: unknown key 'modle'"),
         ("a.toml", '[[contract]]\nmodel = 7\nmultiplier = "1"\n', ":2: model is a string"),
@@ -189,9 +203,14 @@ def test_yaml_says_all_that_it_can(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.toml").write_bytes(b"\xff")
-    with pytest.raises(BadContractsError, match="not UTF-8"):
+    (tmp_path / "a.toml").write_bytes(b"[[contract]]\n# caf\xe9\nmultiplier = 1\n")
+    with pytest.raises(BadContractsError, match=r"a\.toml:2: not UTF-8"):
         read(tmp_path / "a.toml")
+
+
+def test_a_mark_that_the_text_is_utf_8_says_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbf[[contract]]\nmultiplier = 1\n")
+    assert read(tmp_path / "a.toml").rows[0].multiplier == 1
 
 
 def test_the_example_of_the_docs_is_one(tmp_path: Path) -> None:

@@ -134,13 +134,14 @@ def _sums(data: Path, since: datetime, until: datetime) -> dict[str | None, Sums
 
 
 def _differences(before: Mapping[str | None, Sums], after: Mapping[str | None, Sums]) -> pa.Table:
-    """A row for each model whose sums are others now, the largest difference first."""
+    """A row for each model whose sums are others now, the largest difference first; none where one sum is not known."""
     none: Sums = {"calls": 0, "tokens": 0, "usd": Decimal(0)}
     found: list[dict[str, Any]] = []
     for model in {**before, **after}:
         old, new = before.get(model, none), after.get(model, none)
         if old != new:
             row = {f"old_{name}": value for name, value in old.items()} | {f"new_{name}": new[name] for name in new}
-            found.append({"model": model, **row, "difference_usd": new["usd"] - old["usd"]})
-    found.sort(key=lambda row: (-abs(row["difference_usd"]), str(row["model"])))
+            is_known = None not in (old["usd"], new["usd"])
+            found.append({"model": model, **row, "difference_usd": new["usd"] - old["usd"] if is_known else None})
+    found.sort(key=lambda row: (-abs(row["difference_usd"] or 0), str(row["model"])))
     return pa.Table.from_pylist(found, pa.schema(_COLUMNS))

@@ -42,10 +42,15 @@ def items(path: Path, text: str) -> Iterator[Item]:
     return _yaml_items(path, text) if path.suffix in (".yaml", ".yml") else _toml_items(path, text)
 
 
-def _listed(path: Path, parsed: Any) -> list[Any]:
-    listed = parsed.get(_NAME) if isinstance(parsed, dict) else None
-    if not isinstance(listed, list) or set(parsed) != {_NAME}:
-        raise BadContractsError(path, None, "nothing but a list named `contract` is expected")
+def _listed(path: Path, parsed: Any, line_of: Callable[[str], int | None]) -> list[Any]:
+    expected = "nothing but a list named `contract` is expected"
+    if not parsed or not isinstance(parsed, dict):
+        raise BadContractsError(path, 1, expected)
+    if stranger := next((key for key in parsed if key != _NAME), None):
+        raise BadContractsError(path, line_of(str(stranger)), f"unknown key {stranger!r}; {expected}")
+    listed = parsed[_NAME]
+    if not isinstance(listed, list):
+        raise BadContractsError(path, line_of(_NAME), f"`contract` is no list; {expected}")
     return listed
 
 
@@ -61,7 +66,7 @@ def _toml_items(path: Path, text: str) -> Iterator[Item]:
         raise BadContractsError(path, line, _TOML_LINE.sub("", str(error))) from error
     lines = text.split("\n")
     starts = _headers(lines)
-    for index, said in enumerate(_listed(path, parsed)):
+    for index, said in enumerate(_listed(path, parsed, _search(lines, 0, len(lines)))):
         start = starts[index] if index < len(starts) else 0
         end = starts[index + 1] if index + 1 < len(starts) else len(lines)
         yield Item(path, said, start + 1, _search(lines, start, end))
@@ -86,7 +91,7 @@ def _is_toml(text: str) -> bool:
 
 def _search(lines: list[str], start: int, end: int) -> Callable[[str], int | None]:
     def line_of(key: str) -> int | None:
-        named = re.compile(rf"(?:^|[\s{{,.\"']){re.escape(key)}[\"']?\s*[=.]")
+        named = re.compile(rf"(?:^|[\s{{,.\"'\[]){re.escape(key)}[\"']?\s*[=.\]]")
         return next((number + 1 for number in range(start, end) if named.search(lines[number])), None)
 
     return line_of
@@ -109,7 +114,9 @@ def _yaml_items(path: Path, text: str) -> Iterator[Item]:
         raise
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise BadContractsError(path, None, f"no YAML: {str(error).splitlines()[0]}") from error
-    listed = _listed(path, parsed)
+    keys = node.value if node is not None and node.id == "mapping" else ()
+    lines = {str(key.value): key.start_mark.line + 1 for key, _ in keys}
+    listed = _listed(path, parsed, lines.get)
     ((_, sequence),) = node.value
     for said, item in zip(listed, sequence.value, strict=True):
         yield Item(path, said, item.start_mark.line + 1, dict(_key_lines(item)).get)

@@ -130,11 +130,16 @@ def read(path: Path) -> Contracts:
     """The contracts of a file. Raises BadContractsError, OSError."""
     raw = path.read_bytes()
     try:
-        text = raw.decode()
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BadContractsError(path, None, "not UTF-8") from error
-    rows = tuple(_Reading(item).contract() for item in items(path, text))
-    return Contracts(rows, hashlib.sha256(raw).hexdigest()[:7])
+        raise BadContractsError(path, raw.count(b"\n", 0, error.start) + 1, "not UTF-8") from error
+    rows: dict[str, Contract] = {}
+    for item in items(path, text):
+        row = _Reading(item).contract()
+        if row.name in rows:  # by its name a price is known
+            raise item.wrong("name", f"a contract is named {row.name!r} already, in line {rows[row.name].line}")
+        rows[row.name] = row
+    return Contracts(tuple(rows.values()), hashlib.sha256(raw).hexdigest()[:7])
 
 
 class _Reading:
@@ -180,9 +185,12 @@ class _Reading:
             raise self._item.wrong("provider", f"unknown provider {name!r}{hint}")
 
     def _text(self, key: str) -> str:
-        value = self._said.get(key, "")
-        if not isinstance(value, str):
-            raise self._item.wrong(key, f"{key} is a string")
+        """What it says; nothing where the key is left out, which an empty text would hide."""
+        value = self._said.get(key)
+        if value is None:
+            return ""
+        if not isinstance(value, str) or not value.strip():
+            raise self._item.wrong(key, f"{key} is a string that says something; leave it out for all")
         return value
 
     def _properties(self) -> dict[str, str]:

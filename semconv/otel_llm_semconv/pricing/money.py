@@ -12,6 +12,8 @@ from typing import Final
 CONTEXT: Final = Context(
     prec=60, rounding=ROUND_HALF_EVEN, Emin=MIN_EMIN, Emax=MAX_EMAX, capitals=1, clamp=0, flags=[], traps=[]
 )
+#: What one call may cost at most: the money of a row, DECIMAL(18,12), ends below a million.
+USD_MAX: Final = 999_999
 _PLACES: Final = 24  # of a rate: twice those of an amount, more than any price list has
 _YOCTO_PER_PICO: Final = 10**12
 _HALF: Final = _YOCTO_PER_PICO // 2
