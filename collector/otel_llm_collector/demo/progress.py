@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -12,10 +12,10 @@ _console = Console(highlight=False, soft_wrap=True, stderr=True)
 
 
 @contextmanager
-def step(title: str) -> Iterator[None]:
-    """A step that takes a while: a spinner on a terminal, then a line."""
-    with _console.status(escape(title)):
-        yield
+def step(title: str) -> Iterator[Callable[[str], None]]:
+    """A step that takes a while: a spinner on a terminal, then a line. What it yields says how far it has come."""
+    with _console.status(escape(title)) as status:
+        yield lambda so_far: status.update(f"{escape(title)}: {escape(so_far)}")
     _console.print(f"[green]✓[/green] {escape(title)}")
 
 

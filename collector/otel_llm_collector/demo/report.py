@@ -39,7 +39,7 @@ _NEXT: Final = (
 
 def show(run: Run) -> None:
     """The answers, on stdout: cost, the workflow's tree, latency, where the data lies, what to try next."""
-    place = _data_option(run.data)
+    place = data_option(run.data)
     since = datetime.fromtimestamp(run.started_ns / 1e9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     for title, command, words in _QUESTIONS[:-1]:
         _ask(title, command, [*words, "--since", since, *place])
@@ -82,7 +82,7 @@ def _workflow(run: Run) -> str:
     return str(found[0])
 
 
-def _data_option(data: Path) -> list[str]:
+def data_option(data: Path) -> list[str]:
     """`--data DIR`, or nothing where the commands look there anyway."""
     return [] if data == data_dir() else ["--data", str(data)]
 

@@ -52,9 +52,9 @@ def play(data: Path) -> Run:
     watch = Watch(data, started_ns, clock)
     with Family() as family:
         with progress.step("Starting a collector and stand-ins for OpenAI and Anthropic on 127.0.0.1"):
-            collector = _start_collector(family, data)
+            collector = start_collector(family, data)
             standin = _start_standin(family, data)
-            endpoint = _endpoint(family.wait_ready(collector, _READY_S))
+            endpoint = wait_endpoint(family, collector)
             base_url = family.wait_ready(standin, _READY_S)
         for program, (service, title) in _PROGRAMS.items():
             with progress.step(title):
@@ -96,9 +96,10 @@ class Watch:
             return False  # no file yet
 
 
-def _start_collector(family: Family, data: Path) -> Child:
+def start_collector(family: Family, data: Path, *options: str) -> Child:
+    """A collector on free ports of this machine; what it says goes to `demo/collector.log` in the data directory."""
     ports = ("--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0")
-    argv = (*_CLI, "collector", "--data", str(data), *ports)
+    argv = (*_CLI, "collector", "--data", str(data), *ports, *options)
     return family.start("collector", argv, _clean_env(), data / "demo" / "collector.log", patience_s=_DRAIN_S)
 
 
@@ -113,9 +114,9 @@ def _start_program(family: Family, program: str, folder: Path, env: dict[str, st
     return family.start(program, argv, env, folder / f"{program}.log")
 
 
-def _endpoint(ready: str) -> str:
-    """The URL in `http=127.0.0.1:PORT grpc=... data=...`."""
-    fields = dict(_pairs(ready.split(" ")))
+def wait_endpoint(family: Family, collector: Child) -> str:
+    """The URL for OTLP/HTTP of a collector, once it accepts: it says `http=127.0.0.1:PORT grpc=... data=...`."""
+    fields = dict(_pairs(family.wait_ready(collector, _READY_S).split(" ")))
     return f"http://{fields['http'].removeprefix('http://')}"
 
 
