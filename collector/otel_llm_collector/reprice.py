@@ -109,7 +109,7 @@ class Run:
 
     def table(self) -> pa.Table:
         """A row a model, the largest difference first."""
-        found = sorted(self.models.values(), key=lambda one: (-abs(one.difference_usd or 0), str(one.model)))
+        found = sorted(self.models.values(), key=lambda one: (-abs(one.difference_usd or Decimal(0)), str(one.model)))
         return pa.Table.from_pylist([{name: getattr(one, name) for name in _SCHEMA.names} for one in found], _SCHEMA)
 
 
