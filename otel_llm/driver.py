@@ -366,6 +366,8 @@ class Call:
             found[a.RESPONSE_FINISH_REASONS] = tuple([reasons[index] for index in sorted(reasons)])
         if self.time_to_first_chunk_s is not None:
             found[a.RESPONSE_TIME_TO_FIRST_CHUNK] = self.time_to_first_chunk_s
+        if answer.provider_time_s is not None:
+            found[a.PROVIDER_TIME] = answer.provider_time_s
         if (deployments := self._driver.deployments) and (model := deployments.get(self.request.model or "")):
             found[a.DEPLOYED_MODEL] = model
         if self.attempts > 1:

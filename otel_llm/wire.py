@@ -6,6 +6,7 @@ may send what its documentation does not know.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ PROMPT_NAME_KEY: Final = "prompt_name"
 PROMPT_VERSION_KEY: Final = "prompt_version"
 SESSION_ID_KEY: Final = "session_id"
 USER_ID_KEY: Final = "user_id"
+_MILLISECONDS: Final = re.compile(r"(?:^|dur=)(\d{1,9}(?:\.\d{1,9})?)(?=$|[,; ])")
 _HEAD_BYTES: Final = 8  # a byte order mark and the first sign behind it, in any encoding that JSON may come in
 #: How a stream is cut into events: server-sent events, one JSON text a line, the binary frames of AWS.
 EVENTS: Final = "events"
@@ -46,7 +48,8 @@ class Answer:
 
     `usage` is the provider's own object; cumulative counts overwrite. `error_type` is the provider's, None where
     it did not say. `place` is the geography that inference was kept to, `declared_cost_usd` what the provider says that
-    it charges. `parts` collects content by choice or block, only when content is captured.
+    it charges, `provider_time_s` how long it says it took until it began to answer. `parts` collects content by choice
+    or block, only when content is captured.
     """
 
     id: str | None = None
@@ -60,6 +63,7 @@ class Answer:
     error_type: str | None = None
     error_message: str | None = None
     declared_cost_usd: str | float | None = None
+    provider_time_s: float | None = None
     parts: dict[int, Any] = field(default_factory=dict)
     roles: dict[int, str] = field(default_factory=dict)
 
@@ -144,6 +148,8 @@ class Reader(ABC):
     REPEATS_HEAD: ClassVar[bool] = False
     #: Framing of a stream whose content type does not tell it.
     FRAMING: ClassVar[str] = EVENTS
+    #: The response's header in which the provider says how many milliseconds it took until it began to answer.
+    TIME_HEADER: ClassVar[str] = ""
 
     def is_request(self, body: Json, path: str) -> bool:
         """True where the body has the shape of this format's request: the last resort of recognition."""
@@ -153,8 +159,10 @@ class Reader(ABC):
     def read_request(self, body: Json, path: str) -> Request:
         """The call that a request's body and the path of its URL ask for. The body is empty where it is not known."""
 
-    def read_headers(self, headers: Mapping[str, str], answer: Answer) -> None:  # noqa: B027 - most formats say nothing there
+    def read_headers(self, headers: Mapping[str, str], answer: Answer) -> None:
         """What the response's headers say of the answer; called first, for every status."""
+        if self.TIME_HEADER and (written := headers.get(self.TIME_HEADER)):
+            answer.provider_time_s = _seconds(written)
 
     def parse_response(self, content: bytes, captures: bool) -> Json:
         """The JSON object of a whole response, as much of it as `read_response` needs; empty where it is none."""
@@ -187,6 +195,12 @@ class Reader(ABC):
     def read_content(self, body: Json, answer: Answer) -> Content:
         """Messages of the request and of the answer."""
         return Content()
+
+
+def _seconds(written: str) -> float | None:
+    """`245`, or `gfet4t7; dur=245` as Server-Timing has it: milliseconds."""
+    found = _MILLISECONDS.search(written)
+    return None if found is None else float(found[1]) / 1000
 
 
 def parse(data: bytes) -> Json:

@@ -25,6 +25,7 @@ class AnthropicComplete(Reader):
     """POST .../v1/complete."""
 
     PROVIDER = "anthropic"
+    TIME_HEADER = "x-envoy-upstream-service-time"
     END_MARK = b'"stop_reason":"'
     #: Events with a piece of the text spell the reason as null.
     MARKS = (END_MARK, b'"stop_reason": "', b'"error"')

@@ -41,6 +41,7 @@ class AnthropicMessages(Reader):
     """POST .../v1/messages, and `:rawPredict` or `:streamRawPredict` of a model of Anthropic's."""
 
     PROVIDER = "anthropic"
+    TIME_HEADER = "x-envoy-upstream-service-time"
     END_MARK = b"event: message_stop"
     PLAIN = Plain(22, PIECE_BYTES_MAX, 22, ord("e"))  # `event: content_block_delta` alone has an e there
     EMPTY_HEADS = (b"event: ping", b"event: content_block_stop")

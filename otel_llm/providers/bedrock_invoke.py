@@ -68,6 +68,7 @@ class BedrockInvoke(Reader):
     """POST /model/MODEL/invoke and invoke-with-response-stream."""
 
     PROVIDER = "aws.bedrock"
+    TIME_HEADER = "x-amzn-bedrock-invocation-latency"
     FRAMING = FRAMES
     #: Events of Anthropic and of Nova; of the others every event has a reason or a count, null until the end.
     MARKS = (b"message", b'"error"', b'"metadata"', _METRICS.encode(), b"eason", b"oken", b"finished")
@@ -87,6 +88,7 @@ class BedrockInvoke(Reader):
         return Request(operation, model, path.endswith("-stream"), found)
 
     def read_headers(self, headers: Mapping[str, str], answer: Answer) -> None:
+        super().read_headers(headers, answer)
         read_error_header(headers, answer)
         for name, key in _COUNTED.items():
             written = headers.get(name)

@@ -59,6 +59,7 @@ class GeminiContent(Reader):
     """POST .../models/MODEL:generateContent and :streamGenerateContent."""
 
     PROVIDER = "gcp.gemini"
+    TIME_HEADER = "server-timing"
 
     def is_request(self, body: Json, path: str) -> bool:
         return "contents" in body

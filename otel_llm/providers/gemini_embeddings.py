@@ -22,6 +22,7 @@ class GeminiEmbeddings(Reader):
     """POST .../models/MODEL:embedContent and :batchEmbedContents."""
 
     PROVIDER = "gcp.gemini"
+    TIME_HEADER = "server-timing"
 
     def is_request(self, body: Json, path: str) -> bool:
         return "content" in body or isinstance(body.get("requests"), list)

@@ -46,6 +46,7 @@ class GeminiInteractions(Reader):
     """POST .../interactions."""
 
     PROVIDER = "gcp.gemini"
+    TIME_HEADER = "server-timing"
     END_MARK = b"interaction.complete"
     MARKS = (b"interaction.", b'usage":', b'"error"')
     PIECE = b'"delta":{"text":"'

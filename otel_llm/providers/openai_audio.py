@@ -26,6 +26,7 @@ class OpenAIAudio(Reader):
     """POST .../audio/speech, transcriptions and translations."""
 
     PROVIDER = "openai"
+    TIME_HEADER = "openai-processing-ms"
     MARKS = (b".done", b'"error"')
     PIECE = b'"delta":"'
 

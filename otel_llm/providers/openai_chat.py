@@ -72,6 +72,7 @@ class OpenAIChat(Reader):
     """POST .../chat/completions."""
 
     PROVIDER = "openai"
+    TIME_HEADER = "openai-processing-ms"
     END_MARK = b"[DONE]\n\n"
     PLAIN = Plain(2, sys.maxsize, -3, ord("}"))  # the mark is the end of its chunk
     #: Content chunks spell the first two keys as null, or not at all.

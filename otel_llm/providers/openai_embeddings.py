@@ -21,6 +21,7 @@ class OpenAIEmbeddings(Reader):
     """POST .../embeddings."""
 
     PROVIDER = "openai"
+    TIME_HEADER = "openai-processing-ms"
 
     def is_request(self, body: Json, path: str) -> bool:
         return isinstance(body.get("model"), str) and "input" in body

@@ -27,6 +27,7 @@ class OpenAIImages(Reader):
     """POST .../images/generations, edits and variations."""
 
     PROVIDER = "openai"
+    TIME_HEADER = "openai-processing-ms"
     #: Not in an event with a partial picture, whose base64 has no dot.
     MARKS = (b".completed", b'"error"')
 

@@ -55,6 +55,7 @@ class OpenAIResponses(Reader):
     """POST .../responses."""
 
     PROVIDER = "openai"
+    TIME_HEADER = "openai-processing-ms"
     END_MARK = b"event: response.completed"
     PLAIN = Plain(16, PIECE_BYTES_MAX, 16, ord("o"))  # `event: response.output_...`; the last one is longer
     MARKS = (

@@ -183,6 +183,7 @@ ATTEMPTS: Final = "otel_llm.attempts"  # HTTP attempts inside one call; absent =
 ATTEMPT_OUTCOMES: Final = "otel_llm.attempt.outcomes"  # of each attempt its HTTP status, or its error's name
 RETRY_WAIT: Final = "otel_llm.retry.wait"  # double, seconds between attempts
 RETRY_AFTER: Final = "otel_llm.retry.after"  # the header that asked for the wait, as it was sent
+PROVIDER_TIME: Final = "otel_llm.provider.time"  # double, seconds that the provider says it took until it answered
 EVENT_RETRY: Final = "otel_llm.retry"
 OPENINFERENCE_KIND: Final = "openinference.span.kind"
 OPENLLMETRY_REQUEST_TYPE: Final = "llm.request.type"

@@ -8,7 +8,10 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model at its provider. Times are medians of a call, in milliseconds; `faithful` is the mean of its scores."""
+    """A model at its provider. Times are medians of a call, in milliseconds; `faithful` is the mean of its scores.
+
+    `network_ms` is the way there and back, which can be told from the rest where the provider `tells_time`.
+    """
 
     name: str
     answers_as: str
@@ -18,6 +21,8 @@ class Model:
     operation: str = "chat"
     first_chunk_ms: float = 400
     tokens_per_s: float = 80
+    network_ms: float = 70
+    tells_time: bool = True
     error: tuple[str, int] = ("rate_limit_exceeded", 429)
     error_rate: float = 0.008
     faithful: float = 0.9
@@ -48,7 +53,10 @@ MODELS: Final = {
             "gemini-2.5-flash", "gemini-2.5-flash", *_GEMINI, "", "generate_content", first_chunk_ms=300,
             tokens_per_s=200, error=_UNAVAILABLE, error_rate=0.02, faithful=0.87, finish="STOP",
         ),
-        Model("mistral-small-latest", "mistral-small-latest", "mistral_ai", "api.mistral.ai", "", first_chunk_ms=300),
+        Model(
+            "mistral-small-latest", "mistral-small-latest", "mistral_ai", "api.mistral.ai", "", first_chunk_ms=300,
+            tells_time=False,
+        ),
         Model(
             "text-embedding-3-small", "text-embedding-3-small", *_OPENAI, "", "embeddings", first_chunk_ms=90,
             error_rate=0.002, finish="",

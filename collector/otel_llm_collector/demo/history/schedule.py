@@ -113,7 +113,8 @@ class _Day:
         midnight = dt.datetime.combine(self._date, dt.time(), dt.UTC)
         began_ns = int((midnight.timestamp() + (hour + random.random()) * 3600) * _NS)
         length = self._story.length(scene.prompt, person.id, self._date)
-        trace = Trace(random, Asked(self._who(person, turn), model, length))
+        slowness = self._story.slowness(scene.service, self._date)
+        trace = Trace(random, Asked(self._who(person, turn), model, length, slowness))
         trace.run(scene.step, began_ns)
         environment = "staging" if random.random() < _STAGING else "production"
         scores = _scores(trace, random) if scene.is_scored else ()

@@ -25,6 +25,10 @@ TOKENS_CHANGE: Final = 0.4
 #: The model whose discount ends, and the part of the list price that was paid until then.
 DISCOUNT_MODELS: Final = "gpt-4o"
 DISCOUNT: Final = "0.5"
+#: The program whose own code is slow for some days, so many times.
+SLOW_SERVICE: Final = "patient-portal"
+SLOWNESS: Final = 120.0
+_SLOW_DAYS: Final = 3
 #: More use at the end than in the beginning, so many times.
 GROWTH: Final = 1.5
 
@@ -62,6 +66,17 @@ class Story:
         """The day of all those records: a working day."""
         day = self._day(0.82)
         return day - dt.timedelta(days=max(0, day.weekday() - 4))
+
+    @property
+    def slow(self) -> tuple[dt.date, dt.date]:
+        """From the first day of slow code to the day after the last."""
+        day = self._day(0.3)
+        return day, day + dt.timedelta(days=_SLOW_DAYS)
+
+    def slowness(self, service: str, date: dt.date) -> float:
+        """By how much a program's own code is slower on a day than it should be."""
+        first, end = self.slow
+        return SLOWNESS if service == SLOW_SERVICE and first <= date < end else 1.0
 
     def passed(self, date: dt.date) -> float:
         """How much of it is over on a day, 0 to 1."""

@@ -34,11 +34,15 @@ _ATTEMPTS_MAX: Final = 3  # as the SDKs have it
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """For whom a trace is: attributes of every span inside the request, the model chosen, how long the prompt is."""
+    """For whom a trace is: attributes of every span inside the request, the model chosen, how long the prompt is.
+
+    `slowness` is by how much the program's own code is slower than it should be.
+    """
 
     who: Mapping[str, Value]
     model: str
     length: float = 1.0
+    slowness: float = 1.0
 
 
 @dataclass(slots=True)
@@ -57,7 +61,7 @@ class Trace:
         self.id = self.id or self.random.randbytes(16)
         if step.kind is CALL:
             return self._call(step, began_ns, span_id, parent, names)
-        kind, own_ns = step.kind, self._ns(step.ms)
+        kind, own_ns = step.kind, self._ns(step.ms * (self.asked.slowness if step.kind is REQUEST else 1))
         inside = {**names, kind.name_attribute: step.name} if kind.is_carried else names
         ended_ns = self._inside(step, began_ns + own_ns // 2, span_id, inside) + own_ns - own_ns // 2
         said: dict[str, Value] = {} if kind is REQUEST else {**self.asked.who, **names}
@@ -128,14 +132,19 @@ class Trace:
     def _answer(self, step: Step, model: Model) -> tuple[int, dict[str, Value]]:
         """How long the answer took from its request on, and what it says."""
         usage = self._usage(step, model)
-        first_ns = self._ns(model.first_chunk_ms + (usage.input_tokens or 0) / 40)
+        network_ns = self._ns(model.network_ms)
+        first_ns = network_ns + self._ns(model.first_chunk_ms + (usage.input_tokens or 0) / 40)
+        took_ns = first_ns + self._ns((usage.output_tokens or 0) / model.tokens_per_s * 1000)
         said: dict[str, Value] = {**to_attributes(usage), a.USAGE_STATUS: REPORTED, a.RESPONSE_MODEL: model.answers_as}
         if model.operation != a.OPERATION_EMBEDDINGS:
             said[a.RESPONSE_ID] = model.id_prefix + self.random.randbytes(12).hex()
             said[a.RESPONSE_FINISH_REASONS] = (model.finish,)
         if step.stream:
             said[a.RESPONSE_TIME_TO_FIRST_CHUNK] = first_ns / 1e9
-        return first_ns + self._ns((usage.output_tokens or 0) / model.tokens_per_s * 1000), said
+        if model.tells_time:
+            told_ms = ((first_ns if step.stream else took_ns) - network_ns) // NS_PER_MS
+            said[a.PROVIDER_TIME] = told_ms / 1000  # whole milliseconds, as providers tell it
+        return took_ns, said
 
     def _usage(self, step: Step, model: Model) -> Usage:
         asked, answered = (round(count * self.asked.length * self._jitter()) for count in step.tokens)
