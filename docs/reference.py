@@ -216,7 +216,8 @@ DIALECTS_INTRO = """\
 Whoever sends the spans, the tables are the same. The collector knows a span's dialect by its scope or by attributes
 that only that emitter has, in this order, and reads from it what the columns hold: model, provider, operation, tokens
 in one convention (input includes what was read from and written to a cache, output includes reasoning), session,
-user, prompt, agent, tool, the time to the first chunk, what the emitter says that it cost. `derived` names the
+user, prompt, agent, tool, tags (the property `tags`), the time to the first chunk, what the emitter says that it cost.
+`derived` names the
 columns that were read from attributes of other names, or corrected; what was sent stays in `attributes`, unknown
 attributes too, and content moves to `messages`. Calls that Claude Code, Codex and Gemini CLI tell of in log records are
 rows, too. Which of several rows that tell of one call is counted, and why the

@@ -64,7 +64,7 @@ _FIRST_CHUNK_S_MAX: Final = 1e9
 def _is_table(dialect: Dialect) -> bool:
     """True where nothing of it is a function, or changes what was sent."""
     is_plain = dialect.accounting in _PLAIN and not dialect.output_excludes_reasoning
-    return is_plain and not dialect.complete and not dialect.properties
+    return is_plain and not (dialect.complete or dialect.properties or dialect.tags)
 
 
 #: The dialects that are read here.

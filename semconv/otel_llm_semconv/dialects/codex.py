@@ -8,12 +8,17 @@ _USAGE = "input_token_count"
 
 
 def _name_it(span: Span, reading: Reading) -> None:
-    """The event that ends a response carries its usage, which one of the same name does not; others are no calls."""
+    """The event that ends a response carries its usage, which one of the same name does not; others are no calls.
+
+    Newer versions make spans, with usage by the conventions.
+    """
     name = str(span.attributes.get("event.name") or span.name)
     if name == "codex.sse_event" and _USAGE in span.attributes:
         reading.columns |= {"operation": "chat", "provider": "openai", "stream": True}
     elif name == "codex.tool_result":
         reading.columns["operation"] = "execute_tool"
+    elif reading.columns.get("input_tokens") is not None:
+        reading.columns.setdefault("provider", "openai")
 
 
 DIALECT = Dialect(

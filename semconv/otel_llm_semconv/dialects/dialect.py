@@ -115,7 +115,8 @@ class Dialect:
 
     `among` are prefixes one of which some attribute has to have, too. `accounting` may depend on the span and on what
     was read of it; it is exclusive where the scope's name has one of `exclusive_scopes` in it. `properties` are
-    prefixes of attributes that are the user's own. `content` are attributes, or prefixes that end with a dot or a star,
+    prefixes of attributes that are the user's own, `tags` attributes with words of theirs, which become the property
+    `tags`. `content` are attributes, or prefixes that end with a dot or a star,
     that hold prompts and answers.
     """
 
@@ -132,6 +133,7 @@ class Dialect:
     output_excludes_reasoning: bool = False
     providers: Mapping[str, str] = field(default_factory=dict)
     properties: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
     content: tuple[str, ...] = ()
     logs: Logs | None = None
     complete: tuple[Completion, ...] = ()

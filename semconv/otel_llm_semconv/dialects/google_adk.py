@@ -5,8 +5,10 @@ from __future__ import annotations
 from .. import attributes as a
 from ..usage import count
 from .dialect import Dialect, Part, Reading, Span
+from .messages import written
 from .values import part_of
 
+_REQUEST = "gcp.vertex.agent.llm_request"
 _RESPONSE = "gcp.vertex.agent.llm_response"
 _USED = "usage_metadata."
 #: A count that older versions pass on, the one that they leave out of it, and their sum's column.
@@ -45,10 +47,10 @@ DIALECT = Dialect(
     },
     content=(
         "gcp.vertex.agent.data",
-        "gcp.vertex.agent.llm_request",
+        _REQUEST,
         _RESPONSE,
         "gcp.vertex.agent.tool_call_args",
         "gcp.vertex.agent.tool_response",
     ),
-    complete=(_add_left_out,),
+    complete=(_add_left_out, written((_REQUEST,), (_RESPONSE,))),
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import attributes as a
 from ..usage import count, inclusive_input, sum_known
+from .costs import add_up
 from .dialect import Accounting, Dialect, Part, Reading, Span, Values
 from .makers import tell_maker
 from .messages import written
@@ -24,6 +25,7 @@ _KINDS = {
 _KIND = a.LANGFUSE_KIND
 _CACHE = ("cache_read_tokens", "cache_write_tokens")
 _CACHED = frozenset({"cache_read_input_tokens", "cache_creation_input_tokens"})
+_COST = "langfuse.observation.cost_details"
 _USAGE = "langfuse.observation.usage_details"
 _METADATA = "langfuse.observation.metadata."
 _MODEL = "langfuse.observation.model.name"  # the one that answered, once it did
@@ -53,6 +55,12 @@ def _sum_up(span: Span, reading: Reading) -> None:
     ):
         if column in columns and sum_ is not None:
             columns[column] = sum_
+
+
+def _sum_up_cost(span: Span, reading: Reading) -> None:
+    """Costs are an open map, as usage is."""
+    if isinstance(told := json_of(span.attributes.get(_COST)), Mapping):
+        add_up(reading, list(told.values()))
 
 
 def _bucket_sum(usage: Mapping[str, Any], kind: str) -> int | None:
@@ -144,9 +152,10 @@ DIALECT = Dialect(
         "user_id": (a.USER_ID, "langfuse.user.id"),
         "prompt_name": ("langfuse.observation.prompt.name",),
         "prompt_version": ("langfuse.observation.prompt.version",),
-        "emitted_cost_usd": (Part("langfuse.observation.cost_details", "total"),),
+        "emitted_cost_usd": (Part(_COST, "total"),),
     },
     accounting=Accounting.BUCKETS,
+    tags=("langfuse.trace.tags",),
     properties=("langfuse.trace.metadata.", _METADATA),
     content=(
         "langfuse.observation.input",
@@ -157,6 +166,7 @@ DIALECT = Dialect(
     complete=(
         _tell_provider,
         tell_maker,
+        _sum_up_cost,
         _unquote,
         _sum_up,
         _time_first_chunk,

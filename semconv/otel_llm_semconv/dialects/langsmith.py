@@ -63,6 +63,7 @@ DIALECT = Dialect(
         "stream": ("langsmith.request.streaming",),
         "service_tier": ("gen_ai.response.service_tier",),
     },
+    tags=("langsmith.span.tags",),
     properties=(_METADATA,),
     content=("gen_ai.prompt", "gen_ai.completion"),
     complete=(_read_details, _drop_own, tell_maker, written(("gen_ai.prompt",), ("gen_ai.completion",))),

@@ -70,6 +70,7 @@ DIALECT = Dialect(
         "emitted_cost_usd": ("operation.cost",),
     },
     accounting=_accounting,
+    tags=("logfire.tags",),
     content=("request_data", "response_data"),
     complete=(_tell_call,),
 )

@@ -16,6 +16,10 @@ PARTS: Final = frozenset(
     }
 )
 _UNTYPED: Final = {
+    "functionCall": "tool_call",
+    "functionResponse": "tool_call_response",
+    "function_call": "tool_call",
+    "function_response": "tool_call_response",
     "toolRequest": "tool_call",
     "toolResponse": "tool_call_response",
     "toolResult": "tool_call_response",
@@ -92,10 +96,12 @@ def _parts(part: Mapping[str, Any]) -> list[Part]:
 
 
 def _typed(part: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Parts of Genkit and of Bedrock's Converse have no type."""
+    """Parts of Genkit, of Bedrock's Converse and of Google have no type."""
+    if part.get("thought") is True:
+        return {**part, "type": "reasoning"}
     for key, kind in _UNTYPED.items():
         if isinstance(inner := part.get(key), Mapping):
-            return {**inner, "type": kind, "id": inner.get("ref") or inner.get("toolUseId")}
+            return {**inner, "type": kind, "id": inner.get("id") or inner.get("ref") or inner.get("toolUseId")}
     return part
 
 

@@ -22,6 +22,8 @@ _INDEX_MAX: Final = 10_000
 _NO_REASON: Final = "error"
 #: What providers and SDKs call the reasons of the message schema.
 _REASONS: Final = {
+    "MAX_TOKENS": "length",
+    "STOP": "stop",
     "completed": "stop",
     "end_turn": "stop",
     "max_tokens": "length",
@@ -35,6 +37,8 @@ ODD: Final = r'"content": ?\[|"parts": ?\[\]|"finish_reason": ?""|"(result|text|
 _ODD: Final = re.compile(ODD)
 #: What is in all messages of the schema.
 IN_SCHEMA: Final = '"parts"'
+#: Where a request has its messages.
+_ASKED_IN: Final = ("messages", "input", "prompt", "contents")
 _COLUMN_OF: Final = {a.INPUT_MESSAGES: "input_messages", a.OUTPUT_MESSAGES: "output_messages"}
 
 
@@ -170,15 +174,16 @@ def _asked(value: Any) -> list[Message]:
     """The messages of a request, or of what stands for one."""
     listed = json_of(value)
     if isinstance(listed, Mapping):
-        system = listed.get("system") or listed.get("instructions")
-        held = listed.get("messages") or listed.get("input") or listed.get("prompt")
+        system = listed.get("system") or listed.get("instructions") or _nested(listed, "config.system_instruction")
+        held = next((said for name in _ASKED_IN if (said := listed.get(name))), None)
         found = _listed(held, "user") or ([message_of(listed)] if "role" in listed else [])
         return [{"role": "system", "parts": content_parts(system)}, *found] if system and found else found
     return _listed(listed if isinstance(listed, list) else value, "user")
 
 
 def _said(value: Any) -> list[Message]:
-    """The messages of a response: choices of OpenAI's, a message of Anthropic's, the items of a Responses answer."""
+    """The messages of a response: choices of OpenAI's, a message of Anthropic's, a candidate of Google's, or the items
+    of a Responses answer."""
     listed = json_of(value)
     if isinstance(listed, Mapping):
         if choices := members(listed.get("choices")):
@@ -186,6 +191,8 @@ def _said(value: Any) -> list[Message]:
         first = next(iter(members(listed.get("candidates"))), listed)
         if isinstance(inner := first.get("message"), Mapping):
             return _glued([message_of(inner)])
+        if isinstance(inner := first.get("content"), Mapping):
+            return [message_of({**inner, "finish_reason": first.get("finish_reason") or first.get("finishReason")})]
         if isinstance(items := listed.get("output"), list):
             return _listed(items, "assistant")
         return [message_of(listed)] if "role" in listed else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .costs import summed_cost
 from .dialect import Dialect, Part, Reading, Span, Values
 from .events import first_chunk_at
 from .makers import tell_maker
@@ -19,6 +20,7 @@ _KINDS = {
 }
 #: As text in JSON: with its quotes.
 _WORDS = {f'"{kind}"': operation for kind, operation in _KINDS.items()} | _KINDS
+_COST = "mlflow.llm.cost"
 _USAGE = "mlflow.chat.tokenUsage"
 #: The request and the response, as the provider has them.
 _ASKED, _ANSWERED = "mlflow.spanInputs", "mlflow.spanOutputs"
@@ -60,8 +62,14 @@ DIALECT = Dialect(
         ),
         "session_id": ("mlflow.trace.session",),
         "user_id": ("mlflow.trace.user",),
-        "emitted_cost_usd": (Part("mlflow.llm.cost", "total_cost"),),
+        "emitted_cost_usd": (Part(_COST, "total_cost"),),
     },
     content=(_ASKED, _ANSWERED, "mlflow.chat.messages"),
-    complete=(_unquote, tell_maker, first_chunk_at("mlflow.chunk.item.0"), written((_ASKED,), (_ANSWERED,))),
+    complete=(
+        _unquote,
+        tell_maker,
+        summed_cost(Part(_COST, "input_cost"), Part(_COST, "output_cost")),
+        first_chunk_at("mlflow.chunk.item.0"),
+        written((_ASKED,), (_ANSWERED,)),
+    ),
 )

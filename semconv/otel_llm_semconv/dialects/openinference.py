@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import attributes as a
+from .costs import summed_cost
 from .dialect import Accounting, Dialect, Part, Span, Values
 from .events import first_chunk_at
 from .makers import tell_maker
@@ -70,6 +71,7 @@ DIALECT = Dialect(
         "emitted_cost_usd": ("llm.cost.total",),
     },
     accounting=_accounting,
+    tags=("tag.tags",),
     properties=("metadata", "llm.prompt_template.variables"),
     content=(
         _ASKED,
@@ -83,6 +85,7 @@ DIALECT = Dialect(
     ),
     complete=(
         tell_maker,
+        summed_cost("llm.cost.prompt", "llm.cost.completion"),
         first_chunk_at("First Token Stream Event"),
         flat("llm.input_messages.", "llm.output_messages.", "message"),
         written((_ASKED,), (_ANSWERED,)),

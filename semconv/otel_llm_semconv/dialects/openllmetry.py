@@ -9,7 +9,15 @@ from .messages import flat, tools
 
 _TYPES = {"chat": "chat", "completion": "text_completion", "embedding": "embeddings", "rerank": "rerank"}
 _KINDS = {"agent": "invoke_agent", "task": "task", "tool": "execute_tool", "workflow": "invoke_workflow"}
+_NAMES = {"execute_tool": "tool_name", "invoke_agent": "agent_name", "invoke_workflow": "workflow_name"}
 _ASSOCIATED = "traceloop.association.properties."
+
+
+def _name_entity(span: Span, reading: Reading) -> None:
+    """What is run has one name, whatever it is: a workflow, an agent or a tool."""
+    column = _NAMES.get(reading.columns.get("operation", ""))
+    if column and isinstance(name := span.attributes.get("traceloop.entity.name"), str) and name:
+        reading.columns.setdefault(column, name)
 
 
 def _add_thoughts(span: Span, reading: Reading) -> None:
@@ -49,6 +57,7 @@ DIALECT = Dialect(
     properties=(_ASSOCIATED,),
     content=("traceloop.entity.input", "traceloop.entity.output", "gen_ai.prompt.", "gen_ai.completion."),
     complete=(
+        _name_entity,
         flat("gen_ai.prompt.", "gen_ai.completion."),
         tools("llm.request.functions."),
         _add_thoughts,

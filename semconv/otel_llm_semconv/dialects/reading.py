@@ -9,11 +9,13 @@ from ..usage import inclusive_input
 from . import genai
 from .dialect import Accounting, Dialect, Reading, Source, Span
 from .messages import from_events, settle
-from .values import fitting, json_of, value_of
+from .values import fitting, json_of, texts, value_of
 
 _CACHE: Final = ("cache_read_tokens", "cache_write_tokens")
 #: Providers whose own count of input leaves the cache out, as that of Claude does, whoever sells it.
 _COUNT_APART: Final = frozenset({"anthropic", "aws.bedrock"})
+#: The property of all tags, separated by commas.
+_TAGS: Final = "tags"
 _APART_EVERYWHERE: Final = "claude"
 
 
@@ -120,6 +122,9 @@ def _gather_properties(dialect: Dialect, span: Span, reading: Reading) -> None:
         for key, value in members.items():
             if isinstance(value, str | int | float):
                 reading.properties.setdefault(str(key), _word(value))
+    tags = (found for name in dialect.tags if (found := texts(span.attributes.get(name))))
+    if found := next(tags, None):
+        reading.properties.setdefault(_TAGS, ",".join(found))
 
 
 def _word(value: str | float) -> str:

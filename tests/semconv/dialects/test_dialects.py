@@ -93,6 +93,56 @@ def test_who_does_not_say_how_the_cache_is_counted(
 
 
 @pytest.mark.parametrize(
+    ("attributes", "cost"),
+    [
+        ({"openinference.span.kind": "LLM", "llm.cost.prompt": 0.1, "llm.cost.completion": 0.2}, "0.3"),
+        ({"openinference.span.kind": "LLM", "llm.cost.prompt": "1e-7"}, "1E-7"),
+        ({"openinference.span.kind": "LLM", "llm.cost.prompt": 0.1, "llm.cost.total": 0.5}, 0.5),
+        ({"mlflow.spanType": "LLM", "mlflow.llm.cost": '{"input_cost": 0.1, "output_cost": 0.2}'}, "0.3"),
+        ({"langfuse.observation.cost_details": '{"input": 0.1, "output": 0.2, "cache": "0.05"}'}, "0.35"),
+        ({"langfuse.observation.cost_details": '{"input": 0.1, "total": 0.4}'}, 0.4),
+        ({"langfuse.observation.cost_details": '{"input": "much", "output": true, "x": null}'}, None),
+    ],
+)
+def test_a_cost_that_is_told_in_parts_is_their_sum(attributes: dict[str, Any], cost: Any) -> None:
+    reading = read(Span(attributes=attributes))
+    assert reading is not None
+    assert reading.columns.get("emitted_cost_usd") == cost
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"openinference.span.kind": "LLM", "tag.tags": ["ward", "night"]},
+        {"langfuse.observation.type": "span", "langfuse.trace.tags": ["ward", "night"]},
+        {"langsmith.span.kind": "llm", "langsmith.span.tags": "ward,night"},
+    ],
+)
+def test_tags_are_a_property(attributes: dict[str, Any]) -> None:
+    reading = read(Span(attributes=attributes))
+    assert reading is not None
+    assert reading.properties == {"tags": "ward,night"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "column"), [("workflow", "workflow_name"), ("agent", "agent_name"), ("tool", "tool_name"), ("task", None)]
+)
+def test_what_openllmetry_runs_has_its_name(kind: str, column: str | None) -> None:
+    reading = read(
+        Span(scope="traceloop.tracer", attributes={"traceloop.span.kind": kind, "traceloop.entity.name": "n"})
+    )
+    assert reading is not None
+    assert {name: value for name, value in reading.columns.items() if value == "n"} == ({column: "n"} if column else {})
+
+
+def test_spans_of_codex_are_calls_of_openai() -> None:
+    told = {"gen_ai.usage.input_tokens": 10, "codex.usage.reasoning_output_tokens": 2, "gen_ai.request.model": "gpt-5"}
+    reading = read(Span("stream_request", "codex_otel", attributes=told))
+    assert reading is not None
+    assert (reading.columns["provider"], reading.columns["reasoning_tokens"]) == ("openai", 2)
+
+
+@pytest.mark.parametrize(
     ("model", "provider"),
     [
         ("gpt-4o-mini-2024-07-18", "openai"),
@@ -137,6 +187,7 @@ def test_every_dialect_has_a_file_a_row_and_a_fixture() -> None:
     ids = {dialect.id for dialect in DIALECTS}
     assert {path.stem for path in folder.glob("*.py")} - {
         "__init__",
+        "costs",
         "dialect",
         "events",
         "makers",
