@@ -90,6 +90,29 @@ class Used:
         return cls(times.user + times.system, int(peak[1]) / 1024 if peak else 0.0)
 
 
+class Together:
+    """The largest sum of the memory of some processes, a page that they share counted once (PSS), looked at now and
+    then. Their own peaks count what they share, the libraries, in each, and need not come at the same time.
+    """
+
+    def __init__(self, processes: list[psutil.Process]) -> None:
+        self._processes = processes
+        self._stop = threading.Event()
+        self.peak_mb = 0.0
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._stop.wait(POLL_S):
+            texts = [Path(f"/proc/{one.pid}/smaps_rollup").read_text() for one in self._processes]
+            sizes = [int(found[1]) for text in texts if (found := re.search(r"^Pss:\s+(\d+)", text, re.MULTILINE))]
+            self.peak_mb = max(self.peak_mb, sum(sizes) / 1024)
+
+
 def child(running: CollectorProcess, module: str) -> psutil.Process:
     """A process of the collector; one that was forked a moment ago still shows its parent's name."""
     name = f"otel_llm_collector.{module}"
@@ -101,7 +124,7 @@ def bulk(folder: Path, seconds: float, *, content: bool, packed: bool) -> tuple[
     bodies = Bodies(content=content, spans=SPANS_A_REQUEST, packed=packed)
     running = CollectorProcess(folder / f"data-{content}-{packed}")
     parts = [child(running, name) for name in ("receiver.app", "converter", "upkeep")]
-    arrivals = Arrivals(running.data)
+    arrivals, together = Arrivals(running.data), Together(parts)
     began = time.monotonic()
 
     def may_send() -> bool:
@@ -116,6 +139,7 @@ def bulk(folder: Path, seconds: float, *, content: bool, packed: bool) -> tuple[
     took = time.monotonic() - began
     after = [Used.of(part) for part in parts]
     arrivals.close()
+    together.close()
     running.stop()
     stored = otlp.rows(running.data, "SELECT count(*) n, count(DISTINCT row_id) d FROM t")[0]
     assert stored["n"] == stored["d"] == senders.spans, f"{senders.spans} acknowledged, {stored} stored"
@@ -127,7 +151,7 @@ def bulk(folder: Path, seconds: float, *, content: bool, packed: bool) -> tuple[
         f"{name:<14} {senders.spans:>9,} {senders.spans / took:>9,.0f}"
         f" {cpu[0]:>8.1f} {cpu[1]:>9.1f} {sum(cpu[:2]):>6.1f} {cpu[2]:>6.1f}"
         f" {lag_p95(senders.acknowledged, arrivals.seen):>7.2f}"
-        f" {after[0].peak_mb:>8.0f} {after[1].peak_mb:>8.0f} {after[2].peak_mb:>8.0f}"
+        f" {after[0].peak_mb:>8.0f} {after[1].peak_mb:>8.0f} {after[2].peak_mb:>8.0f} {together.peak_mb:>8.0f}"
         f" {bodies.bytes_a_span:>9.0f} {size:>6.0f}"
     )
     return row, sum(cpu[:2])
@@ -231,7 +255,8 @@ def main() -> int:
             print(f"requests of {SPANS_A_REQUEST} spans, {CONNECTIONS} connections, uncompressed unless it says so")
             print(
                 f"{'':<14} {'spans':>9} {'spans/s':>9} {'receiver':>8} {'converter':>9} {'cpu-s':>6} {'upkeep':>6}"
-                f" {'lag p95':>7} {'MB recv.':>8} {'MB conv.':>8} {'MB upk.':>8} {'B a span':>9} {'stored':>6}"
+                f" {'lag p95':>7} {'MB recv.':>8} {'MB conv.':>8} {'MB upk.':>8} {'MB all':>8}"
+                f" {'B a span':>9} {'stored':>6}"
             )
             for content, packed in ((True, False), (False, False), (True, True), (False, True)):
                 row, cpu = bulk(folder, chosen.seconds, content=content, packed=packed)
@@ -239,6 +264,7 @@ def main() -> int:
                 if not packed:
                     ours[content] = cpu
             print("receiver, converter, both, upkeep: CPU seconds a million spans; lag in seconds to the tables")
+            print("MB: peaks of each, and of all together, what they share counted once")
 
         def smalls() -> None:
             print(f"\nrequests of 1 span, {SMALL_CONNECTIONS} at once\n{'':<14} {'req/s':>9} {'us CPU':>8}")

@@ -318,10 +318,11 @@ and `LEFT JOIN messages USING (row_id)` then answers NULL. The archive of reques
   quarantine too. `otel-llm renormalise` leaves their rows as they are from then on.
 
 Files that held any of it are deleted at once: a query that has one open may fail. Where it was ended, run it again; the
-second run says that nothing is stored. Do not run it beside `renormalise`. What was handed on to other receivers, or
-uploaded by applications, is theirs to erase; an id that others mention in their own messages stays there. Where several
-collectors share a bucket, run it on the directory of each: in the archives of all but the first only what names the
-user is found, and the rest goes with its age.
+second run says that nothing is stored. While `otel-llm renormalise` is at work in the directory it refuses, as that
+does while this is. What was handed on to other receivers, or uploaded by applications, is theirs to erase; an id that
+others mention in their own messages stays there. Where several collectors share a bucket, run it on the directory of
+each, one after the other, and with no `renormalise` at work in any: in the archives of all but the first only what
+names the user is found, and the rest goes with its age.
 
 ## Few files
 
@@ -343,7 +344,9 @@ The journal stays on the local disk: what is acknowledged is there, whatever bec
 Delta log, so that Spark and others find them. `lake-url` in the data directory says where they are; once they are
 somewhere, they stay. Several collectors may write to one address, each with a data directory of its own: their commits
 and merges are compare-and-swap, for which the store has to know conditional writes (`If-None-Match`), as S3, GCS and
-Azure do. A span that is sent to two collectors is stored by each.
+Azure do. None of them looks at the rows of the others: a span that is sent to two collectors is stored by each, and
+where several rows tell of one call (an application's and its proxy's), they are found to be one only where the same
+collector receives them. So let all that tells of the same calls go to one, by hashing the trace id or the sender.
 
 Addresses are `s3://`, `gs://` and `abfss://`; only S3 is tested (against a server on this machine). Keys, region and
 endpoint come from the usual variables of each vendor; for a store of your own set `AWS_ENDPOINT_URL`, and

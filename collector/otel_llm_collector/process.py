@@ -16,6 +16,8 @@ from typing import Final
 
 from otel_llm.errors import OtelLlmError
 
+from .journal import journal_dir
+
 _LOG = logging.getLogger(__name__)
 
 #: A killed predecessor's lock is free at once; a stopping one is waited for.
@@ -23,7 +25,11 @@ LOCK_WAIT_S: Final = 12.0
 
 
 class LockedError(OtelLlmError):
-    """Another collector works on the same data directory."""
+    """Another process works on the same data directory; `holder` says which."""
+
+    def __init__(self, message: str, holder: str) -> None:
+        super().__init__(message)
+        self.holder = holder
 
 
 @contextlib.contextmanager
@@ -40,6 +46,21 @@ def lock(path: Path, role: str, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
         os.close(handle)
 
 
+@contextlib.contextmanager
+def change_rows(data: Path, command: str) -> Iterator[None]:
+    """Change what was stored, while no other command does: what one has read, another may be erasing.
+
+    Raises LockedError at once where one is at it.
+    """
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(lock(journal_dir(data) / "change.lock", command, wait_s=0))
+        except LockedError as error:
+            text = f"the rows in {data} are being changed by {error.holder}: run this again once that has ended"
+            raise LockedError(text, error.holder) from None
+        yield
+
+
 def _acquire(handle: int, path: Path, role: str, wait_s: float) -> None:
     deadline = time.monotonic() + wait_s
     told = not wait_s
@@ -53,7 +74,7 @@ def _acquire(handle: int, path: Path, role: str, wait_s: float) -> None:
                 told = True
             if time.monotonic() > deadline:
                 text = f"{path.parent.parent} already has a {role}: {holder}; stop it or use another --data"
-                raise LockedError(text) from None
+                raise LockedError(text, holder) from None
             time.sleep(0.1)
         else:
             return

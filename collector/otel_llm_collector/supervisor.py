@@ -15,6 +15,7 @@ import contextlib
 import inspect
 import logging
 import os
+import platform
 import select
 import signal
 import subprocess
@@ -63,9 +64,12 @@ CONVERTER_ENV: Final = {
 }
 
 
-#: For merging: pages of content come and go, and giving each back at once costs a third of it all.
+#: Arrow's packages for other machines may come without it, and would say so at each start.
+_HAS_JEMALLOC: Final = sys.platform == "linux" and platform.machine() == "x86_64"
+#: For merging: pieces of all sizes come and go. The system's allocator keeps 60 MB of holes between them, and to give
+#: each back at once costs a third of it all; jemalloc does neither.
 UPKEEP_ENV: Final = {
-    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "ARROW_DEFAULT_MEMORY_POOL": "jemalloc" if _HAS_JEMALLOC else "system",
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": str(8 * 1024 * 1024),
     "MALLOC_TRIM_THRESHOLD_": str(32 * 1024 * 1024),

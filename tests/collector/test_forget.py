@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -21,6 +22,7 @@ from otel_llm_collector.converter import Converter
 from otel_llm_collector.erasure.requests import _padded
 from otel_llm_collector.erasure.subject import Subject
 from otel_llm_collector.lake.log import LakeTable
+from otel_llm_collector.process import change_rows
 from otel_llm_semconv.tables import TABLES
 
 ALICE, BOB = "alice@example.org", "bob@example.org"
@@ -216,6 +218,15 @@ def test_what_cannot_be_read_is_not_kept_of_the_user(tmp_path: Path, capsys: pyt
     assert done["quarantine"] == 1
     assert left(tmp_path, SECRET, ALICE) == []
     assert left(tmp_path, EAR)
+
+
+def test_it_is_not_run_beside_another_that_changes_rows(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with change_rows(data, "renormalise"):
+        assert maintenance.forget(["--data", str(data), "--user", ALICE]) == 1
+    told = f"pid {os.getpid()} (renormalise): run this again once that has ended"
+    assert told in capsys.readouterr().err
+    assert left(data, SECRET)
+    forget(data, capsys)
 
 
 def test_what_is_not_in_the_tables_yet_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

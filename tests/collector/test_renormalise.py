@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +20,7 @@ from otel_llm.failures import raise_faults
 from otel_llm_collector import cli, journal, query
 from otel_llm_collector.converter import Converter
 from otel_llm_collector.lake.log import LakeTable
-from otel_llm_collector.process import lock
+from otel_llm_collector.process import change_rows, lock
 from otel_llm_semconv import dialects
 from otel_llm_semconv.dialects import Accounting, reading
 from otel_llm_semconv.pricing import quote, source
@@ -265,6 +266,14 @@ def test_a_collector_may_be_at_work(
     assert ask(tmp_path, "SELECT count(*), sum(input_tokens) FROM llm_calls") == [(1, 1500)]
     Converter(tmp_path)
     assert otlp.rows(tmp_path, "SELECT count(*) n FROM t") == [{"n": 1}], "what was replaced is gone"
+
+
+def test_it_is_not_run_beside_another_that_changes_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    convert(tmp_path, claude())
+    with change_rows(tmp_path, "forget"):
+        assert cli.renormalise(["--data", str(tmp_path)]) == 1
+    assert f"pid {os.getpid()} (forget): run this again once that has ended" in capsys.readouterr().err
+    renormalise(tmp_path, capsys)
 
 
 def test_without_a_lake_it_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

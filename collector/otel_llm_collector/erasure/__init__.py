@@ -26,7 +26,7 @@ from ..lake.leftovers import delete_replaced
 from ..lake.log import DataFile, LakeTable
 from ..lake.replaced import Replacing
 from ..lake.schema import arrow_schema
-from ..process import LockedError, lock
+from ..process import LockedError, change_rows, lock
 from ..upkeep import remove_leftovers, work_alone
 from .requests import erase_requests
 from .rows import ERASED, replace_id, without_subject
@@ -57,7 +57,7 @@ def forget(data: Path, subject: Subject) -> Erased:
     """Erase the content of all that was acknowledged until now. Raises OtelLlmError where it has to be run again."""
     if not journal.identity_path(data).exists():
         raise OtelLlmError(f"no journal in {data}: name the data directory of a collector")
-    with contextlib.ExitStack() as held:
+    with change_rows(data, "forget"), contextlib.ExitStack() as held:
         _wait_for_converter(data, held)
         held.enter_context(work_alone(data, _STEM))
         remove_leftovers(data)

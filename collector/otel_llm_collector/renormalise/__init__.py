@@ -30,7 +30,7 @@ from ..counting.sieve import related
 from ..lake import files
 from ..lake.log import LakeTable
 from ..lake.replaced import Replacing
-from ..process import LockedError, lock
+from ..process import LockedError, change_rows, lock
 from ..query.opening import question
 from .rebuild import Rebuilding, Rebuilt
 from .requests import ArchivedRequests
@@ -66,7 +66,7 @@ def renormalise(data: Path, since: datetime, until: datetime, contracts: Contrac
     """Rebuild the rows that began in a time, as far as their requests are archived. NoDataError where no lake is."""
     if not LakeTable.exists(data, "spans"):
         raise NoDataError(f"no lake in {data}: name another place with --data")
-    with _alone(data) as is_alone:
+    with change_rows(data, "renormalise"), _alone(data) as is_alone:
         spans, messages = (Replacing(LakeTable(data, name)) for name in ("spans", "messages"))
         if is_alone:
             for replacing in (spans, messages):
