@@ -15,6 +15,8 @@ from ..errors import OtelLlmError
 
 #: Columns of `list`: price keys.
 _LISTED: Final = ("input_mtok", "cache_read_mtok", "cache_write_mtok", "output_mtok")
+#: In place of a price: from so many tokens on the others are assumed to hold.
+_ASSUMED: Final = "assumed_tier"
 _YOCTO: Final = Decimal(10) ** -24
 
 
@@ -80,14 +82,23 @@ def _show(chosen: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _prices(provider: str, chosen: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """A row a price, and one without where nobody tells what a long prompt costs."""
     card = catalog.rate_card(provider, chosen.model, chosen.at, chosen.service_tier)
-    for key, rate in sorted(card.rates.items()) if card is not None else ():
-        divisor = catalog.DIVISORS[key]
+    if card is None:
+        return
+    told = {"provider": provider, "tier": (card.tier_known and chosen.service_tier) or "standard"}
+    for key, rate in sorted(card.rates.items()):
         for above, yocto in ((None, rate.base), *rate.tiers):
-            yield {
-                "provider": provider,
-                "price": key,
-                "usd": usd(yocto, divisor),
-                "above_input_tokens": above,
-                "tier": (card is not None and card.tier_known and chosen.service_tier) or "standard",
-            }
+            yield _price(told, key, usd(yocto, catalog.DIVISORS[key]), above)
+    if card.rates and card.assumed_above is not None:
+        yield _price(told, _ASSUMED, None, card.assumed_above)
+
+
+def _price(told: dict[str, str], key: str, price: Decimal | None, above: int | None) -> dict[str, Any]:
+    return {
+        "provider": told["provider"],
+        "price": key,
+        "usd": price,
+        "above_input_tokens": above,
+        "tier": told["tier"],
+    }

@@ -128,6 +128,8 @@ def test_what_is_charged_for_a_model(place: Path, capsys: pytest.CaptureFixture[
     assert tiered == [("3", None), ("6", 200_000)]
     assert {row["tier"] for row in shown} == {"standard"}
     assert {row["provider"] for row in rows(capsys, "show", "gpt-4o-mini")} >= {"azure", "openai"}
+    assumed = rows(capsys, "show", "grok-4", "--provider", "x_ai")[-1]
+    assert (assumed["price"], assumed["usd"], assumed["above_input_tokens"]) == ("assumed_tier", None, 128_000)
     assert "no price of 'nobody'" in prices(capsys, "show", "nobody", code=1)
 
 
