@@ -193,6 +193,14 @@ def test_the_archive_stays_readable_and_its_frames_where_they_were(
     assert len(everything(again, BOB, EAR)["spans"]) == len(bob["spans"]) == 6
 
 
+def test_who_alone_said_something_is_forgotten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store(tmp_path, otlp.request(otlp.span(call(ALICE, SECRET))))
+    converted(tmp_path)
+    done, _ = forget(tmp_path, capsys)
+    assert (done["messages"], done["spans"]) == (1, 1)
+    assert left(tmp_path, SECRET, ALICE) == []
+
+
 def test_a_session_can_be_forgotten_alone(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = otlp.span(call(ALICE, "another-day") | {"session.id": "second"})
     store(data, otlp.request(other))

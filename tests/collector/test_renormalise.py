@@ -21,6 +21,8 @@ from otel_llm_collector import cli, journal, query
 from otel_llm_collector.converter import Converter
 from otel_llm_collector.lake.log import LakeTable
 from otel_llm_collector.process import change_rows, lock
+from otel_llm_collector.renormalise import rebuild
+from otel_llm_collector.renormalise.compare import aligned
 from otel_llm_semconv import dialects
 from otel_llm_semconv.dialects import Accounting, reading
 from otel_llm_semconv.pricing import quote, source
@@ -154,6 +156,29 @@ def test_content_is_told_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     with wrong("claude_code", content=()):
         assert renormalise(tmp_path, capsys)[1] == "1 rows of spans and 1 of messages have changed\n"
     assert ask(tmp_path, content) == [(None, "hello")]
+
+
+@pytest.mark.parametrize("rows_max", [1, 4, 7])
+def test_so_many_rows_are_looked_at_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, rows_max: int
+) -> None:
+    rows = 3 * FILES
+    monkeypatch.setattr(rebuild, "ROWS_MAX", rows_max)
+    looked_at = list[int]()
+    monkeypatch.setattr(rebuild, "aligned", lambda old, new: looked_at.append(old.num_rows) or aligned(old, new))
+    with wrong("claude_code", content=()):
+        for _ in range(FILES):
+            convert(tmp_path, *(claude() for _ in range(3)))
+    merge(tmp_path).close()
+    told = renormalise(tmp_path, capsys)[1]
+    assert told == f"{rows} rows of spans and {rows} of messages have changed\n"
+    assert ask(tmp_path, "SELECT count(*), count(attributes['user_prompt']) FROM messages") == [(rows, rows)]
+    merge(tmp_path).close()
+    with wrong("claude_code", content=()):
+        assert renormalise(tmp_path, capsys)[1] == told
+    assert ask(tmp_path, "SELECT count(*) FROM messages") == [(0,)]
+    assert ask(tmp_path, "SELECT count(*), count(attributes['user_prompt']) FROM spans") == [(rows, rows)]
+    assert max(looked_at) <= max(rows_max, 3)
 
 
 def test_a_figure_is_only_replaced_at_its_own_price_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

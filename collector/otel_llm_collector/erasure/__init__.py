@@ -131,9 +131,9 @@ class _Erasure:
             for file in waiting:
                 with contextlib.suppress(FileNotFoundError):  # written again by somebody else: looked at once more
                     meant = _count(replacing.table, file, known_by, belongs)
-                    path = replacing.change(file, changed, self._stem) if meant else file.path
-                    if path is not None:
-                        seen.add(path)
+                    new = replacing.change(file, changed, self._stem) if meant else file
+                    if new is not None:
+                        seen.add(new.path)
                         count += meant
         raise OtelLlmError(f"{name}: {_PASSES_MAX} times something came in between; run it again")
 

@@ -99,7 +99,7 @@ def is_plain_file(name: str, file: DataFile) -> bool:
 
 def _sorted(rows: pa.Table, layout: Layout) -> pa.Table:
     """In the order of the layout, in which rows that were made by columns are already."""
-    return rows if _is_sorted(rows, layout.sorted_by) else rows.sort_by(layout.ordering)
+    return rows if rows.num_rows < 2 or _is_sorted(rows, layout.sorted_by) else rows.sort_by(layout.ordering)
 
 
 def _is_sorted(rows: pa.Table, columns: Sequence[str]) -> bool:

@@ -32,21 +32,13 @@ class Replacing:
         self._replaced.extend((time.monotonic() + KEPT_S, file) for file in old)
         return True
 
-    def rewrite(self, old: DataFile, rows: pa.Table, stem: str) -> str | None:
-        """Put other rows in the place of a file's; no rows, no file.
-
-        Returns the path that is to be looked at no more, None where somebody came in between.
-        """
-        new = [write_file(self.table, rows, old.day, stem)] if rows.num_rows else []
-        return (new or [old])[0].path if self.replace([old], new, data_change=True) else None
-
-    def change(self, old: DataFile, change: Callable[[pa.Table], pa.Table], stem: str) -> str | None:
+    def change(self, old: DataFile, change: Callable[[pa.Table], pa.Table], stem: str) -> DataFile | None:
         """Put what `change` makes of each row group of a file in its place; no rows, no file.
 
-        Returns the path that is to be looked at no more, None where somebody came in between.
+        Returns the file that is to be looked at no more, None where somebody came in between.
         """
         new = write_changed(self.table, old, change, stem)
-        return (new or old).path if self.replace([old], [new] if new else [], data_change=True) else None
+        return (new or old) if self.replace([old], [new] if new else [], data_change=True) else None
 
     def add(self, rows: pa.Table, day: date, stem: str) -> bool:
         """Add a file of rows of one date. False where somebody came in between."""
