@@ -21,6 +21,7 @@ SUMMARIES: Final[Mapping[str, str]] = {
     "doctor": "is everything attached, does every span arrive, is the bill whole?",
     "forget": "erase what one user or session said; costs and counts stay",
     "gc": "delete files that nobody needs: left by a kill, replaced, unfinished",
+    "import": "exports of Helicone, Langfuse, ClickHouse and OTLP files into the tables",
     "latency": "how long calls took, and the time to their first chunk",
     "prices": "the price list: look, compute, compare, replace, find what has none",
     "renormalise": "archived requests once more, after a mapping was corrected, and what that changed",

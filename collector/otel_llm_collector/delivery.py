@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import urlsplit
@@ -70,13 +70,15 @@ class ToCollector:
 class ToDirectory:
     """Into the journal of a data directory, and from there into its tables, in this process.
 
-    `convert` brings the oldest segments into the tables, and says whether there were any.
+    `convert` brings the oldest segments into the tables, and says whether there were any; `repeated` counts rows that
+    were in the tables already.
     """
 
-    def __init__(self, writer: journal.Writer, convert: Callable[[], bool]) -> None:
+    def __init__(self, writer: journal.Writer, convert: Callable[[], bool], repeated: Mapping[str, int]) -> None:
         self._writer = writer
         self._convert = convert
         self._full = 0
+        self.repeated = repeated
 
     def take(self, kind: int, payload: bytes, received_ns: int) -> int:
         """Store a request; convert when enough of them wait."""
@@ -123,7 +125,7 @@ def to_directory(data: Path, contracts: Contracts) -> Iterator[ToDirectory]:
             raise UsageError(f"a collector is at work on {data}: {cure}") from None
         writer = journal.Writer(data)
         converter = Converter(data, contracts)
-        delivery = ToDirectory(writer, converter.convert_some)
+        delivery = ToDirectory(writer, converter.convert_some, converter.tally.repeated)
         try:
             yield delivery
         finally:

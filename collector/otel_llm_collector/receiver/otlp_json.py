@@ -14,6 +14,7 @@ from ..signals import Signal
 from .refusals import BadDataError
 
 _IDS: Final = ("traceId", "spanId", "parentSpanId")
+_NO_REQUEST: Final = "the body is not an OTLP/JSON request"
 _DATA: Final = ("gauge", "sum", "histogram", "exponentialHistogram", "summary")
 
 
@@ -23,13 +24,23 @@ def request_from_json(signal: Signal, body: bytes) -> bytes:
     Half of a surrogate pair, which JavaScript leaves where it cuts a text in two, becomes U+FFFD.
     Raises BadDataError where the text is no JSON or no such request.
     """
-    what = f"the body is not an OTLP/JSON request of {signal.name}"
     try:
         document = json.loads(body)
+    except json.JSONDecodeError as error:
+        raise BadDataError(f"{_NO_REQUEST} of {signal.name}: {str(error)[:200]}") from None
+    except (ValueError, RecursionError):
+        raise BadDataError(f"{_NO_REQUEST} of {signal.name}: no text, or nested too deeply") from None
+    return request_from_document(signal, document)
+
+
+def request_from_document(signal: Signal, document: Any) -> bytes:
+    """The same of JSON that has been parsed, whose ids are changed in place."""
+    what = f"{_NO_REQUEST} of {signal.name}"
+    try:
         for holder in _HOLDERS[signal.kind](document):
             _decode_ids(holder)
         request = _parse(signal, document)
-    except (json.JSONDecodeError, json_format.ParseError) as error:
+    except json_format.ParseError as error:
         raise BadDataError(f"{what}: {str(error)[:200]}") from None
     except (ValueError, TypeError, AttributeError, RecursionError):
         raise BadDataError(f"{what}: wrong shape, or an id that is not hex") from None

@@ -18,6 +18,7 @@ from . import (
     genai,
     genkit,
     google_adk,
+    helicone_export,
     helicone_headers,
     laminar,
     langfuse,
@@ -77,6 +78,7 @@ DIALECTS: Final[tuple[Dialect, ...]] = tuple(
         openllmetry,
         sentry,
         spring_ai,
+        helicone_export,
         helicone_headers,
         genai,
     )
