@@ -85,6 +85,7 @@ _STANDARD_TIERS: Final = frozenset({"", "auto", "default", "on_demand", "standar
 #: What genai-prices calls a mode: a tier of the service, Anthropic's fast mode, batch.
 _MODE_NAMES: Final = ("service_tier", "speed", "processing")
 _TOKENS: Final = "_mtok"
+_INPUT: Final = COMPONENTS["input"]
 _CARDS_MAX: Final = 10_000
 
 
@@ -295,16 +296,20 @@ def _conditions(model: ModelInfo) -> Iterator[ConditionalPrice | PriceVariant]:
 
 def _read_card(found: _Found, at: datetime, mode: str, place: str) -> RateCard:
     rates = _plain_rates(found, at)
+    plain_input = rates.get(_INPUT)
     mode_known = not mode or _put_mode(rates, found, at, mode)
     for row in found.rows:
         if row.place and row.applies(at, row.mode and mode, place):
             _correct(rates, row)
-    return RateCard(rates, mode_known, billed(rates), _assumed_above(found, at), _assumed_parts(found, rates))
+    bounds = [row.assumed_above for row in found.rows if row.applies(at, "", "")]
+    bounds += [_end_of_mode(plain_input, rates.get(_INPUT))]
+    assumed_above = min((bound for bound in bounds if bound is not None), default=None)
+    return RateCard(rates, mode_known, billed(rates), assumed_above, _assumed_parts(found, rates))
 
 
-def _assumed_above(found: _Found, at: datetime) -> int | None:
-    bounds = (row.assumed_above for row in found.rows if row.applies(at, "", ""))
-    return min((bound for bound in bounds if bound is not None), default=None)
+def _end_of_mode(plain: Rate | None, rate: Rate | None) -> int | None:
+    """How long a prompt may be where long ones cost more, and the list has one price of the mode."""
+    return plain.tiers[0][0] if plain and rate and plain.tiers and not rate.tiers else None
 
 
 def _assumed_parts(found: _Found, rates: Mapping[str, Rate]) -> frozenset[str]:
