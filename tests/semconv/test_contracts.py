@@ -73,6 +73,8 @@ def test_the_first_that_matches_is_the_price(contracts: Contracts) -> None:
     assert name("azure", "gpt-4o", datetime(2026, 4, 1, tzinfo=UTC)) == "spring"
     assert name("azure", "gpt-4o", datetime(2026, 6, 1, tzinfo=UTC)) is None
     assert name("vllm", "clinic-7b") == "own"
+    assert name("litellm", "azure/gpt-4o") == "spring"  # whoever sells it, where a proxy names itself
+    assert name("strands-agents", "us.anthropic.claude-3-haiku-20240307-v1:0") is None
 
 
 def test_what_a_contract_costs(contracts: Contracts) -> None:

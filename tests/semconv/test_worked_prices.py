@@ -364,6 +364,7 @@ WORKED: list[Case] = [
         (provider, model, AUTUMN, Usage(100, 10), {}, by_hand, "exact")
         for provider, model, by_hand in (
             ("vertex_ai", "vertex_ai/gemini-2.5-flash", "100*0.3+10*2.5"),
+            ("vertex_ai", "vertex_ai/google/gemini-2.5-flash", "100*0.3+10*2.5"),
             ("gcp.vertex_ai", "gemini-2.5-flash@default", "100*0.3+10*2.5"),
             ("gcp.gemini", "gemini/gemini-2.5-flash-001", "100*0.3+10*2.5"),
             ("azure", "azure/gpt-4o-mini", "100*0.15+10*0.6"),

@@ -36,7 +36,7 @@ from . import source
 from .catalog import COMPONENTS, DIVISORS, Rate, RateCard, billed
 from .contract_file import BadContractsError, Item, items
 from .money import per_unit
-from .names import PROVIDER_IDS, provider_id
+from .names import PROVIDER_IDS, provider_id, seller_of
 
 _KEYS: Final = ("endpoint", "model", "multiplier", "name", "prices", "property", "provider", "since", "until")
 #: No price of a million or a thousand, and no multiple of one, is larger.
@@ -74,9 +74,10 @@ class Contract:
 
     def is_about(self, provider: str, models: Iterable[str | None], endpoint: str) -> bool:
         """True where it is the price of such calls at some time, for somebody."""
-        if self.provider and provider_id(provider) != provider_id(self.provider):
+        named = [model for model in models if model]
+        if self.provider and provider_id(self.provider) not in _sellers(provider, named):
             return False
-        if self.model and not any(model and fnmatchcase(model.lower(), self.model) for model in models):
+        if self.model and not any(fnmatchcase(model.lower(), self.model) for model in named):
             return False
         return not self.endpoint or fnmatchcase(endpoint.lower(), self.endpoint)
 
@@ -96,6 +97,11 @@ class Contract:
             card = replace(card, tier_known=True, assumed_above=None)
         parts = frozenset(part for part in card.assumed_parts if COMPONENTS[part] not in self.rates)
         return replace(card, rates=rates, by_component=billed(rates), assumed_parts=parts)
+
+
+def _sellers(provider: str, models: Iterable[str]) -> set[str]:
+    """Who sells the models, by the names of the price data."""
+    return {provider_id(seller_of(provider, model)[0]) for model in models} or {provider_id(provider)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,4 +104,7 @@ def model_names(provider: str, model: str) -> Iterator[str]:
 
 def _without_seller(provider: str, model: str) -> str:
     publisher, slash, name = model.partition("/")
-    return name if slash and provider_id(publisher) == provider else model
+    while slash and provider_id(publisher) == provider:
+        model = name
+        publisher, slash, name = model.partition("/")
+    return model

@@ -211,6 +211,8 @@ def _is_assumed(usage: Usage, card: catalog.RateCard) -> bool:
     """Whether something was used whose price nobody tells: a long prompt, or a medium."""
     if card.assumed_above is not None and (usage.input_tokens or 0) > card.assumed_above:
         return True
+    if not (usage.audio_input_tokens or usage.audio_output_tokens or usage.names_media()):
+        return False  # nearly always
     return any(part in card.assumed_parts for part, tokens in zip(catalog.MEDIA, _MEDIA(usage), strict=True) if tokens)
 
 
