@@ -14,22 +14,30 @@ from .errors import MissingExtraError, OtelLlmError, UsageError
 GROUP: Final = "otel_llm.commands"
 #: One line a command, without importing it. A command of somebody else's package has none.
 SUMMARIES: Final[Mapping[str, str]] = {
+    "anomalies": "days that were not as such days are: cost, tokens, errors, latency",
+    "cache": "what was read from caches, and what that saved",
     "collector": "receive, store and price telemetry, until Ctrl-C",
     "compact": "few files out of many now, as the collector makes them at night",
     "cost": "what was spent, by model, user, agent, property ...",
     "demo": "everything at work on this machine: no key, no network",
     "doctor": "is everything attached, does every span arrive, is the bill whole?",
+    "errors": "which calls failed, how, how often",
+    "forecast": "what the month will have cost, and with another model",
     "forget": "erase what one user or session said; costs and counts stay",
     "gc": "delete files that nobody needs: left by a kill, replaced, unfinished",
     "import": "exports of Helicone, Langfuse, ClickHouse and OTLP files into the tables",
     "latency": "how long calls took, and the time to their first chunk",
     "prices": "the price list: look, compute, compare, replace, find what has none",
+    "prompts": "versions of prompts side by side: cost, tokens, latency, errors, scores",
     "renormalise": "archived requests once more, after a mapping was corrected, and what that changed",
     "reprice": "what calls would cost by other prices or contracts, beside what they did",
     "run": "run a command with every Python process of it instrumented",
     "score": "say what an answer was worth: a span, a trace, a response or a session",
+    "sessions": "who did what when, in how many calls, at what cost",
     "sql": "ask the stored data anything",
+    "top": "what goes on now: calls, money, errors, latency",
     "trace": "one trace as a tree, with cost and time a subtree",
+    "users": "who used how much, how often, since when",
 }
 _EXTRAS: Final[Mapping[str, str]] = {"demo": "demo"}
 _EXTRA: Final = "collector"

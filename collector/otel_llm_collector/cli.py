@@ -1,16 +1,14 @@
-"""The commands that read: `otel-llm sql | cost | latency | trace`. stdout carries data, everything else is stderr's."""
+"""Commands that ask in a way of their own: `otel-llm sql | trace | reprice | renormalise`, `otel-llm prices check`."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from .asking import (
     SPANS_DEFAULT,
-    ByOption,
     ContractsOption,
     DataOption,
     FormatOption,
@@ -38,16 +36,6 @@ from .render import Format
 def sql(argv: list[str]) -> int:
     """`otel-llm sql QUERY`: the rows of one reading SQL statement over the lake."""
     return run("sql", _sql, argv)
-
-
-def cost(argv: list[str]) -> int:
-    """`otel-llm cost --by NAMES`: what the calls cost."""
-    return run("cost", _cost, argv)
-
-
-def latency(argv: list[str]) -> int:
-    """`otel-llm latency --by NAMES`: how long the calls take."""
-    return run("latency", _latency, argv)
 
 
 def trace(argv: list[str]) -> int:
@@ -92,36 +80,6 @@ def _sql(
                 print_result(reader, limit, out)
             else:
                 write_rows(format, reader, limit, out)
-
-
-def _grouped(question: str, what: str) -> Callable[..., None]:
-    """The command that asks `query.<question>` by dimensions; `what` is its help."""
-
-    def command(
-        *,
-        by: ByOption = "model",
-        since: SinceOption = None,
-        until: UntilOption = None,
-        tz: TzOption = "UTC",
-        where: WhereOption = None,
-        data: DataOption = None,
-        limit: LimitOption = None,
-        format: FormatOption = Format.TABLE,
-        output: OutputOption = None,
-    ) -> None:
-        from . import query as lake
-
-        with opened(data, tz) as connection:
-            chosen = lake.selection(connection, since=since, until=until, where=where)
-            answer = getattr(lake, question)(connection, by, chosen)
-            print_answer(answer, limit, format, output, data)
-
-    command.__doc__ = what
-    return command
-
-
-_cost = _grouped("cost", "What do the calls cost? Exact to the last digit; calls without a price are counted beside.")
-_latency = _grouped("latency", "How long do the calls take, and how long until the first streamed chunk? Milliseconds.")
 
 
 def _prices_check(

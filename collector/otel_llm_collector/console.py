@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,30 +20,62 @@ if TYPE_CHECKING:
 
 #: Headings of the answers' columns; others are shown under their own name.
 HEADINGS: Final = {
-    "input_tokens": "input",
     "cache_read_tokens": "cached",
-    "output_tokens": "output",
+    "cache_write_tokens": "written",
+    "calls_per_min": "a minute",
+    "change_usd": "change USD",
+    "cost_before_usd": "before USD",
     "cost_usd": "cost USD",
-    "unpriced_calls": "unpriced",
-    "p50_ms": "p50 ms",
-    "p95_ms": "p95 ms",
-    "p99_ms": "p99 ms",
+    "duration_s": "s",
+    "error_rate": "rate",
     "first_chunk_p50_ms": "1st chunk\np50 ms",
     "first_chunk_p95_ms": "\np95 ms",
     "first_chunk_p99_ms": "\np99 ms",
+    "first_time": "first",
+    "hit_rate": "rate",
+    "input_per_call": "input\na call",
+    "input_tokens": "input",
+    "last_time": "last",
+    "lost_usd": "lost USD",
+    "mix_usd": "mix",
+    "output_per_call": "output\na call",
+    "output_tokens": "output",
+    "p50_ms": "p50 ms",
+    "p90_ms": "p90 ms",
+    "p95_ms": "p95 ms",
+    "p99_ms": "p99 ms",
+    "price_usd": "price",
+    "prompt_version": "version",
+    "saved_usd": "saved USD",
+    "session_name": "name",
+    "tokens_change": "tokens\nchange",
+    "tokens_per_s": "tokens\na second",
+    "tokens_usd": "tokens",
+    "unpriced_calls": "unpriced",
+    "usd_per_hour": "USD\nan hour",
+    "usd_change": "USD\nchange",
+    "usd_per_call": "USD\na call",
+    "user_id": "user",
+    "volume_usd": "volume",
 }
 #: Columns of answers that a table leaves out: always, or where they say nothing (zero or NULL in every row).
 _NEVER_SHOWN: Final = frozenset({"unpriced_reasons"})
 _SHOWN_IF_ANY: Final = frozenset(
-    {"errors", "cache_read_tokens", "unpriced_calls", "first_chunk_p50_ms", "first_chunk_p95_ms", "first_chunk_p99_ms"}
-)
-#: What a table gives up, in this order, where it would be wider than the terminal.
-_FIRST_TO_GO: Final = ("errors", "share", "cache_read_tokens", "first_chunk_p99_ms", "p99_ms")
+    {
+        "cache_read_tokens", "cache_write_tokens", "errors", "first_chunk_p50_ms", "first_chunk_p95_ms",
+        "first_chunk_p99_ms", "http_statuses", "scores", "session_name", "tokens_per_s", "unpriced_calls", "user_id",
+    }
+)  # fmt: skip
+#: What a table gives up, in this order, where it would be wider than the terminal; after what its question can spare.
+_FIRST_TO_GO: Final = ("errors", "share", "cache_read_tokens", "first_chunk_p99_ms", "p90_ms", "p99_ms")
+_ROUNDED: Final = ("_ms", "_s", "_per_call", "_per_min", "_per_hour")
+_PARTS_OF_ONE: Final = frozenset({"change", "error_rate", "hit_rate", "share", "tokens_change", "usd_change"})
 _KEY_PREFIXES: Final = ("property.", "attribute.")
 _TEXT_WIDTH_LIKED: Final = 26  # a model's or a user's name, unbroken
 _NAME_WIDTH_MIN: Final = 8  # of a span's name in a tree
 _LABEL_WIDTH_MIN: Final = 20
 _NULL: Final = "-"
+_BARS: Final = " ▁▂▃▄▅▆▇█"
 
 
 def answer_table(answer: Table, *, limit: int | None = None, width: int = 80) -> str:
@@ -52,11 +85,12 @@ def answer_table(answer: Table, *, limit: int | None = None, width: int = 80) ->
     for name in data.column_names:
         total = (answer.total or {}).get(name)
         if name not in _NEVER_SHOWN and (total or name not in _SHOWN_IF_ANY):
-            columns[name] = Column.of(data[name].type, _pretty(name, [*column_values(data[name]), total]))
+            column = Column.of(data[name].type, _pretty(name, [*column_values(data[name]), total]))
+            columns[name] = replace(column, is_breakable=False) if name == "trend" else column
     for name, column in columns.items():
         if name == data.column_names[0] or not column.is_number:
             column.cells[-1] = "total" if name == data.column_names[0] else ""
-    for name in _FIRST_TO_GO:
+    for name in (*answer.minor, *_FIRST_TO_GO):
         if width_min([(_heading(name), column) for name, column in columns.items()], _TEXT_WIDTH_LIKED) > width:
             columns.pop(name, None)
     has_total = bool(answer.total) and data.num_rows > 0
@@ -132,13 +166,32 @@ def _blocks(columns: Mapping[str, Column], rows: int) -> str:
 
 def _pretty(name: str, values: Sequence[Any]) -> list[str]:
     """Cells of an answer's column: thousands marked, shares in percent, milliseconds with one decimal."""
-    if name == "share":
-        return [_NULL if value is None else f"{value:.1%}" for value in values]
-    if name.endswith("_ms"):
-        return [_NULL if value is None else f"{value:,.1f}" for value in values]
-    if all(value is None or type(value) is int for value in values):
-        return [_count(value) for value in values]
-    return _exact(values)
+    form = _form(name, [value for value in values if value is not None])
+    return _exact(values) if form is None else [_NULL if value is None else form(value) for value in values]
+
+
+def _form(name: str, values: Sequence[Any]) -> Callable[[Any], str] | None:
+    """How a value of an answer's column is written; None for exactly."""
+    if name == "trend":
+        return sparkline
+    if name in _PARTS_OF_ONE:
+        return "{:+,.1%}".format if "change" in name else "{:,.1%}".format
+    if name == "usd_per_call":
+        return "{:,.6f}".format
+    if name.endswith(_ROUNDED):
+        return "{:,.1f}".format
+    if any(isinstance(value, dt.datetime) for value in values):
+        return "{:%Y-%m-%d %H:%M}".format
+    return "{:,}".format if all(type(value) is int for value in values) else None
+
+
+def sparkline(values: Sequence[Any]) -> str:
+    """A line of bars, the largest value as high as can be; nothing where all are nothing."""
+    top = max((float(value) for value in values), default=0.0)
+    if top <= 0:
+        return ""
+    steps = len(_BARS) - 1
+    return "".join(_BARS[max(0, min(steps, round(float(value) / top * steps)))] for value in values)
 
 
 def _exact(values: Sequence[Any], keep: str = "") -> list[str]:

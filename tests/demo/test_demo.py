@@ -20,7 +20,7 @@ import duckdb
 import pytest
 from deltalake import DeltaTable
 
-from otel_llm_collector import cli
+from otel_llm_collector import cli, questions
 
 from .bill import cost_of, read_calls
 
@@ -243,7 +243,7 @@ def test_subtree_costs_of_the_agents_add_up_to_the_total(demo: Demo) -> None:
     logged = sum(cost_of(call) for call in demo.priced_calls if call["id"] in ids)
     agents = {row["agent_name"]: subtree(row) for row in below[root["span_id"]]}
     assert sum(agents.values()) == subtree(root) == logged
-    by_agent = {row["agent"]: Decimal(row["cost_usd"]) for row in ask(demo, cli.cost, "--by", "agent")}
+    by_agent = {row["agent"]: Decimal(row["cost_usd"]) for row in ask(demo, questions.cost, "--by", "agent")}
     assert {name: by_agent[name] for name in agents} == agents
     in_tree = {row["span_id"]: row for row in ask(demo, cli.trace, root["trace_id"])}
     for row in steps:

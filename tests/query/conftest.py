@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ import pytest
 from deltalake import CommitProperties, DeltaTable
 from deltalake.transaction import AddAction, RemoveAction
 
-from otel_llm_collector import cli
 from otel_llm_collector.lake.schema import arrow_schema
 
 MIDNIGHT = dt.datetime(2026, 11, 2, tzinfo=dt.UTC)
@@ -54,8 +54,11 @@ class SmallLake:
 
     def create(self) -> SmallLake:
         for table in ("spans", "messages"):
-            DeltaTable.create(str(self.data / table), arrow_schema(table), partition_by=["date"])
+            self.begin(table)
         return self
+
+    def begin(self, table: str) -> None:
+        DeltaTable.create(str(self.data / table), arrow_schema(table), partition_by=["date"])
 
     def add(self, rows: Sequence[dict[str, Any]], table: str = "spans", remove: Sequence[str] = ()) -> list[str]:
         """Commit one file a date; `remove` are the paths it replaces, which stay on the disk."""
@@ -122,7 +125,8 @@ def run(lake: SmallLake, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch
     monkeypatch.setenv("COLUMNS", "80")
 
     def command(name: str, *argv: str) -> Ran:
-        code = getattr(cli, name)(list(argv))
+        first, *more = name.split(" ")  # `prices check` is a part of a command
+        code = entry_points(group="otel_llm.commands")[first].load()([*more, *argv])
         captured = capsysbinary.readouterr()
         return Ran(code, captured.out.decode("utf-8", "replace"), captured.err.decode(), captured.out)
 

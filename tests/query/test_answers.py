@@ -222,7 +222,14 @@ def test_a_broken_where_is_wrong_usage(clinic: SmallLake, where: str, message: s
 
 def test_latency_knows_percentiles_and_first_chunks(lake: SmallLake) -> None:
     calls = [
-        span(ms, ms=ms, cost="0", request_model="m", time_to_first_chunk_ns=ms * 100_000 if ms % 2 else None)
+        span(
+            ms,
+            ms=ms,
+            cost="0",
+            request_model="m",
+            output_tokens=ms,
+            time_to_first_chunk_ns=ms * 100_000 if ms % 2 else None,
+        )
         for ms in range(1, 102)
     ]
     backwards = span(500, ms=-5, cost="0", request_model="m", status="ERROR")
@@ -233,11 +240,13 @@ def test_latency_knows_percentiles_and_first_chunks(lake: SmallLake) -> None:
         "calls": 102,
         "errors": 1,
         "p50_ms": 51.0,
+        "p90_ms": 91.0,
         "p95_ms": 96.0,
         "p99_ms": 100.0,
         "first_chunk_p50_ms": 5.1,
         "first_chunk_p95_ms": 9.6,
         "first_chunk_p99_ms": 10.0,
+        "tokens_per_s": 1055.6,  # of half the calls 1000 a second, of half in nine tenths of their time
     }
     assert answer.rows() == [{"model": "m"} | expected]
     assert answer.total == {"model": None} | expected

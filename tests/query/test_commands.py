@@ -19,7 +19,7 @@ import pytest
 from deltalake.exceptions import DeltaError
 
 from otel_llm.errors import UsageError
-from otel_llm_collector import cli, commandline, supervisor
+from otel_llm_collector import cli, commandline, questions, supervisor
 from otel_llm_collector.config import check_data_dir
 
 from .conftest import Run, SmallLake, span
@@ -28,8 +28,7 @@ FOOTNOTE = "1 of 4 calls has no cost and is not in the sums: 1 failed or reporte
 
 
 def as_process(command: str, lake: SmallLake, **more: object) -> subprocess.CompletedProcess[bytes]:
-    code = f"import sys; from otel_llm_collector.cli import {command} as c; sys.exit(c(sys.argv[1:]))"
-    argv = [sys.executable, "-c", code, *more.pop("argv", [])]
+    argv = [sys.executable, "-m", "otel_llm.cli", command, *more.pop("argv", [])]
     env = os.environ | {"OTEL_LLM_DATA": str(lake.data)}
     return subprocess.run(argv, env=env, timeout=30, capture_output=True, check=False, **more)
 
@@ -52,13 +51,13 @@ def test_latency_as_a_table(clinic: SmallLake, run: Run) -> None:
     ran = run("latency", "--by", "provider")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out == (
-        "                                                  1st chunk\n"
-        "provider   calls  errors  p50 ms  p95 ms  p99 ms     p50 ms  p95 ms  p99 ms\n"
-        "───────────────────────────────────────────────────────────────────────────\n"
-        "openai         3       1    60.0   906.0   981.2      250.0   250.0   250.0\n"
-        "anthropic      1       0   500.0   500.0   500.0          -       -       -\n"
-        "───────────────────────────────────────────────────────────────────────────\n"
-        "total          4       1   280.0   925.0   985.0      250.0   250.0   250.0\n"
+        "                                                  1st chunk            tokens\n"
+        "provider   calls  p50 ms  p90 ms  p95 ms  p99 ms     p50 ms  p95 ms  a second\n"
+        "─────────────────────────────────────────────────────────────────────────────\n"
+        "openai         3    60.0   812.0   906.0   981.2      250.0   250.0      41.7\n"
+        "anthropic      1   500.0   500.0   500.0   500.0          -       -      40.0\n"
+        "─────────────────────────────────────────────────────────────────────────────\n"
+        "total          4   280.0   850.0   925.0   985.0      250.0   250.0      40.0\n"
     )
 
 
@@ -381,7 +380,7 @@ def test_our_own_mistakes_keep_their_traceback() -> None:
 
 
 @pytest.mark.parametrize("name", ["a%20b", "50%25", "a\nb", "a\tb", "a\\b", "\x7f", "\udcff"])
-@pytest.mark.parametrize("command", [cli.cost, cli.sql, supervisor.command], ids=["cost", "sql", "collector"])
+@pytest.mark.parametrize("command", [questions.cost, cli.sql, supervisor.command], ids=["cost", "sql", "collector"])
 def test_a_place_that_delta_cannot_name_is_wrong_usage(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], command: Callable[[list[str]], int], name: str
 ) -> None:
@@ -437,11 +436,11 @@ def test_prices_check_lists_what_has_no_price(lake: SmallLake, run: Run) -> None
             span(5, provider="openai", response_model="no call"),
         ]
     )
-    found = run("prices_check", "--format", "json").json
+    found = run("prices check", "--format", "json").json
     told = [(row["model"], row["reason"], row["calls"], row["input_tokens"], row["output_tokens"]) for row in found]
     assert told == [("clinic-7b", "unknown_model", 2, 200, 7), ("gpt-4o", "missing_usage", 1, None, None)]
-    assert "clinic-7b" in run("prices_check").out
-    assert run("prices_check", "--where", "provider = 'groq'").err == "no calls match\n"
+    assert "clinic-7b" in run("prices check").out
+    assert run("prices check", "--where", "provider = 'groq'").err == "no calls match\n"
 
 
 @pytest.mark.parametrize(

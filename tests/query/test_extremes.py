@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from otel_llm_collector.query import connect
+from otel_llm_collector.query import QUESTIONS, connect
 from otel_llm_collector.query.opening import VIEWS
 
 from .conftest import MIDNIGHT, Run, SmallLake, span
@@ -19,7 +19,15 @@ def test_no_view_fails_beyond_the_largest_number(extremes: SmallLake, view: str)
 
 
 @pytest.mark.parametrize("format", ["table", "json", "csv", "parquet"])
-@pytest.mark.parametrize("argv", [("cost",), ("cost", "--by", "day,user"), ("latency",), ("trace", "last")])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("cost", "--by", "day,user"),
+        ("cost", "--since", "2000-01-01", "--compare", "previous"),
+        ("trace", "last"),
+        *((name,) for name in QUESTIONS if name not in ("errors", "top")),
+    ],
+)
 def test_no_command_fails_beyond_the_largest_number(
     extremes: SmallLake, run: Run, argv: tuple[str, ...], format: str
 ) -> None:

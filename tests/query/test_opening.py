@@ -190,7 +190,8 @@ def test_reading_changes_no_file(clinic: SmallLake) -> None:
 
 def test_the_commands_start_without_duckdb_and_pyarrow() -> None:
     code = (
-        "import sys, otel_llm_collector.cli as c; c.cost(['--help']); print({'duckdb', 'pyarrow'} & set(sys.modules))"
+        "import sys, otel_llm_collector.questions as c; c.cost(['--help']);"
+        "print({'duckdb', 'pyarrow'} & set(sys.modules))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
     assert ran.stdout.splitlines()[-1] == "set()"

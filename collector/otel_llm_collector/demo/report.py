@@ -17,18 +17,18 @@ from rich.markup import escape
 
 from otel_llm.errors import OtelLlmError
 
-from .. import cli
+from .. import cli, questions
 from ..config import data_dir
 from .stage import Run
 
 _console = Console(highlight=False, soft_wrap=True)
 
 #: What the demo asks: title, command, arguments.
-_QUESTIONS: Final = (
-    ("Cost by model", cli.cost, ("cost", "--by", "model")),
-    ("Cost by department", cli.cost, ("cost", "--by", "property.department")),
-    ("Cost by agent", cli.cost, ("cost", "--by", "agent")),
-    ("Latency and time to first chunk", cli.latency, ("latency", "--by", "model")),
+_QUESTIONS: Final[tuple[tuple[str, Callable[[list[str]], int], tuple[str, ...]], ...]] = (
+    ("Cost by model", questions.cost, ("cost", "--by", "model")),
+    ("Cost by department", questions.cost, ("cost", "--by", "property.department")),
+    ("Cost by agent", questions.cost, ("cost", "--by", "agent")),
+    ("Latency and time to first chunk", questions.latency, ("latency", "--by", "model")),
 )
 _NEXT: Final = (
     ("cost", "--by", "user,model"),

@@ -11,7 +11,7 @@ WITH parts AS (
         END AS reason,
         if(cost_usd IS NULL AND cost_status = 'unknown_model', model, NULL) AS unknown_model,
 {part_sums}
-    FROM (SELECT *, {by} FROM (SELECT * FROM llm_calls WHERE {where}) WHERE {filter})
+    FROM {chosen_calls}
     GROUP BY ALL
 ),
 leveled AS (

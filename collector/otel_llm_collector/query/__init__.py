@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from .answers import Selection, Table, cost, latency, selection, trace, unpriced
+from .anomalies import anomalies
+from .answers import Selection, Table, selection, trace, unpriced
+from .change import change
+from .forecast import forecast
 from .opening import Bounds, connect, views_sql
+from .questions import QUESTIONS, ask, cost, latency
 from .statements import sql
 from .timespan import between
 from .trace_tree import Tree
 
 __all__ = [
+    "QUESTIONS",
     "Bounds",
     "Selection",
     "Table",
     "Tree",
+    "anomalies",
+    "ask",
     "between",
+    "change",
     "connect",
     "cost",
+    "forecast",
     "latency",
     "selection",
     "sql",

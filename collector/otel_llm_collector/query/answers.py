@@ -1,18 +1,15 @@
-"""The questions behind the commands: what calls cost, how long they take, how a trace hangs together."""
+"""Answers, what they are about, and the questions that have a shape of their own: calls without a price, a trace."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_llm.errors import OtelLlmError, UsageError
 
-from .dimensions import Dimension, dimensions
 from .narrowing import files_of_trace
-from .notes import cost_notes
-from .opening import fill, part_sums, question, sums_of_parts
+from .opening import fill, question
 from .statements import condition, readable_errors
 from .timespan import instant
 from .trace_tree import Tree, grow
@@ -24,11 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """An answer: its rows, what they add up to (all of them, shown or not), and remarks for people."""
+    """An answer: its rows, what they add up to (all of them, shown or not), remarks for people.
+
+    `minor` are the columns that a table for people can do without, the least first.
+    """
 
     data: pa.Table
     total: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
+    minor: tuple[str, ...] = ()
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows as Python values: money as Decimal, maps as dict."""
@@ -69,31 +70,6 @@ def selection(
     return Selection(tuple(conditions), parameters, "true" if where is None else condition(connection, where))
 
 
-def cost(
-    connection: duckdb.DuckDBPyConnection, by: str | Iterable[str] = "model", selection: Selection | None = None
-) -> Table:
-    """What the counted calls cost, a row a combination of `by`, the dearest first (by time where `by` begins so).
-
-    Columns: the dimensions, calls, errors, input_tokens (cache reads included), cache_read_tokens, output_tokens,
-    cost_usd (exact, NULL where nothing has a price), unpriced_calls, unpriced_reasons (cost_status -> calls),
-    share (of the total cost, 0 to 1). Raises UsageError for an unknown dimension or column.
-    """
-    rows, total = _ask(connection, "cost", dimensions(by), selection or Selection())
-    return Table(rows, _shown(total), cost_notes(total))
-
-
-def latency(
-    connection: duckdb.DuckDBPyConnection, by: str | Iterable[str] = "model", selection: Selection | None = None
-) -> Table:
-    """How long the counted calls take, failed ones included, a row a combination of `by`, the busiest first.
-
-    Columns: the dimensions, calls, errors, p50_ms, p95_ms, p99_ms (whole call), first_chunk_p50_ms, ..._p95_ms,
-    ..._p99_ms (until the first streamed chunk; NULL without streams). Raises UsageError as `cost` does.
-    """
-    rows, total = _ask(connection, "latency", dimensions(by), selection or Selection())
-    return Table(rows, _shown(total))
-
-
 def unpriced(connection: duckdb.DuckDBPyConnection, selection: Selection | None = None) -> Table:
     """The counted calls without a price, a row a provider, model and reason: what the sums leave out.
 
@@ -123,37 +99,6 @@ def trace(connection: duckdb.DuckDBPyConnection, trace_id: str) -> Tree:
 
 
 _ID_DIGITS: Final = 32
-#: Columns that a query gives for the notes under its answer; they are no part of it.
-_FOR_NOTES: Final = ("is_total", "unknown_models", "inexact_reasons")
-
-
-def _shown(total: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in total.items() if name not in _FOR_NOTES}
-
-
-def _ask(
-    connection: duckdb.DuckDBPyConnection, name: str, by: list[Dimension], chosen: Selection
-) -> tuple[pa.Table, dict[str, Any]]:
-    """Run `queries/<name>.sql`: its rows, and the row over all of them."""
-    columns = [f"_by{position}" for position in range(len(by))]
-    query = fill(
-        question(name),
-        by=", ".join(f"{part.expression} AS {column}" for part, column in zip(by, columns, strict=True)),
-        names=", ".join(columns),
-        first_name=columns[0],
-        output_names=", ".join(f"{column} AS {_quoted(part.name)}" for part, column in zip(by, columns, strict=True)),
-        order=f"{columns[0]}, " if by[0].is_time else "",
-        filter=" AND ".join(chosen.conditions),
-        where=chosen.where,
-        part_sums=part_sums(),
-        sums_of_parts=sums_of_parts(),
-        last_sums=sums_of_parts(is_last=True),
-    )
-    with readable_errors(None if chosen.where == "true" else chosen.where):
-        answer = connection.sql(query, params=chosen.parameters).to_arrow_table()
-    flagged = answer.num_rows - 1  # the order puts the row over everything last, and it is always there
-    total = answer.slice(flagged).to_pylist(maps_as_pydicts="strict")[0]
-    return answer.drop_columns([name for name in _FOR_NOTES if name in total]).slice(0, flagged), total
 
 
 def _id_of(trace_id: str) -> str:
@@ -182,7 +127,3 @@ def _find_trace(connection: duckdb.DuckDBPyConnection, trace_id: str, prefix: st
 def _no_trace(trace_id: str) -> OtelLlmError:
     hint = "`otel-llm sql 'FROM traces'` lists them, `otel-llm trace last` shows the newest"
     return OtelLlmError(f"no trace {trace_id}: {hint}")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

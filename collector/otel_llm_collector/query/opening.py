@@ -32,6 +32,8 @@ VIEWS: Final = (
     "models",
     "prompts",
     "agents",
+    "tools",
+    "errors",
     "cost_daily",
     "logs",
     "metrics",
@@ -39,6 +41,7 @@ VIEWS: Final = (
     "scored_calls",
     "session_scores",
     "prompt_scores",
+    "request_response_rmt",
 )
 _CAST: Final = re.compile(r"TRY_CAST\((.*) AS BIGINT\) AS")
 _SUM: Final = re.compile(r"(count|sum)\(.* AS (\w+),?$", re.MULTILINE)

@@ -40,6 +40,12 @@ def instant(connection: duckdb.DuckDBPyConnection, text: str, *, now: dt.datetim
     return _ask(connection, "CAST($1 AS TIMESTAMPTZ)", text.strip(), text)
 
 
+def today(connection: duckdb.DuckDBPyConnection, now: dt.datetime) -> dt.date:
+    """The day of a moment in the time zone of the connection."""
+    day: dt.date = connection.execute("SELECT CAST($1 AS DATE)", [now]).fetchall()[0][0]
+    return day
+
+
 def between(
     connection: duckdb.DuckDBPyConnection, since: str | None, until: str | None
 ) -> tuple[dt.datetime, dt.datetime]:

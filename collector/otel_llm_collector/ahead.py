@@ -1,0 +1,129 @@
+"""The commands that look at the course of things: `otel-llm forecast | anomalies | top`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Annotated
+
+import typer
+
+from .asking import (
+    DataOption,
+    FormatOption,
+    LimitOption,
+    OutputOption,
+    TzOption,
+    UntilOption,
+    WhereOption,
+    opened,
+    print_answer,
+    terminal_width,
+)
+from .commandline import run
+from .render import Format
+
+_Replace = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="OLD=NEW",
+        help="What if the model NEW (or PROVIDER/NEW) took the place of OLD from now on? Repeatable.",
+    ),
+]
+_EachBy = Annotated[
+    str, typer.Option(metavar="NAMES", help="What to look at, each by itself: as --by of `otel-llm cost`.")
+]
+_Days = Annotated[str, typer.Option(metavar="TIME", help="Only days from then on: 2026-11-01, 7d.")]
+_CallsMin = Annotated[int, typer.Option(min=1, metavar="N", help="Only days with so many calls.")]
+_Window = Annotated[str, typer.Option(metavar="TIME", help="How far back: 5m, 1h.")]
+_Every = Annotated[float, typer.Option(min=0.2, metavar="SECONDS", help="How often it looks again.")]
+_Rounds = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Look so many times, then end. Default: until Ctrl-C.")
+]
+
+
+def forecast(argv: list[str]) -> int:
+    """`otel-llm forecast`: what the month will have cost."""
+    return run("forecast", _forecast, argv)
+
+
+def anomalies(argv: list[str]) -> int:
+    """`otel-llm anomalies`: days that were not as such days are."""
+    return run("anomalies", _anomalies, argv)
+
+
+def top(argv: list[str]) -> int:
+    """`otel-llm top`: what goes on now."""
+    return run("top", _top, argv)
+
+
+def _forecast(
+    *,
+    replace: _Replace = None,
+    tz: TzOption = "UTC",
+    where: WhereOption = None,
+    data: DataOption = None,
+    format: FormatOption = Format.TABLE,
+    output: OutputOption = None,
+) -> None:
+    """What will this month have cost at its end, and between what figures does that lie nine times out of ten? By the
+    days of the last eight weeks: level, weekdays, and how far each day was from what was to be expected."""
+    from . import query as lake
+
+    with opened(data, tz) as connection:
+        print_answer(lake.forecast(connection, where=where, replace=replace or ()), None, format, output, data)
+
+
+def _anomalies(
+    *,
+    by: _EachBy = "model,prompt,user,agent",
+    since: _Days = "7d",
+    until: UntilOption = None,
+    calls_min: _CallsMin = 20,
+    tz: TzOption = "UTC",
+    where: WhereOption = None,
+    data: DataOption = None,
+    limit: LimitOption = None,
+    format: FormatOption = Format.TABLE,
+    output: OutputOption = None,
+) -> None:
+    """Which days were not as such days are: cost, calls, tokens a call, errors, latency? Compared with the same
+    weekdays of the four weeks before."""
+    from . import query as lake
+
+    with opened(data, tz) as connection:
+        answer = lake.anomalies(connection, by, since=since, until=until, where=where, calls_min=calls_min)
+        print_answer(answer, limit, format, output, data)
+
+
+def _top(
+    *,
+    by: Annotated[str, typer.Option(metavar="NAMES", help="As --by of `otel-llm cost`.")] = "model",
+    window: _Window = "5m",
+    every: _Every = 2.0,
+    rounds: _Rounds = None,
+    where: WhereOption = None,
+    data: DataOption = None,
+) -> None:
+    """What goes on now: calls and money a minute, errors and latency of the last minutes, looked at again and again."""
+    from rich.live import Live
+    from rich.text import Text
+
+    done = 0
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    with Live(auto_refresh=False, screen=is_terminal) as live:
+        while True:
+            live.update(Text(_moment(by, window, where, data)), refresh=True)
+            done += 1
+            if rounds is not None and done >= rounds:
+                return
+            time.sleep(every)
+
+
+def _moment(by: str, window: str, where: str | None, data: str | None) -> str:
+    from . import query as lake
+    from .console import answer_table
+
+    with opened(data, "UTC") as connection:
+        chosen = lake.selection(connection, since=window, where=where)
+        return answer_table(lake.ask(connection, "top", by, chosen), width=terminal_width())

@@ -1,0 +1,33 @@
+-- What happened in each session? One row a session, the one with the newest call first, and one over all of them
+-- (is_total). duration_s is from the first call's beginning to the last one's, busy_ms what its calls took together.
+WITH grouped AS (
+    SELECT
+        {names},
+        grouping({first_name}) = 1 AS is_total,
+        arg_min(session_name, start_time) AS session_name,
+        arg_min(user_id, start_time) AS user_id,
+        min(start_time) AS first_time,
+        max(start_time) AS last_time,
+        count(DISTINCT trace_id) AS traces,
+        sum(duration_ms) FILTER (WHERE duration_ns >= 0) AS busy_ms,
+{call_sums}
+    FROM (FROM {chosen_calls} WHERE {first_name} IS NOT NULL)
+    GROUP BY GROUPING SETS (({names}), ())
+)
+SELECT
+    {output_names},
+    session_name,
+    user_id,
+    first_time,
+    calls,
+    errors,
+    traces,
+    round(epoch(last_time) - epoch(first_time), 3) AS duration_s,
+    round(busy_ms, 3) AS busy_ms,
+    input_tokens,
+    output_tokens,
+    cost_usd,
+    unpriced_calls,
+    is_total
+FROM grouped
+ORDER BY is_total, last_time DESC, {names};

@@ -1,0 +1,50 @@
+-- What goes on? One row a combination of the dimensions asked for, the dearest first, and one over all of them (is_total).
+-- Rates are over the time from the first call to the last, a minute at least; trend has the cost of each twelfth of it.
+WITH spread AS (
+    SELECT min(epoch(start_time)) AS first_s, greatest(max(epoch(start_time)) - min(epoch(start_time)), 60) AS all_s
+    FROM {chosen_calls}
+),
+found AS (
+    SELECT calls.*, all_s, least(CAST(floor(12 * (epoch(start_time) - first_s) / all_s) AS BIGINT), 11) AS part
+    FROM {chosen_calls} AS calls
+    CROSS JOIN spread
+),
+grouped AS (
+    SELECT
+        {names},
+        grouping({first_name}) = 1 AS is_total,
+        round(60 * count(*) / any_value(all_s), 1) AS calls_per_min,
+        round(3600 * CAST(sum(cost_usd) AS DOUBLE) / any_value(all_s), 4) AS usd_per_hour,
+        quantile_cont(duration_ms, [0.5, 0.95]) FILTER (WHERE duration_ns >= 0) AS took,
+        [
+            coalesce(sum(cost_usd) FILTER (WHERE part = 0), 0),
+            coalesce(sum(cost_usd) FILTER (WHERE part = 1), 0),
+            coalesce(sum(cost_usd) FILTER (WHERE part = 2), 0),
+            coalesce(sum(cost_usd) FILTER (WHERE part = 3), 0),
+            coalesce(sum(cost_usd) FILTER (WHERE part = 4), 0),
+            coalesce(sum(cost_usd) FILTER (WHERE part = 5), 0),
+            coalesce(sum(cost_usd) FILTER (WHERE part = 6), 0),
+            coalesce(sum(cost_usd) FILTER (WHERE part = 7), 0),
+            coalesce(sum(cost_usd) FILTER (WHERE part = 8), 0),
+            coalesce(sum(cost_usd) FILTER (WHERE part = 9), 0),
+            coalesce(sum(cost_usd) FILTER (WHERE part = 10), 0),
+            coalesce(sum(cost_usd) FILTER (WHERE part = 11), 0)
+        ] AS trend,
+{call_sums}
+    FROM found
+    GROUP BY GROUPING SETS (({names}), ())
+)
+SELECT
+    {output_names},
+    calls,
+    calls_per_min,
+    errors,
+    round(took[1], 3) AS p50_ms,
+    round(took[2], 3) AS p95_ms,
+    cost_usd,
+    usd_per_hour,
+    trend,
+    unpriced_calls,
+    is_total
+FROM grouped
+ORDER BY is_total, {order} cost_usd DESC NULLS LAST, calls DESC, {names};

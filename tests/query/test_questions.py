@@ -1,0 +1,180 @@
+"""The questions that are one file each: rows in, rows out; and Helicone's column names over the same calls."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from importlib import resources
+from typing import Any
+
+import pytest
+
+from otel_llm.errors import UsageError
+from otel_llm_collector import query
+from otel_llm_collector.query import QUESTIONS, Table, ask, connect
+
+from .conftest import Run, SmallLake, span
+
+DAY_S = 86_400
+
+
+def answer(lake: SmallLake, name: str, by: str | None = None) -> Table:
+    with connect(lake.data) as connection:
+        return ask(connection, name, by)
+
+
+def test_every_question_has_a_file_and_an_answer(clinic: SmallLake) -> None:
+    files = {path.name.removesuffix(".sql") for path in resources.files("otel_llm_collector.queries").iterdir()}
+    assert QUESTIONS.keys() <= files
+    for name in QUESTIONS:
+        found = answer(clinic, name)
+        assert found.total is not None
+        assert found.data.num_rows or name == "prompts", name
+        assert set(found.minor) <= set(found.data.column_names), name
+
+
+def test_a_question_that_is_none_and_a_grouping_that_is_fixed(clinic: SmallLake) -> None:
+    with pytest.raises(UsageError, match=r"no question 'costs': cache, cost,"):
+        answer(clinic, "costs")
+    with pytest.raises(UsageError, match="users is always by user"):
+        answer(clinic, "users", "model")
+
+
+def test_users_have_their_sessions_days_and_means(clinic: SmallLake) -> None:
+    ada, nobody, bob = answer(clinic, "users").rows()
+    assert (ada["user"], nobody["user"], bob["user"]) == ("ada", None, "bob")
+    assert (ada["calls"], ada["sessions"], ada["active_days"], ada["input_per_call"]) == (2, 1, 1, 650)
+    assert (ada["cost_usd"], ada["usd_per_call"]) == (Decimal("1.250150000001"), 0.625075)
+    assert (bob["cost_usd"], bob["usd_per_call"], bob["unpriced_calls"]) == (None, None, 1)
+
+
+def test_sessions_leave_out_calls_without_one(clinic: SmallLake) -> None:
+    (row,) = answer(clinic, "sessions").rows()
+    assert (row["session"], row["user_id"], row["calls"], row["duration_s"], row["busy_ms"]) == (
+        "s1",
+        "ada",
+        2,
+        1,
+        1500,
+    )
+
+
+def test_errors_by_kind_beside_all_calls(lake: SmallLake) -> None:
+    def call(number: int, **columns: Any) -> dict[str, Any]:
+        return span(number, None, number, at=number, cost="0.1", **{"request_model": "m", **columns})
+
+    failed = {"status": "ERROR", "error_type": "429", "http_status": 429, "attempts": 3}
+    lake.add(
+        [call(1), call(2), call(3, **failed), call(4, **failed), call(5, status="ERROR"), call(6, request_model="n")]
+    )
+    found = answer(lake, "errors")
+    assert [(row["model"], row["error"], row["errors"], row["calls"], row["error_rate"]) for row in found.rows()] == [
+        ("m", "429", 2, 5, 0.4),
+        ("m", "unknown", 1, 5, 0.2),
+    ]
+    first = found.rows()[0]
+    assert (first["http_statuses"], first["attempts"], first["lost_usd"]) == ({429: 2}, 3.0, Decimal("0.2"))
+    assert first["last_trace_id"] == f"{4:032x}"
+    assert found.total is not None
+    assert (found.total["errors"], found.total["calls"], found.total["error_rate"]) == (3, 6, 0.5)
+
+
+def test_versions_of_a_prompt_side_by_side(lake: SmallLake) -> None:
+    def call(number: int, version: str, tokens: int, cost: str) -> dict[str, Any]:
+        told = {"prompt_name": "triage", "prompt_version": version, "input_tokens": tokens, "output_tokens": 10}
+        return span(number, None, number, at=number, cost=cost, **told)
+
+    # Version b came first: what counts is the order of use, not of names.
+    lake.add(
+        [call(1, "b", 100, "0.10"), call(2, "b", 80, "0.10"), call(3, "a", 130, "0.15"), call(4, "a", 130, "0.15")]
+    )
+    rows = [
+        {"row_id": f"{number:016x}", "date": span(1)["date"], "trace_id": f"{number:032x}", "span_id": f"{number:016x}",
+         "name": "helpful", "value": value}
+        for number, value in ((1, 1.0), (2, 0.5), (3, 0.25))
+    ]  # fmt: skip
+    lake.begin("scores")
+    lake.add(rows, "scores")
+    old, new = answer(lake, "prompts").rows()
+    assert (old["prompt_version"], new["prompt_version"]) == ("b", "a")
+    assert (old["tokens_change"], old["usd_change"], old["scores"]) == (None, None, {"helpful": 0.75})
+    assert (new["tokens_change"], new["usd_change"], new["scores"]) == (0.4, 0.5, {"helpful": 0.25})
+    assert (new["input_per_call"], new["usd_per_call"], new["cost_usd"]) == (130.0, 0.15, Decimal("0.30"))
+
+
+def test_what_a_cache_saved(lake: SmallLake) -> None:
+    """1,000 tokens at 1 USD a million, cached ones at a tenth, written ones at 1.25: worked out by hand."""
+    told = {"provider": "p", "request_model": "m", "price_version": "v"}
+    plain = {**told, "input_tokens": 1000, "cost_input_usd": Decimal("0.001")}
+    written = {**told, "input_tokens": 1000, "cache_write_tokens": 1000, "cost_cache_write_usd": Decimal("0.00125")}
+    read = {**told, "input_tokens": 1000, "cache_read_tokens": 1000, "cost_cache_read_usd": Decimal("0.0001")}
+    lake.add(
+        [
+            span(1, None, 1, cost="0.001", **plain),
+            span(2, None, 2, cost="0.00125", **written),
+            span(3, None, 3, cost="0.0001", **read),
+            span(4, None, 4, cost="0.0001", **{**read, "request_model": "n"}),
+        ]
+    )
+    m, n = answer(lake, "cache").rows()
+    assert (m["calls"], m["hits"], m["hit_rate"], m["saved_usd"]) == (3, 1, 0.333333, Decimal("0.000650"))
+    assert (n["hits"], n["saved_usd"]) == (1, None)  # no call of it says what plain input costs
+
+
+def test_what_goes_on(clinic: SmallLake) -> None:
+    dearest, *_ = answer(clinic, "top").rows()
+    assert (dearest["model"], dearest["trend"]) == ("claude-sonnet-4-5", [Decimal("1.25"), *[0] * 11])
+    found = answer(clinic, "top").total
+    assert found is not None
+    assert (found["calls"], found["calls_per_min"], found["errors"]) == (4, 0.0, 1)
+
+
+def test_top_looks_as_often_as_it_is_told_to(clinic: SmallLake, run: Run) -> None:
+    ran = run("top", "--window", "20000d", "--rounds", "2", "--every", "0.2")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.count("a minute") == 1  # where stdout is no terminal, the last look is what is left
+    assert "█" in ran.out
+
+
+HQL: dict[str, list[tuple[Any, ...]]] = {
+    """
+    SELECT user_id, sum(cost) / 1e9, countIf(status >= 400) FROM request_response_rmt
+    WHERE user_id != '' GROUP BY user_id ORDER BY 2 DESC
+    """: [("ada", 1.25015, 0), ("bob", None, 1)],
+    """
+    SELECT toStartOfDay(request_created_at) AS day, count() FROM request_response_rmt GROUP BY day ORDER BY day
+    """: [("2026-11-02", 3), ("2026-11-03", 1)],
+    """
+    SELECT properties['department'], uniq(user_id) FROM request_response_rmt
+    WHERE has(mapKeys(properties), 'department') GROUP BY 1 ORDER BY 1
+    """: [("billing", 0), ("triage", 1)],
+    """
+    SELECT sumIf(prompt_tokens, provider = 'openai'), max(total_tokens), max(latency) FROM request_response_rmt
+    """: [(1007, 1050, 1000)],
+    """
+    SELECT prompt_id, prompt_version FROM request_response_rmt
+    WHERE properties['Helicone-Session-Id'] = 's1' AND notEmpty(prompt_id)
+    """: [("triage", "2")],
+}
+
+
+@pytest.mark.parametrize("sql", HQL)
+def test_hql_runs_unchanged(clinic: SmallLake, sql: str) -> None:
+    with connect(clinic.data) as connection:
+        rows = query.sql(connection, sql).read_all().to_pylist()
+    plain = [tuple(str(value)[:10] if hasattr(value, "isoformat") else value for value in row.values()) for row in rows]
+    assert plain == HQL[sql]
+
+
+def test_tools_and_errors_are_views(lake: SmallLake) -> None:
+    lake.add(
+        [
+            span(1, None, 1, ms=10, operation="execute_tool", tool_name="search", agent_name="a", service_name="desk"),
+            span(2, None, 2, ms=30, operation="execute_tool", tool_name="search", status="ERROR", service_name="desk"),
+            span(3, None, 3, cost="1", tool_name="search"),
+        ]
+    )
+    with connect(lake.data) as connection:
+        tools = query.sql(connection, "SELECT tool_name, runs, errors, duration_p50_ms FROM tools").read_all()
+        errors = query.sql(connection, "SELECT tool_name, error_type, trace_id FROM errors").read_all()
+    assert tools.to_pylist() == [{"tool_name": "search", "runs": 2, "errors": 1, "duration_p50_ms": 20.0}]
+    assert errors.to_pylist() == [{"tool_name": "search", "error_type": "unknown", "trace_id": f"{2:032x}"}]
