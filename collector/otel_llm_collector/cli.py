@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from otel_llm.errors import UsageError
 
 from .asking import (
     SPANS_DEFAULT,
@@ -59,27 +63,60 @@ def prices_check(argv: list[str]) -> int:
 
 
 def _sql(
-    query: Annotated[str, typer.Argument(metavar="QUERY", help="One SQL statement that reads; - takes it from stdin.")],
+    query: Annotated[
+        str | None, typer.Argument(metavar="QUERY", help="One SQL statement that reads; - takes it from stdin.")
+    ] = None,
     *,
+    file: Annotated[Path | None, typer.Option(metavar="FILE", help="Take the statement from this file.")] = None,
+    interactive: Annotated[
+        bool, typer.Option("--interactive", "-i", help="Ask again and again, with history and completion.")
+    ] = False,
+    param: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="The value of $NAME in the statement. Repeatable.")
+    ] = None,
     data: DataOption = None,
     tz: TzOption = "UTC",
     limit: SqlLimitOption = None,
     format: FormatOption = Format.TABLE,
     output: OutputOption = None,
 ) -> None:
-    """Ask the lake in SQL. Tables: spans, messages, llm_calls, traces, sessions, users, models, prompts, agents,
-    cost_daily, logs, metrics, scores, scored_calls, session_scores, prompt_scores; `DESCRIBE spans` lists columns."""
+    """Ask the lake in SQL. Tables: spans, messages, llm_calls, traces, sessions, users, models, prompts, agents, tools,
+    errors, cost_daily, logs, metrics, scores, scored_calls and others; `DESCRIBE spans` lists the columns."""
     from . import query as lake
     from .query.statements import readable_errors
 
-    text = sys.stdin.read() if query == "-" else query
+    if interactive:
+        from .shell import interact
+
+        return interact(data, tz, limit)
+    text = _statement(query, file)
     with opened(data, tz) as connection:
-        reader = lake.sql(connection, text)
+        reader = lake.sql(connection, text, _parameters(param or ()))
         with readable_errors(), target(format, output, data_dir(data)) as out:
             if format is Format.TABLE:
                 print_result(reader, limit, out)
             else:
                 write_rows(format, reader, limit, out)
+    return None
+
+
+def _statement(query: str | None, file: Path | None) -> str:
+    if (query is None) == (file is None):
+        raise UsageError("give one statement, or --file FILE, or -i to type several")
+    if file is not None:
+        return file.read_text("utf-8")
+    return sys.stdin.read() if query == "-" else str(query)
+
+
+def _parameters(pairs: Sequence[str]) -> dict[str, str]:
+    """The values of `--param NAME=VALUE`: texts, which DuckDB casts to what they are compared with."""
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not (name and equals):
+            raise UsageError(f"--param {pair!r}: write NAME=VALUE")
+        found[name.removeprefix("$")] = value
+    return found
 
 
 def _prices_check(
@@ -164,6 +201,7 @@ def _trace(
     *,
     data: DataOption = None,
     tz: TzOption = "UTC",
+    waterfall: Annotated[bool, typer.Option("--waterfall", help="Bars of time in the place of tokens.")] = False,
     depth: Annotated[int | None, typer.Option(min=0, metavar="N", help="Levels below the root. Default: all.")] = None,
     limit: Annotated[
         int, typer.Option(min=0, metavar="N", help="Spans to show in the tree, 0 for all.")
@@ -183,6 +221,6 @@ def _trace(
             write_rows(format, rows.to_reader(), None, out)
             return
         bounds: dict[str, int | None] = {"depth": depth, "limit": limit or None}
-        out.write(trace_text(tree, width=terminal_width(), **bounds).encode())
+        out.write(trace_text(tree, width=terminal_width(), waterfall=waterfall, **bounds).encode())
     if hidden := hidden_spans(tree, **bounds):
         say(f"{hidden:,} of {tree.sums.spans:,} spans are not shown one by one: --limit 0 without --depth shows all")

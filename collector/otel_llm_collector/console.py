@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from .grid import GAP, Column, cells_of, fit, grid, shortened, width_min
-from .query.trace_tree import Line, Tree, outline
+from .query.trace_tree import Line, Sums, Tree, outline
 from .render import column_values, plain_text, unique_names
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ _KEY_PREFIXES: Final = ("property.", "attribute.")
 _TEXT_WIDTH_LIKED: Final = 26  # a model's or a user's name, unbroken
 _NAME_WIDTH_MIN: Final = 8  # of a span's name in a tree
 _LABEL_WIDTH_MIN: Final = 20
+_LANE_WIDTH: Final = 30
 _NULL: Final = "-"
 _BARS: Final = " ▁▂▃▄▅▆▇█"
 
@@ -113,18 +114,24 @@ def fits_grid(data: pa.Table, width: int) -> bool:
     return width_min(list(columns.items())) <= width or not data.num_rows
 
 
-def trace_text(tree: Tree, *, depth: int | None = None, limit: int | None = None, width: int = 80) -> str:
-    """A trace as an indented tree; beside each span what its whole subtree cost, took and used."""
+def trace_text(
+    tree: Tree, *, depth: int | None = None, limit: int | None = None, width: int = 80, waterfall: bool = False
+) -> str:
+    """A trace as an indented tree; beside each span what its whole subtree cost and took, and what it used or when."""
     lines = outline(tree, depth=depth, limit=limit)
     sums = [line.sums for line in lines] + ([tree.sums] if len(tree.roots) > 1 else [])
     labels = [_label(line) for line in lines] + ([_Label("", "total", "")] if len(tree.roots) > 1 else [])
     columns = {
         "cost USD": _exact([part.cost_usd for part in sums]),
         "time": [_duration(part.duration_ns) for part in sums],
-        "input": [_count(part.input_tokens) for part in sums],
-        "output": [_count(part.output_tokens) for part in sums],
     }
+    if not waterfall:
+        columns["input"] = [_count(part.input_tokens) for part in sums]
+        columns["output"] = [_count(part.output_tokens) for part in sums]
     widths = {name: max(len(name), *map(len, cells)) for name, cells in columns.items()}
+    if waterfall:
+        columns["when"] = [_lane(part, tree.sums) for part in sums]
+        widths["when"] = _LANE_WIDTH
     room = max(width - sum(size + len(GAP) for size in widths.values()), _LABEL_WIDTH_MIN)
     shown = [label.within(room) for label in labels]
     room = max(room, *map(cells_of, shown))
@@ -133,6 +140,16 @@ def trace_text(tree: Tree, *, depth: int | None = None, limit: int | None = None
         numbers = "".join(GAP + cells[position].rjust(widths[name]) for name, cells in columns.items())
         text.append(fit(label_text, room) + numbers)
     return "\n".join(line.rstrip() for line in text) + "\n"
+
+
+def _lane(part: Sums, whole: Sums) -> str:
+    """When a subtree began and ended within the trace, as a bar in its place; a point where it was over at once."""
+    if part.start_ns is None or part.end_ns is None or whole.start_ns is None or whole.end_ns is None:
+        return " " * _LANE_WIDTH
+    scale = _LANE_WIDTH / max(whole.end_ns - whole.start_ns, 1)
+    first = min(max(round((part.start_ns - whole.start_ns) * scale), 0), _LANE_WIDTH - 1)
+    length = max(round((part.end_ns - whole.start_ns) * scale) - first, 0)
+    return (" " * first + ("▇" * length or "·"))[:_LANE_WIDTH].ljust(_LANE_WIDTH)
 
 
 def hidden_spans(tree: Tree, *, depth: int | None = None, limit: int | None = None) -> int:
