@@ -29,6 +29,11 @@ class Access:
         self._tenants = {_hash(token): tenant for token, tenant in config.tokens.items()}
         self._origins = frozenset(config.cors_origins)
 
+    @property
+    def asks(self) -> bool:
+        """Whether a sender has to say who it is."""
+        return bool(self._tenants)
+
     def tenant(self, authorization: str) -> str:
         """The tenant of an Authorization header's token, '' where no tokens are asked for.
 

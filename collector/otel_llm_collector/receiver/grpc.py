@@ -23,6 +23,8 @@ from .soundness import Accepted, answer
 _CONCURRENT_MAX: Final = 512
 
 _DOOR: Final = "grpc"
+#: The answer of nearly all requests: a message in which nothing is set.
+_ACCEPTED: Final = b""
 _Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
@@ -72,13 +74,13 @@ class GrpcDoor:
                 await _abort(context, error)
             finally:
                 self._handled -= 1
-            return bytes(answer(signal, accepted).SerializeToString())
+            return bytes(answer(signal, accepted).SerializeToString()) if accepted.reason else _ACCEPTED
 
         handler = grpc.unary_unary_rpc_method_handler(export)
         return grpc.method_handlers_generic_handler(signal.service, {"Export": handler})
 
     async def _store(self, signal: Signal, request: bytes, context: _Context) -> Accepted:
-        tenant = self._access.tenant(_authorization(context))
+        tenant = self._access.tenant(_authorization(context)) if self._access.asks else ""
         if self._handled > _CONCURRENT_MAX:
             raise BusyError(f"{_CONCURRENT_MAX} requests are being handled already; send this again in a moment")
         self._intake.budget.take(len(request))
