@@ -50,9 +50,14 @@ def _told(rows: Rows) -> dict[str, list[Any]]:
     assert rows.first["row_id"].to_pylist() == keys
     assert messages["row_id"].to_pylist() == [keys[row] for row in owner.tolist()]
     return {
-        name: sorted((_plain(name, row) for row in table.to_pylist()), key=lambda row: json.dumps(row, default=str))
+        name: sorted((_plain(name, row) for row in table.to_pylist()), key=_in_text)
         for name, table in {"spans": rows.first, "messages": messages}.items()
     }
+
+
+def _in_text(row: dict[str, Any]) -> str:
+    """What rows are sorted by: two of one span may differ in nothing but one mapping."""
+    return json.dumps(row, default=str, sort_keys=True)
 
 
 def _plain(table: str, row: dict[str, Any]) -> dict[str, Any]:
