@@ -29,7 +29,7 @@ FILES_MIN: Final = 3
 _ROWS_AT_ONCE: Final = 12_288
 _BYTES_AT_ONCE: Final = 8 * 1024 * 1024
 #: What the pages that are open at once may take, of all columns of all files.
-_OPEN_BYTES_MAX: Final = 40 * 1024 * 1024
+_OPEN_BYTES_MAX: Final = 24 * 1024 * 1024
 #: A row group that is so large in memory is written before it has all its rows.
 _GROUP_BYTES_MAX: Final = 64 * 1024 * 1024
 _READ_BYTES: Final = 64 * 1024
