@@ -30,6 +30,7 @@ SUMMARIES: Final[Mapping[str, str]] = {
     "prices": "the price list: look, compute, compare, replace, find what has none",
     "prompts": "versions of prompts side by side: cost, tokens, latency, errors, scores",
     "renormalise": "archived requests once more, after a mapping was corrected, and what that changed",
+    "report": "what was spent, on what, what has changed: a page with charts, by mail too",
     "reprice": "what calls would cost by other prices or contracts, beside what they did",
     "run": "run a command with every Python process of it instrumented",
     "score": "say what an answer was worth: a span, a trace, a response or a session",
@@ -39,7 +40,7 @@ SUMMARIES: Final[Mapping[str, str]] = {
     "trace": "one trace as a tree, with cost and time a subtree",
     "users": "who used how much, how often, since when",
 }
-_EXTRAS: Final[Mapping[str, str]] = {"demo": "demo"}
+_EXTRAS: Final[Mapping[str, str]] = {"demo": "demo", "report": "report"}
 _EXTRA: Final = "collector"
 _OURS: Final = ("otel_llm", "otel_llm_semconv", "otel_llm_collector", "otel_llm_gateway")
 _INTERRUPTED: Final = 130

@@ -21,7 +21,7 @@ README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
     (ROOT / "docs").glob("*.md")
 )
-READING = ("cost", "latency", "trace", "sql")
+READING = ("cost", "errors", "latency", "prices", "sql", "trace", "users")
 
 
 def blocks(language: str) -> list[str]:

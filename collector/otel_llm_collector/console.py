@@ -86,18 +86,18 @@ def answer_table(answer: Table, *, limit: int | None = None, width: int = 80) ->
     for name in data.column_names:
         total = (answer.total or {}).get(name)
         if name not in _NEVER_SHOWN and (total or name not in _SHOWN_IF_ANY):
-            column = Column.of(data[name].type, _pretty(name, [*column_values(data[name]), total]))
+            column = Column.of(data[name].type, pretty(name, [*column_values(data[name]), total]))
             columns[name] = replace(column, is_breakable=False) if name == "trend" else column
     for name, column in columns.items():
         if name == data.column_names[0] or not column.is_number:
             column.cells[-1] = "total" if name == data.column_names[0] else ""
     for name in (*answer.minor, *_FIRST_TO_GO):
-        if width_min([(_heading(name), column) for name, column in columns.items()], _TEXT_WIDTH_LIKED) > width:
+        if width_min([(heading(name), column) for name, column in columns.items()], _TEXT_WIDTH_LIKED) > width:
             columns.pop(name, None)
     has_total = bool(answer.total) and data.num_rows > 0
     if not has_total:
         columns = {name: column.without_last() for name, column in columns.items()}
-    return grid([(_heading(name), column) for name, column in columns.items()], width, footer=has_total)
+    return grid([(heading(name), column) for name, column in columns.items()], width, footer=has_total)
 
 
 def result_table(data: pa.Table, *, width: int = 80) -> str:
@@ -165,7 +165,8 @@ def _exact_columns(data: pa.Table) -> dict[str, Column]:
     }
 
 
-def _heading(name: str) -> str:
+def heading(name: str) -> str:
+    """What stands over an answer's column."""
     key = next((name.removeprefix(prefix) for prefix in _KEY_PREFIXES if name.startswith(prefix)), name)
     return HEADINGS.get(key, key)
 
@@ -181,7 +182,7 @@ def _blocks(columns: Mapping[str, Column], rows: int) -> str:
     return "\n".join(f"── row {number} ──\n{block}" for number, block in enumerate(blocks, start=1))
 
 
-def _pretty(name: str, values: Sequence[Any]) -> list[str]:
+def pretty(name: str, values: Sequence[Any]) -> list[str]:
     """Cells of an answer's column: thousands marked, shares in percent, milliseconds with one decimal."""
     form = _form(name, [value for value in values if value is not None])
     return _exact(values) if form is None else [_NULL if value is None else form(value) for value in values]
