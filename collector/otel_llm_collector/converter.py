@@ -92,7 +92,7 @@ class Converter:
         flows = [Flow(data, self._collector_id, way, self._quarantine, self.tally) for way in found]
         self._flows, self._spans = flows, flows[0].tables[0]
         self._recounted = Replacing(self._spans)
-        self._recount = Recount(self._recounted, self._collector_id, recent, pricer(contracts))
+        self._recount = Recount(self._recounted, self._collector_id, recent, pricer(contracts), self.convert_some)
         self._publish_views()
 
     def convert_some(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -20,6 +21,7 @@ from otel_llm_collector.converter import Converter
 from otel_llm_collector.counting import links, recent
 from otel_llm_collector.counting.reasons import MEANING
 from otel_llm_collector.lake import files
+from otel_llm_collector.lake.layout import LAYOUTS
 from otel_llm_collector.lake.log import LakeTable
 
 
@@ -486,6 +488,28 @@ def test_a_crash_while_rows_are_counted_again_loses_and_doubles_nothing(
     with query.connect(tmp_path) as connection:
         found = connection.execute("SELECT name, not_counted_reason FROM spans ORDER BY name").fetchall()
     assert found == [("other", None), ("ours", None), ("theirs", "duplicate")]
+
+
+def test_conversion_goes_on_while_a_large_file_is_counted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LAYOUTS, "spans", dataclasses.replace(LAYOUTS["spans"], row_group=1))
+    outer = Told("outer", OURS, attributes=chat((30, 3)), at=(0, 100))
+    first = Told("first", PEER, parent="outer", attributes=chat((10, 1)), at=(1, 40))
+    second = Told("second", PEER, parent="outer", attributes=chat((20, 2)), at=(41, 99))
+    store(tmp_path, first.request(), Told("other", trace=2).request())
+    converter = Converter(tmp_path)
+    assert converter.convert_some()
+    store(tmp_path, outer.request())
+    assert converter.convert_some()
+    store(tmp_path, second.request())
+    assert converter.recount_some()
+    with query.connect(tmp_path) as connection:
+        found = dict(connection.execute("SELECT name, not_counted_reason FROM spans").fetchall())
+    assert (found["first"], set(found)) == ("duplicate", {"outer", "first", "second", "other"})
+    assert not converter.convert_some(), "what had come was converted between two row groups"
+    finish(converter)  # what it changed of the same rows is still to be written
+    assert in_the_lake(tmp_path) == {"outer": "rollup", "first": None, "second": None, "other": None}
 
 
 def test_a_failed_recount_is_put_off_and_conversion_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

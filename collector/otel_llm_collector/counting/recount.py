@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import pyarrow as pa
@@ -20,7 +19,7 @@ from ..lake.replaced import Replacing
 from ..reprice import price_of_row
 from .calls import READ
 from .recent import Change, RecentCalls
-from .settle import Decisions, Pricer, apply
+from .settle import Pricer, apply
 
 _LOG = logging.getLogger(__name__)
 
@@ -45,13 +44,24 @@ def pricer(contracts: Contracts) -> Pricer:
 
 
 class Recount:
-    """Writes what is overdue of one lake's `spans`, a file at a time."""
+    """Writes what is overdue of one lake's `spans`, a file at a time; a large one takes a minute.
 
-    def __init__(self, replacing: Replacing, collector_id: str, recent: RecentCalls, price: Pricer) -> None:
+    `meanwhile` is called before each of its row groups, and may change what is overdue.
+    """
+
+    def __init__(
+        self,
+        replacing: Replacing,
+        collector_id: str,
+        recent: RecentCalls,
+        price: Pricer,
+        meanwhile: Callable[[], object] = bool,
+    ) -> None:
         self._replacing = replacing
         self._stem = f"{collector_id}-recounted"
         self._recent = recent
         self._price = price
+        self._meanwhile = meanwhile
         self._paused_until = 0.0
 
     def step(self) -> bool:
@@ -61,7 +71,7 @@ class Recount:
         try:
             self._recent.look_back()
             overdue = self._recent.overdue
-            return bool(overdue) and write_one(self._replacing, overdue, self._price, self._stem)
+            return bool(overdue) and write_one(self._replacing, overdue, self._price, self._stem, self._meanwhile)
         except Exception as error:  # the rows stand as they are: a call that was told of twice is counted twice
             _LOG.exception("counting rows of %s again failed", self._replacing.table.name)
             self._paused_until = time.monotonic() + _PAUSE_AFTER_FAULT_S
@@ -69,25 +79,35 @@ class Recount:
             return False
 
 
-def write_one(replacing: Replacing, overdue: dict[str, Change], price: Pricer, stem: str) -> bool:
+def write_one(
+    replacing: Replacing,
+    overdue: dict[str, Change],
+    price: Pricer,
+    stem: str,
+    meanwhile: Callable[[], object] = bool,
+) -> bool:
     """Write one file of those that hold overdue rows, and take these out. False where somebody came in between."""
     day = next(iter(overdue.values())).day
-    decided = {row_id: change.why for row_id, change in overdue.items() if change.day == day}
+    chosen = {row_id: change for row_id, change in overdue.items() if change.day == day}
+
+    def changed(rows: pa.Table) -> pa.Table:
+        meanwhile()
+        return apply(rows, {row_id: chosen[row_id].why for row_id in held}, price=price)
+
     replacing.table.refresh()  # files may have been merged, and are deleted then
     for file in replacing.table.live_files(day):
-        if held := _held(replacing.table, file, decided):
-            wanted = {row_id: decided[row_id] for row_id in held}
-            change = functools.partial(apply, decided=wanted, price=price)
-            is_written = replacing.change(file, change, stem) is not None
+        if held := _held(replacing.table, file, chosen):
+            is_written = replacing.change(file, changed, stem) is not None
             break
     else:  # in no file: the rows were never written, or their date is gone
-        held, is_written = list(decided), True
+        held, is_written = list(chosen), True
     for row_id in held if is_written else ():
-        del overdue[row_id]
+        if overdue.get(row_id) == chosen[row_id]:  # else it was decided otherwise meanwhile
+            del overdue[row_id]
     return is_written
 
 
-def _held(table: LakeTable, file: DataFile, decided: Decisions) -> list[str]:
+def _held(table: LakeTable, file: DataFile, decided: Mapping[str, Change]) -> list[str]:
     """The rows of a file that were decided on."""
     wanted = pa.array(list(decided))
     groups = files.row_groups(table, file, ("row_id",))
