@@ -22,6 +22,7 @@ SUMMARIES: Final[Mapping[str, str]] = {
     "demo": "everything at work on this machine: no key, no network",
     "doctor": "is everything attached, does every span arrive, is the bill whole?",
     "errors": "which calls failed, how, how often",
+    "export": "calls, any query, conversations for fine-tuning, or OTLP, into a file",
     "forecast": "what the month will have cost, and with another model",
     "forget": "erase what one user or session said; costs and counts stay",
     "gc": "delete files that nobody needs: left by a kill, replaced, unfinished",

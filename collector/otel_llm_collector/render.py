@@ -26,6 +26,7 @@ class Format(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    JSONL = "jsonl"
     CSV = "csv"
     PARQUET = "parquet"
 
@@ -39,6 +40,8 @@ def write(format: Format, schema: pa.Schema, batches: Iterable[pa.RecordBatch], 
     try:
         if format is Format.JSON:
             _write_json(schema, batches, text)
+        elif format is Format.JSONL:
+            _write_lines(schema, batches, text)
         else:
             _write_csv(schema, batches, text)
     finally:
@@ -111,14 +114,24 @@ def _rows(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[Any, ...]]:
         yield from zip(*(column_values(column) for column in batch.columns), strict=True)
 
 
-def _write_json(schema: pa.Schema, batches: Iterable[pa.RecordBatch], out: IO[str]) -> None:
+def _records(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[str]:
+    """The rows as JSON objects."""
     names = unique_names(schema.names)
-    separator = "[\n"
     for row in _rows(batches):
         record = {name: jsonable(value) for name, value in zip(names, row, strict=True)}
-        out.write(separator + json.dumps(record, ensure_ascii=False))
+        yield json.dumps(record, ensure_ascii=False)
+
+
+def _write_json(schema: pa.Schema, batches: Iterable[pa.RecordBatch], out: IO[str]) -> None:
+    separator = "[\n"
+    for record in _records(schema, batches):
+        out.write(separator + record)
         separator = ",\n"
     out.write("[]\n" if separator == "[\n" else "\n]\n")
+
+
+def _write_lines(schema: pa.Schema, batches: Iterable[pa.RecordBatch], out: IO[str]) -> None:
+    out.writelines(f"{record}\n" for record in _records(schema, batches))
 
 
 def _write_csv(schema: pa.Schema, batches: Iterable[pa.RecordBatch], out: IO[str]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from rig import otlp
-from rig.processes import CollectorProcess, collector
+from rig.processes import CollectorProcess, collector, wait_for
 
 from otel_llm.errors import UsageError
 from otel_llm_collector import scoring
@@ -84,7 +84,7 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
         told["refused"] = post(running, "/v1/scores", [kinds[0], {"name": "helpful"}])
         told["not json"] = otlp.post(f"http://{running.http}/v1/scores", b"x").status
         told["taken"] = run_score("--name", "x", "--value", "1", "--trace", TRACE.hex(), "--data", str(data))
-        assert running.stop() == 0
+        wait_for(lambda: len(otlp.rows(data, "FROM t")) == 2 and len(otlp.rows(data, "FROM t", "scores")) == 14, 60)
     with connect(data) as connection:
         told["query"] = lambda text: connection.sql(text).fetchall()
         told["data"] = data

@@ -96,7 +96,7 @@ def _row(read: Read) -> dict[str, object]:
         "format": ", ".join(sorted(read.formats)) or None,
         "records": read.records,
         "spans": items["traces"],
-        "scores": read.sent.scores,
+        "scored": read.sent.scores,
         "logs": items["logs"],
         "metrics": items["metrics"],
         "unreadable": read.unreadable,
