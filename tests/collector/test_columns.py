@@ -10,13 +10,14 @@ from google.protobuf.message import DecodeError
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import Status
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from rig import otlp
 from rig.read_rows import BY_COLUMNS, ONE_BY_ONE, rows_of
-from rig.sent_spans import RECEIVED, requests
+from rig.sent_spans import RECEIVED, later_pair, requests
 
 from otel_llm.failures import RAISE_ENV
-from otel_llm_collector.columns import attributes, reader
+from otel_llm_collector.columns import keyed, reader
 from otel_llm_collector.flow import OneByOne
 from otel_llm_semconv import attributes as a
 from otel_llm_semconv.pricing.contracts import Contracts, read
@@ -120,7 +121,8 @@ def alike(draw: st.DrawFn) -> bytes:
         told = {key: draw_value(draw, kinds[key]) for key in draw(st.permutations(keys) | st.just(keys))}
         if draw(st.integers(0, 8)) == 0:
             told[draw(st.sampled_from([*KEYS, "z" * 128]))] = draw_value(draw, "text")
-        spans.append(otlp.span(told, start_ns=RECEIVED))
+        trace, span = (draw(st.binary(min_size=size, max_size=size)) for size in (16, 8))
+        spans.append(otlp.span(told, start_ns=RECEIVED, trace_id=trace, span_id=span))
         if draw(st.integers(0, 12)) == 0:
             spans[-1].attributes.append(spans[-1].attributes[0])
     return otlp.request(*spans, scope="by-hand").SerializeToString()
@@ -156,10 +158,26 @@ def test_one_of_many_that_are_alike_is_spoilt(contracts: Contracts, payload: byt
 
 
 def test_more_keys_at_one_place_than_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attributes, "_KEYS_MAX", 3)
+    monkeypatch.setattr(keyed, "_KEYS_MAX", 3)
     spans = [otlp.span({f"key-{number % 5}": "x", "last": number}, start_ns=RECEIVED) for number in range(20)]
     payload = otlp.request(*spans, scope="by-hand").SerializeToString()
     assert rows_of([payload], Contracts(), BY_COLUMNS) == rows_of([payload], Contracts(), ONE_BY_ONE)
+
+
+def test_a_value_that_cannot_be_read_is_never_taken_for_a_text() -> None:
+    name, value = a.INPUT_MESSAGES, AnyValue(double_value=1e300).SerializeToString()
+    odd = otlp.span(start_ns=RECEIVED).SerializeToString() + later_pair(name.encode(), value)
+    spans = [otlp.span({name: text}, start_ns=RECEIVED) for text in ("[]", "x" * 300)] + [Span.FromString(odd)]
+    payload = otlp.request(*spans, scope="opentelemetry.instrumentation.genai.openai").SerializeToString()
+    assert rows_of([payload], Contracts(), BY_COLUMNS) == rows_of([payload], Contracts(), ONE_BY_ONE)
+
+
+def test_attributes_are_kept_in_the_order_in_which_they_were_sent() -> None:
+    orders = [["a", "b", "otel_llm.property.x", "c"], ["c", "otel_llm.property.x", "b"], ["b", "a"]] * 3
+    spans = [otlp.span(dict.fromkeys(names, 1), start_ns=RECEIVED + place) for place, names in enumerate(orders)]
+    payload = otlp.request(*spans, scope="by-hand").SerializeToString()
+    rows = sorted(rows_of([payload], Contracts(), BY_COLUMNS)["spans"], key=lambda row: row["start_time_ns"])
+    assert [list(row["attributes"]) for row in rows] == orders
 
 
 def usual(scope: str) -> bytes:

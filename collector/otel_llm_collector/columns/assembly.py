@@ -157,23 +157,15 @@ def _dialect(spans: Spans, dialect: Ints, genai: Bools) -> Column:
 
 def _attributes(spans: Spans, leaves: Bools) -> dict[str, Column]:
     found = spans.attributes
-    is_property = found.by_name([name.startswith(a.PROPERTY_PREFIX) for name in found.names])
+    is_property = found.by_name(np.array([name.startswith(a.PROPERTY_PREFIX) for name in found.names], np.bool_))
     is_text = found.letter == ord("s")
-    rest = _by_row(spans, ~(leaves | (is_property & is_text)))
-    properties = _by_row(spans, is_property)
+    rest = found.by_row(~(leaves | (is_property & is_text)))
+    properties = found.by_row(is_property)
     return {
         "attributes": _map(spans, rest, found.names),
         "attribute_types": _letters(spans, rest),
         "properties": _map(spans, properties, [name.removeprefix(a.PROPERTY_PREFIX) for name in found.names]),
     }
-
-
-def _by_row(spans: Spans, is_chosen: Bools) -> Ints:
-    """Some attributes, row by row."""
-    chosen = np.flatnonzero(is_chosen)
-    row = spans.attributes.row[chosen]
-    narrow = row.astype(np.int16) if len(spans) < 1 << 15 else row  # 16 bits are sorted by their digits
-    return chosen[np.argsort(narrow, kind="stable")]
 
 
 def _map(spans: Spans, chosen: Ints, names: Sequence[str]) -> Column:

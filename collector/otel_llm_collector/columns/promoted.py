@@ -20,7 +20,7 @@ from .arrays import Bools, Column, Ints, array_of, texts, validity
 from .attributes import Attributes
 from .spans import Spans
 from .speech import ROW_SOURCES, TABLES, numbers, sources
-from .texts import offsets_of, strings
+from .texts import offsets_of, strings_of
 
 _TYPE_OF: Final = {column.name: column.type for column in tables.TABLES["spans"]}
 _OWN: Final[Mapping[str, tuple[Any, ...]]] = {column.name: (column.attribute,) for column in PROMOTED} | ROW_SOURCES
@@ -126,8 +126,9 @@ class Promoted:
 def values(found: Attributes, type: str, slot: Ints, known: Bools) -> Column:
     """The values of the attributes at these places, where they are known, as a column of this type."""
     if type == tables.TEXT:
-        safe = np.where(known, slot, 0)
-        return strings(found.wire, found.start[safe], found.size[safe], None if known.all() else known)
+        if known.all():
+            return strings_of(found.wire, found.value.take(slot, axis=0))
+        return strings_of(found.wire, found.value.take(slot * known, axis=0), known)
     chosen = slot[known]
     match type:
         case tables.BOOL:

@@ -58,14 +58,14 @@ class Reader:
         return self._reference.rows(self._one_by_one(wire, requests, range(first, last)))
 
     def _by_columns(self, wire: Wire, requests: Requests, first: int, last: int) -> Rows:
-        found = read(wire, requests, first, last)
-        dialect, is_odd = speech.judge(found.spans)
-        is_odd |= found.is_odd
-        spans = found.spans.select(~is_odd)
+        found, is_odd = read(wire, requests, first, last)
+        dialect, is_oddly_said = speech.judge(found)
+        is_odd |= is_oddly_said
+        spans = found.select(~is_odd)
         table = spans_table(spans, dialect[~is_odd], self._contracts, self._collector_id)
         messages, owner = messages_table(spans, table)
         rows = Rows(table, spans.key, (messages,), (owner,))
-        odd = np.sort(np.concatenate([found.odd, found.spans.place[is_odd]]))
+        odd = np.sort(found.place[is_odd])
         if not len(odd):
             return rows
         return joined([rows, self._reference.rows(self._one_by_one(wire, requests, odd.tolist()))])

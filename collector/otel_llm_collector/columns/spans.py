@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..normalise import FUTURE_MAX, PAST_MAX
-from . import attributes
 from .arrays import Bools, Ints
 from .attributes import Attributes
+from .keyed import Keyed
 from .request import Requests
 from .wire import Fields, Wire, walk
 
@@ -26,6 +26,8 @@ _SINGLE: Final = (TRACE_ID, SPAN_ID, PARENT, NAME, KIND, START, END, STATUS, FLA
 #: Tags of the fields of a Status.
 _MESSAGE, _CODE = 0x12, 0x18
 _KINDS_MAX, _CODES_MAX = 5, 2
+#: As every SDK writes them, trace and start are among so many.
+_FIRST_FIELDS: Final = 7
 DAY_US: Final = 86_400_000_000
 _GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
 _MIXERS: Final = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
@@ -115,75 +117,66 @@ class Spans:
         )
 
 
-class Reading(NamedTuple):
-    """Spans by columns, which of them are odd after all, and the places of the odd ones that are not among them."""
-
-    spans: Spans
-    is_odd: Bools
-    odd: Ints
-
-
-def read(wire: Wire, requests: Requests, first: int, last: int) -> Reading:
-    """Some of the spans of requests. `place` counts from the first of all."""
+def read(wire: Wire, requests: Requests, first: int, last: int) -> tuple[Spans, Bools]:
+    """Some of the spans of requests, and which of them are odd. `place` counts from the first of all."""
     starts, ends = np.array(requests.starts[first:last], np.int64), np.array(requests.ends[first:last], np.int64)
     sizes = np.array([size for size, _ in requests.runs], np.int64)
     run = np.repeat(np.arange(len(sizes)), sizes)[first:last]
-    fields, is_odd = defaultdict[int, list[Fields]](list), np.zeros(len(starts), np.bool_)
-    keyed = attributes.Keyed(wire, len(starts))
-    for tag, part in walk(wire, starts, ends, is_odd):
+    received_ns = np.array([around.received_ns for _, around in requests.runs], np.int64)[run]
+    order = _order(wire, starts, ends, received_ns)
+    is_odd = np.zeros(len(order), np.bool_)
+    fields, keyed = defaultdict[int, list[Fields]](list), Keyed(wire, is_odd)
+    for tag, part in walk(wire, starts[order], ends[order], is_odd):
         if tag == ATTRIBUTE:
             keyed.add(part)
         else:
             fields[tag].append(part)
-    is_odd |= keyed.is_odd
-    single = {tag: _range(fields.get(tag, ()), is_odd) for tag in _SINGLE}
+    single = {tag: _range(fields[tag], is_odd) for tag in _SINGLE}
     _judge_ids(single, is_odd)
-    received_ns = np.array([around.received_ns for _, around in requests.runs], np.int64)[run]
-    started = np.where(single[START].known, wire.words[single[START].start].view(np.int64), 0)
-    began_us, is_sound = _began(started, received_ns)
-    order = _order(wire, single, began_us // DAY_US, started, is_odd)
-    parts, is_odd_too = _ordered(wire, fields, single, keyed, order)
+    kind = np.where(single[KIND].known, wire.varints(single[KIND].start)[0], 0)
+    code, message, is_status = _status(wire, single[STATUS])
+    is_odd |= ~is_status | (code < 0) | (code > _CODES_MAX) | (kind < 0) | (kind > _KINDS_MAX)
+    began_us, is_sound = _began(_started(wire, single[START]), received_ns[order])
+    has_events = np.zeros(len(order), np.bool_)
+    for part in fields[EVENT]:
+        has_events[part.owner] = True
     spans = Spans(
         wire=wire,
         requests=requests,
         place=order + first,
         run=run[order],
-        began_us=began_us[order],
-        is_sound=is_sound[order],
-        **parts,
+        single=single,
+        kind=kind,
+        code=code,
+        message=message,
+        began_us=began_us,
+        is_sound=is_sound,
+        key=_keys(wire, single),
+        attributes=keyed.attributes(),
+        has_events=has_events,
+        rest=_rest(fields),
     )
-    return Reading(spans, is_odd_too, np.flatnonzero(is_odd) + first)
+    return spans, is_odd
 
 
-def _ordered(
-    wire: Wire,
-    fields: Mapping[int, Sequence[Fields]],
-    single: Mapping[int, Range],
-    keyed: attributes.Keyed,
-    order: Ints,
-) -> tuple[dict[str, Any], Bools]:
-    """The parts of `Spans` in this order of the rows, and which rows are odd."""
-    rank = np.full(len(single[START].known), -1, np.int64)
-    rank[order] = np.arange(len(order))
-    found, is_odd = keyed.in_order(rank, len(order))
-    single = {tag: place.at(order) for tag, place in single.items()}
-    kind = np.where(single[KIND].known, wire.varints(single[KIND].start)[0], 0)
-    code, message, is_sound = _status(wire, single[STATUS])
-    is_odd |= ~is_sound | (code < 0) | (code > _CODES_MAX) | (kind < 0) | (kind > _KINDS_MAX)
-    has_events = np.zeros(len(rank), np.bool_)
-    for part in fields.get(EVENT, ()):
-        has_events[part.owner] = True
-    told = {
-        "single": single,
-        "kind": kind,
-        "code": code,
-        "message": message,
-        "key": _keys(wire, single),
-        "attributes": found,
-        "has_events": has_events[order],
-        "rest": _rest(fields, rank),
-    }
-    return told, is_odd
+def _order(wire: Wire, starts: Ints, ends: Ints, received_ns: Ints) -> Ints:
+    """The spans by date, trace and start, as far as their first fields tell."""
+    is_odd = np.zeros(len(starts), np.bool_)
+    fields = defaultdict[int, list[Fields]](list)
+    for tag, part in walk(wire, starts, ends, is_odd, _FIRST_FIELDS):
+        fields[tag].append(part)
+    started = _started(wire, _range(fields[START], is_odd))
+    day = _began(started, received_ns)[0] // DAY_US
+    trace = _range(fields[TRACE_ID], is_odd).start
+    high, low = (wire.words[trace + offset].byteswap() for offset in (0, 8))
+    keys: tuple[Any, ...] = (started, low, high)
+    if len(day) and (day != day[0]).any():
+        keys = (*keys, day)
+    return np.asarray(np.lexsort(keys))
+
+
+def _started(wire: Wire, start: Range) -> Ints:
+    return np.where(start.known, wire.words[start.start].view(np.int64), 0)
 
 
 def _range(parts: Sequence[Fields], is_odd: Bools) -> Range:
@@ -213,17 +206,6 @@ def _began(started: Ints, received_ns: Ints) -> tuple[Ints, Bools]:
     return np.where(is_sound, started, received_ns) // 1000, is_sound
 
 
-def _order(wire: Wire, single: Mapping[int, Range], day: Ints, started: Ints, is_odd: Bools) -> Ints:
-    """The spans that are not odd by date, trace and start."""
-    rows = np.flatnonzero(~is_odd)
-    trace = single[TRACE_ID].start[rows]
-    high, low = (wire.words[trace + offset].byteswap() for offset in (0, 8))
-    keys: tuple[Any, ...] = (started[rows], low, high)
-    if len(rows) and (day[rows] != day[rows[0]]).any():
-        keys = (*keys, day[rows])
-    return rows[np.lexsort(keys)]
-
-
 def _status(wire: Wire, status: Range) -> tuple[Ints, Range, Bools]:
     """Code and message, as every SDK spells them: the message before the code."""
     octets, at, end = wire.octets, status.start, status.end
@@ -239,16 +221,13 @@ def _status(wire: Wire, status: Range) -> tuple[Ints, Range, Bools]:
     return np.where(has_code, code, 0), message, is_sound
 
 
-def _rest(fields: Mapping[int, Sequence[Fields]], rank: Ints) -> dict[int, list[tuple[int, int]]]:
+def _rest(fields: Mapping[int, Sequence[Fields]]) -> dict[int, list[tuple[int, int]]]:
     """Of each row the places of the fields that are not read here, if it has any, in the order of the wire."""
     found: dict[int, list[tuple[int, int]]] = {}
     for parts in (parts for tag, parts in fields.items() if tag not in _SINGLE):
         for part in parts:
-            for owner, begin, end in zip(
-                rank[part.owner].tolist(), part.begin.tolist(), part.end.tolist(), strict=True
-            ):
+            for owner, begin, end in zip(part.owner.tolist(), part.begin.tolist(), part.end.tolist(), strict=True):
                 found.setdefault(owner, []).append((begin, end))
-    found.pop(-1, None)
     return {row: sorted(places) for row, places in found.items()}
 
 

@@ -160,7 +160,7 @@ def _misfits(spans: Spans, keys: Sequence[_Key]) -> Bools:
         if key.fit is None:
             continue
         chosen = found.span_of(place)
-        letter, size = found.letter[chosen], found.size[chosen]
+        letter, size = found.letter[chosen], found.sizes(chosen)
         fits = (size >= key.fit.size_min) & (size <= key.fit.size_max) & _is_one_of(letter, key.fit.letters)
         if not fits.all():
             is_odd[found.row[chosen][~fits]] = True
@@ -217,8 +217,7 @@ def _is_oddly_said(spans: Spans, dialect: Dialect) -> Bools:
     for name in _content_of(dialect, spans.attributes.names):
         is_odd |= rows_with(spans, name)
     if dialect.accounting is Accounting.BY_PROVIDER:
-        cached = _sum(spans, dialect, *_CACHED)
-        is_odd |= (cached > 0) & (cached >= _sum(spans, dialect, "input_tokens"))  # equal, as doubles are rounded
+        is_odd |= _may_exceed(spans, dialect)
     failed = np.logical_or.reduce([rows_with(spans, name) for name in sources(dialect, "error_type")])
     if failed.any():
         answered = np.zeros(len(spans), np.bool_)
@@ -228,14 +227,24 @@ def _is_oddly_said(spans: Spans, dialect: Dialect) -> Bools:
     return is_odd
 
 
-def _sum(spans: Spans, dialect: Dialect, *columns: str) -> npt.NDArray[np.float64]:
-    """Of each row what the attributes of some columns say together."""
-    total = np.zeros(len(spans), np.float64)
+def _may_exceed(spans: Spans, dialect: Dialect) -> Bools:
+    """Where the cache, all that is said of it, is not less than the least that is said of the input.
+
+    Equal, too, as doubles are rounded.
+    """
+    cached, asked = np.zeros(len(spans)), np.full(len(spans), np.inf)
+    for row, count in _said(spans, dialect, *_CACHED):
+        cached[row] += count
+    for row, count in _said(spans, dialect, "input_tokens"):
+        asked[row] = np.minimum(asked[row], count)
+    return np.asarray((cached > 0) & (cached >= asked))
+
+
+def _said(spans: Spans, dialect: Dialect, *columns: str) -> Iterator[tuple[Ints, npt.NDArray[np.float64]]]:
+    """The rows of each attribute that some columns are read from, and what it says."""
     for name in {name for column in columns for name in sources(dialect, column)}:
         entries = spans.attributes.of(name)
-        if len(entries):
-            total += np.bincount(spans.attributes.row[entries], numbers(spans, entries), len(spans))
-    return total
+        yield spans.attributes.row[entries], numbers(spans, entries)
 
 
 @functools.cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,41 +13,40 @@ from .wire import PADDING, Wire
 
 #: A value that is no longer stands in its view.
 _INLINE_MAX: Final = 12
-#: By size the bytes of a value that stand in its view, of 16 bytes; at last of a value that is longer.
-_MASKS: Final = np.array(
-    [[(1 << 8 * min(size, 8)) - 1, (1 << 8 * max(size - 8, 0)) - 1] for size in range(_INLINE_MAX + 1)]
-    + [[(1 << 32) - 1, 0]],
-    np.uint64,
-)
+#: By size the first eight and the last four bytes of a value that stand in its view; at last of one that is longer.
+_FIRST: Final = np.array([*((1 << 8 * min(size, 8)) - 1 for size in range(_INLINE_MAX + 1)), 0xFFFFFFFF], np.uint64)
+_LAST: Final = np.array([*((1 << 8 * max(size - 8, 0)) - 1 for size in range(_INLINE_MAX + 1)), 0], np.uint64)
 _DIGITS: Final = np.array([int.from_bytes(f"{octet:02x}".encode(), "little") for octet in range(256)], np.uint16)
 _HALF: Final = np.uint64(32)
-#: Values that are worked on at a time: few enough that they stay near the processor.
-_BLOCK: Final = 1 << 15
-Views = npt.NDArray[np.uint64]
+Words: TypeAlias = npt.NDArray[np.uint64]
+#: Two words a value.
+Views: TypeAlias = npt.NDArray[np.uint64]
 
 
 def views(wire: Wire, starts: Ints, sizes: Ints, buffer: int = 0) -> Views:
     """Views of ranges of bytes, which are Arrow's buffer of that number."""
-    found = np.empty((len(starts), 2), np.uint64)
-    for first in range(0, len(starts), _BLOCK):
-        block = slice(first, first + _BLOCK)
-        _put_views(found[block], wire, starts[block], sizes[block], buffer)
+    begin = wire.pairs[starts].view(np.uint64).reshape(-1, 2)
+    found = views_of(begin[:, 0], begin[:, 1], starts, sizes)
+    if buffer:
+        found[:, 1] |= np.uint64(buffer) * (sizes > _INLINE_MAX)
     return found
 
 
-def _put_views(found: Views, wire: Wire, starts: Ints, sizes: Ints, buffer: int) -> None:
-    """Size and first four bytes; then the other bytes, or of a long value the buffer and its place there."""
-    head = wire.pairs[starts].view(np.uint64).reshape(-1, 2)
-    head &= _MASKS.take(np.minimum(sizes, _INLINE_MAX + 1), axis=0)
-    first = np.ascontiguousarray(head[:, 0])
-    last = head[:, 1] << _HALF
+def views_of(first: Words, last: Words, starts: Ints, sizes: Ints) -> Views:
+    """Views of values by the first eight bytes of each, and the next eight.
+
+    That is size and first four bytes; then the other bytes, or of a long value its place in the buffer.
+    """
+    size = np.minimum(sizes, _INLINE_MAX + 1)
+    first = first & _FIRST.take(size)
+    last = (last & _LAST.take(size)) << _HALF
     last |= first >> _HALF
     is_long = sizes > _INLINE_MAX
     if is_long.any():
-        last |= (starts.view(np.uint64) << _HALF | np.uint64(buffer)) * is_long
+        last |= (starts.view(np.uint64) << _HALF) * is_long
     first <<= _HALF
     first |= sizes.view(np.uint64)
-    found[:, 0], found[:, 1] = first, last
+    return np.stack((first, last), axis=1)
 
 
 def viewed(wire: Wire, starts: Ints, sizes: Ints, type: Any = None) -> Column:
@@ -58,22 +57,26 @@ def viewed(wire: Wire, starts: Ints, sizes: Ints, type: Any = None) -> Column:
 
 def strings(wire: Wire, starts: Ints, sizes: Ints, known: Bools | None = None) -> Column:
     """Ranges of bytes as strings; NULL where they are not known."""
+    return strings_of(wire, views(wire, starts, sizes), known)
+
+
+def strings_of(wire: Wire, found: Views, known: Bools | None = None) -> Column:
+    """Views as strings; NULL where they are not known, whatever the views are there, which are lost."""
     if known is not None:
-        sizes = np.where(known, sizes, 0)
-    data = [None if known is None else validity(known), buffer_of(views(wire, starts, sizes)), buffer_of(wire.octets)]
-    return pa.Array.from_buffers(pa.string_view(), len(starts), data).cast(pa.string())
+        found[~known] = 0  # Arrow may look at them all the same
+    data = [None if known is None else validity(known), buffer_of(found), buffer_of(wire.octets)]
+    return pa.Array.from_buffers(pa.string_view(), len(found), data).cast(pa.string())
 
 
-def mixed(wire: Wire, starts: Ints, sizes: Ints, written: Ints, texts: Column) -> Column:
-    """As `strings`, but the values at some places are texts that were written here."""
-    found = views(wire, starts, sizes)
+def mixed(wire: Wire, found: Views, written: Ints, texts: Column) -> Column:
+    """As `strings_of`, but the values at some places are texts that were written here."""
     texts = pa.concat_arrays([texts])  # without an offset
     _, bounds, data = texts.buffers()
     octets = np.frombuffer(bytes(data or b"") + bytes(PADDING), np.uint8)
     at = np.frombuffer(bounds, np.int32)[: len(texts) + 1].astype(np.int64)
     found[written] = views(Wire(octets), at[:-1], np.diff(at), buffer=1)
     buffers = [None, buffer_of(found), buffer_of(wire.octets), buffer_of(octets)]
-    return pa.Array.from_buffers(pa.string_view(), len(starts), buffers).cast(pa.string())
+    return pa.Array.from_buffers(pa.string_view(), len(found), buffers).cast(pa.string())
 
 
 def hexes(octets: npt.NDArray[np.uint8], known: Bools | None = None) -> Column:

@@ -53,7 +53,7 @@ class Wire:
 
     def varints(self, at: Ints) -> tuple[Ints, Ints]:
         """The varints that begin at these places (64 bits, signed), and where each ends."""
-        first = self.octets[at]
+        first = self.octets.take(at)
         values, ends = first.astype(np.int64), at + 1
         is_long = first > 0x7F
         if is_long.any():
@@ -63,7 +63,7 @@ class Wire:
     def _lengthen(self, values: Ints, ends: Ints, long: Ints) -> None:
         """Add what lies behind the first octet of these varints: nearly always just one more."""
         at = ends if len(long) == len(ends) else ends[long]
-        second = self.octets[at]
+        second = self.octets.take(at)
         values[long] += (second.astype(np.int64) - 1) << 7
         ends[long] += 1
         is_longer = second > 0x7F
@@ -103,14 +103,16 @@ def _squeezed(word: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     return word
 
 
-def walk(wire: Wire, starts: Ints, ends: Ints, is_odd: Bools) -> Iterator[tuple[int, Fields]]:
+def walk(
+    wire: Wire, starts: Ints, ends: Ints, is_odd: Bools, fields_max: int = _FIELDS_MAX
+) -> Iterator[tuple[int, Fields]]:
     """The fields of many messages with their tags. Each part has one field of a message at most, the first comes first.
 
     Also tells which messages cannot be read here: they are broken, have groups, or too many fields.
     """
     owner = np.flatnonzero(starts < ends)
     at, limit = starts[owner], ends[owner]
-    for _ in range(_FIELDS_MAX):
+    for _ in range(fields_max):
         if not len(owner):
             return
         tags, values = wire.varints(at)
