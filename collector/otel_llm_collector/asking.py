@@ -48,6 +48,12 @@ TzOption = Annotated[
 WhereOption = Annotated[
     str | None, typer.Option(metavar="SQL", help="Only calls for which this expression over llm_calls holds.")
 ]
+ExactOption = Annotated[
+    bool, typer.Option("--exact", help="Read the calls themselves, not what they were added up to.")
+]
+ExplainOption = Annotated[
+    bool, typer.Option("--explain", help="Say on stderr what was read: the calls, or which roll-up.")
+]
 LimitOption = Annotated[
     int | None,
     typer.Option(min=0, metavar="N", help=f"Rows at most, 0 for all. Default: {ROWS_DEFAULT} in a table, else all."),

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, NamedTuple
 
 from otel_llm.settings import pairs
-from otel_llm_semconv.tables import TABLES
+from otel_llm_semconv.tables import DERIVED, TABLES
 
 from .config import CONTRACTS_ENV, DATA_DEFAULT, DATA_ENV, DEPLOYMENTS_ENV
 from .forward import Destination
@@ -60,6 +60,7 @@ class Config:
     metrics_days: float
     scores_days: float
     repriced_costs_days: float
+    rollup_properties: tuple[str, ...]
     log_level: str
     log_format: str
 
@@ -83,7 +84,8 @@ class Config:
         given: dict[str, Any] = json.loads(text)
         for name in ("forward", "forward_enriched"):
             given[name] = tuple(Destination(**one) for one in given[name])
-        return cls(**given | {"cors_origins": tuple(given["cors_origins"])})
+        texts = {name: tuple(given[name]) for name in ("cors_origins", "rollup_properties")}
+        return cls(**given | texts)
 
 
 def _text(value: Any) -> str:
@@ -147,6 +149,10 @@ def _origins(value: Any) -> tuple[str, ...]:
         if origin != "*" and not re.match(r"^https?://[^/]+$", origin):
             raise ValueError(f"{origin}: give https://HOST, as browsers say where a page is from, or *")
     return found
+
+
+def _keys(value: Any) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(_text, _words(value))))
 
 
 def _destinations(value: Any) -> tuple[Destination, ...]:
@@ -462,6 +468,15 @@ OPTIONS: Final = (
         "How long the figures of `otel-llm reprice` are kept",
     ),
     Option(
+        "rollup_properties",
+        "OTEL_LLM_COLLECTOR_ROLLUP_PROPERTIES",
+        [],
+        _keys,
+        "KEY",
+        False,
+        "Property by which calls are added up beforehand, too, of few values: department, team ... Repeatable",
+    ),
+    Option(
         "log_level",
         "OTEL_LLM_COLLECTOR_LOG_LEVEL",
         "warning",
@@ -481,6 +496,6 @@ OPTIONS: Final = (
     ),
 )
 #: Table -> the option that says how long its rows are kept.
-KEPT_DAYS: Final = {table: f"{table}_days" for table in TABLES}
+KEPT_DAYS: Final = {table: f"{table}_days" for table in TABLES if table not in DERIVED}
 #: Names the file itself: neither in it nor reloaded.
 CONFIG_ENV: Final = "OTEL_LLM_COLLECTOR_CONFIG"

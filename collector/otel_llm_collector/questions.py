@@ -11,6 +11,8 @@ import typer
 from .asking import (
     ByOption,
     DataOption,
+    ExactOption,
+    ExplainOption,
     FormatOption,
     LimitOption,
     OutputOption,
@@ -21,7 +23,7 @@ from .asking import (
     opened,
     print_answer,
 )
-from .commandline import run
+from .commandline import run, say
 from .query.questions import QUESTIONS, Question
 from .render import Format
 
@@ -55,6 +57,8 @@ def _cost(
     compare: _Compare = None,
     tz: TzOption = "UTC",
     where: WhereOption = None,
+    exact: ExactOption = False,
+    explain: ExplainOption = False,
     data: DataOption = None,
     limit: LimitOption = None,
     format: FormatOption = Format.TABLE,
@@ -65,13 +69,47 @@ def _cost(
     with opened(data, tz) as connection:
         if compare is None:
             chosen = lake.selection(connection, since=since, until=until, where=where)
-            answer = lake.cost(connection, by, chosen)
+            answer = lake.cost(connection, by, chosen, exact=exact)
         else:
             answer = lake.change(connection, by, since=since, until=until, where=where)
         print_answer(answer, limit, format, output, data)
+    if explain:
+        say(answer.source or "read from the calls themselves")
 
 
 _cost.__doc__ = QUESTIONS["cost"].summary
+
+
+def latency(argv: list[str]) -> int:
+    """`otel-llm latency --by NAMES`: how long the calls take."""
+    return run("latency", _latency, argv)
+
+
+def _latency(
+    *,
+    by: ByOption = "model",
+    since: SinceOption = None,
+    until: UntilOption = None,
+    tz: TzOption = "UTC",
+    where: WhereOption = None,
+    exact: ExactOption = False,
+    explain: ExplainOption = False,
+    data: DataOption = None,
+    limit: LimitOption = None,
+    format: FormatOption = Format.TABLE,
+    output: OutputOption = None,
+) -> None:
+    from . import query as lake
+
+    with opened(data, tz) as connection:
+        chosen = lake.selection(connection, since=since, until=until, where=where)
+        answer = lake.latency(connection, by, chosen, exact=exact)
+        print_answer(answer, limit, format, output, data)
+    if explain:
+        say(answer.source)
+
+
+_latency.__doc__ = QUESTIONS["latency"].summary
 
 
 def _command(name: str) -> Command:
@@ -126,7 +164,6 @@ def _by_one(asked: Question) -> Callable[..., None]:
 
 cache = _command("cache")
 errors = _command("errors")
-latency = _command("latency")
 prompts = _command("prompts")
 sessions = _command("sessions")
 users = _command("users")

@@ -1,4 +1,4 @@
-"""The process that keeps the lake small and quick: it merges files, drops old dates, cleans the archive.
+"""The process that keeps the lake small and quick: it merges files, adds calls up, drops old dates, cleans the archive.
 
 It works beside the converter, at a lower priority, and may be killed at any moment: a merge is written beside what it
 replaces, and counts from its commit on.
@@ -20,7 +20,7 @@ from typing import Final
 import pyarrow as pa
 
 from otel_llm.errors import OtelLlmError
-from otel_llm_semconv.tables import TABLES
+from otel_llm_semconv.tables import DERIVED, TABLES
 
 from . import journal
 from .archive import Archive
@@ -35,6 +35,8 @@ from .logs import speak
 from .options import Config
 from .process import LockedError, Orders, lock
 from .query import views_sql
+from .rollup.cubes import TABLE as ROLLUPS
+from .rollup.keeper import Keeper
 from .tally import Tally, Teller
 
 _LOG = logging.getLogger(__name__)
@@ -53,7 +55,8 @@ _NEVER: Final = threading.Event()
 class Upkeep:
     """Looks after the tables of one data directory, those that it has by now.
 
-    `kept_days` is how long the rows of a table are kept, for ever without it; `clock` tells the time, in seconds.
+    `kept_days` is how long the rows of a table are kept, for ever without it; `clock` tells the time, in seconds;
+    `rollup_keys` are the properties by which calls are added up, too, None for those by which they were.
     """
 
     def __init__(
@@ -62,10 +65,12 @@ class Upkeep:
         kept_days: Mapping[str, float] | None = None,
         stop: threading.Event = _NEVER,
         clock: Callable[[], float] = time.time,
+        rollup_keys: tuple[str, ...] | None = None,
     ) -> None:
         self._data, self._kept_days, self._stop, self._clock = data, kept_days or {}, stop, clock
+        self._rollup_keys = rollup_keys
         self._collector_id = journal.read_collector_id(data)
-        self._kept: dict[str, tuple[Replacing, Compactor]] = {}
+        self._kept: dict[str, tuple[Replacing, Compactor | Keeper]] = {}
         self.tally = Tally()
 
     def step(self) -> bool:
@@ -81,7 +86,11 @@ class Upkeep:
     def merge(self) -> bool:
         """The same without asking whether somebody else does it."""
         self._look_for_tables()
-        return sum(compactor.step() for _, compactor in self._kept.values()) > 0
+        had_rollups = self._has_rollups()
+        did = sum(worker.step() for _, worker in self._kept.values()) > 0
+        if self._has_rollups() != had_rollups:
+            journal.replace_file(self._data / "views.sql", views_sql(self._data))
+        return did
 
     def sizes(self) -> Iterator[tuple[str, tuple[int, int]]]:
         """Of each table how many files it has, and their bytes."""
@@ -108,9 +117,20 @@ class Upkeep:
 
     def _look_for_tables(self) -> None:
         for name in TABLES:
-            if name not in self._kept and LakeTable.exists(self._data, name):
+            if name not in self._kept and LakeTable.exists(self._data, "spans" if name in DERIVED else name):
                 replacing = Replacing(LakeTable(self._data, name))
-                self._kept[name] = replacing, Compactor(replacing, self._collector_id, self._clock, self._stop.is_set)
+                self._kept[name] = replacing, self._worker(name, replacing)
+
+    def _worker(self, name: str, replacing: Replacing) -> Compactor | Keeper:
+        if name == ROLLUPS:
+            stem = f"{STEM}-{self._collector_id}"
+            return Keeper(
+                self._data, replacing, stem, keys=self._rollup_keys, clock=self._clock, is_stopped=self._stop.is_set
+            )
+        return Compactor(replacing, self._collector_id, self._clock, self._stop.is_set)
+
+    def _has_rollups(self) -> bool:
+        return ROLLUPS in self._kept and self._kept[ROLLUPS][0].table.has_files
 
 
 @contextlib.contextmanager
@@ -134,9 +154,15 @@ def delete_leftovers(data: Path) -> None:
         leftover.delete()
 
 
-def run(data: Path, kept_days: Mapping[str, float], archive: Archive, stop: threading.Event) -> None:
+def run(
+    data: Path,
+    kept_days: Mapping[str, float],
+    archive: Archive,
+    stop: threading.Event,
+    rollup_keys: tuple[str, ...] = (),
+) -> None:
     """Look after the directory until `stop` is set."""
-    upkeep, clean_at, sweep_at = Upkeep(data, kept_days, stop), 0.0, 0.0
+    upkeep, clean_at, sweep_at = Upkeep(data, kept_days, stop, rollup_keys=rollup_keys), 0.0, 0.0
     with work_alone(data, "upkeep"):
         remove_leftovers(data)
     teller = Teller(data, "upkeep", upkeep.tally)
@@ -169,7 +195,7 @@ def main() -> int:
     data = Path(config.data)
     try:
         archive = Archive(data, config.archive_days, config.archive_bytes_max, config.messages_days)
-        run(data, config.kept_days, archive, stop)
+        run(data, config.kept_days, archive, stop, config.rollup_properties)
     except (OtelLlmError, OSError) as error:  # the supervisor tries again, and nothing is lost
         _LOG.error("%s", error)
         return 1

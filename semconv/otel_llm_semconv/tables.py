@@ -19,13 +19,14 @@ BOOL: Final = "BOOLEAN"
 DATE: Final = "DATE"
 TIME: Final = "TIMESTAMPTZ"
 MONEY: Final = "DECIMAL(18,12)"
+SUM: Final = "DECIMAL(38,12)"
 MAP: Final = "MAP(VARCHAR, VARCHAR)"
 TEXTS: Final = "VARCHAR[]"
 BYTES: Final = "BLOB"
 DOUBLE: Final = "DOUBLE"
 DOUBLES: Final = "DOUBLE[]"
 LONGS: Final = "BIGINT[]"
-TYPES: Final = (TEXT, LONG, INT, BOOL, DATE, TIME, MONEY, MAP, TEXTS, BYTES, DOUBLE, DOUBLES, LONGS)
+TYPES: Final = (TEXT, LONG, INT, BOOL, DATE, TIME, MONEY, SUM, MAP, TEXTS, BYTES, DOUBLE, DOUBLES, LONGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,6 +346,43 @@ _METRICS = (
     *_RECEIVED,
 )
 
+_ROLLUPS = (
+    _c("date", DATE, "First UTC day that is added up in the file; the partition of the table"),
+    _c("made_of", TEXT, "What the file was made of: dates, files of `spans`, as JSON. It counts while all are live"),
+    _c("cube", TEXT, "calls, users, models or latency: what is told apart, of every call; none where there is no call"),
+    _c("grain", TEXT, "hour, day or month: what is told apart of the time. Files of months repeat those of days"),
+    _c("start_time", TIME, "Beginning of the hour, day or month, of UTC, in which the calls began"),
+    _c("provider", TEXT, "As in `spans`"),
+    _c("model", TEXT, "response_model, else request_model"),
+    _c("request_model", TEXT, "As in `spans`; of the cube calls"),
+    _c("response_model", TEXT, "As in `spans`; of the cube calls"),
+    _c("operation", TEXT, "As in `spans`; of the cubes calls and latency"),
+    _c("service_name", TEXT, "As in `spans`; of the cubes calls and latency"),
+    _c("environment", TEXT, "As in `spans`; of the cubes calls, users and latency"),
+    _c("agent_name", TEXT, "As in `spans`; of the cubes calls and latency"),
+    _c("workflow_name", TEXT, "As in `spans`; of the cubes calls and latency"),
+    _c("prompt_name", TEXT, "As in `spans`; of the cubes calls and latency"),
+    _c("prompt_version", TEXT, "As in `spans`; of the cubes calls and latency"),
+    _c("user_id", TEXT, "As in `spans`; of the cube users"),
+    _c("tenant", TEXT, "As in `spans`; of the cubes calls, users and latency"),
+    _c("status", TEXT, "As in `spans`; of the cube calls"),
+    _c("error_type", TEXT, "As in `spans`; of the cube calls"),
+    _c("properties", MAP, "Those that rollup_properties names; of the cubes calls, users and latency"),
+    _c("cost_status", TEXT, "As in `spans`; of the cubes calls and users"),
+    _c("usage_status", TEXT, "As in `spans`; of the cubes calls and users"),
+    _c("calls", LONG, "Counted calls; of latency those whose duration is in the bucket, or that have none"),
+    _c("errors", LONG, "Those of them that failed"),
+    _c("input_tokens", LONG, "Sum of the calls' input_tokens", unit="tokens"),
+    _c("cache_read_tokens", LONG, "Sum of the calls' cache_read_tokens", unit="tokens"),
+    _c("output_tokens", LONG, "Sum of the calls' output_tokens", unit="tokens"),
+    _c("cost_usd", SUM, "What the calls cost, exactly; NULL where they have no price", unit="USD"),
+    _c("unpriced_calls", LONG, "Calls without a price: all of the row's, or none"),
+    _c("bucket", INT, "Bucket of times, in models and latency: n holds (1.01/0.99)^n to (1.01/0.99)^(n+1) ns, -1 zero"),
+    _c("durations", LONG, "Calls whose duration is in the bucket"),
+    _c("first_chunks", LONG, "Calls whose time to the first chunk is in the bucket"),
+    _c("paces", LONG, "Calls whose output came at so many millionths of a token a second"),
+)
+
 #: Table name -> columns, in the order of the Parquet schema.
 TABLES: Final[dict[str, tuple[Column, ...]]] = {
     "spans": _IDENTITY + _CALL + _WHO + _TOKENS + _COST + _RECORD,
@@ -353,4 +391,7 @@ TABLES: Final[dict[str, tuple[Column, ...]]] = {
     "logs": _LOGS,
     "scores": _SCORES,
     "metrics": _METRICS,
+    "rollups": _ROLLUPS,
 }
+#: Tables that are made of others, and are gone with them.
+DERIVED: Final = frozenset({"rollups"})

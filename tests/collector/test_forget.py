@@ -23,7 +23,7 @@ from otel_llm_collector.erasure.requests import _padded
 from otel_llm_collector.erasure.subject import Subject
 from otel_llm_collector.lake.log import LakeTable
 from otel_llm_collector.process import change_rows
-from otel_llm_semconv.tables import TABLES
+from otel_llm_semconv.tables import DERIVED, TABLES
 
 ALICE, BOB = "alice@example.org", "bob@example.org"
 #: Stands in everything that Alice said or that is said of her.
@@ -99,9 +99,9 @@ def ask(data: Path, question: str) -> list[tuple[Any, ...]]:
 
 
 def everything(data: Path, *needles: str) -> dict[str, list[dict[str, Any]]]:
-    """The rows of all tables in which one of the texts stands."""
+    """The rows of all tables, but those that are made of others, in which one of the texts stands."""
     whole: dict[str, list[dict[str, Any]]] = {}
-    for name in (name for name in TABLES if LakeTable.exists(data, name)):
+    for name in (name for name in TABLES if name not in DERIVED and LakeTable.exists(data, name)):
         paths = [data / name / file.path for file in LakeTable(data, name).live_files()]
         rows = [row for path in paths for row in pq.read_table(path, partitioning=None).to_pylist()]
         whole[name] = sorted((row for row in rows if any(needle in repr(row) for needle in needles)), key=repr)

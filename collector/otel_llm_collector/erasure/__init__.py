@@ -27,6 +27,7 @@ from ..lake.log import DataFile, LakeTable
 from ..lake.replaced import Replacing
 from ..lake.schema import arrow_schema
 from ..process import LockedError, change_rows, lock
+from ..rollup.keeper import take_unsound_away
 from ..upkeep import remove_leftovers, work_alone
 from .requests import erase_requests
 from .rows import ERASED, replace_id, without_subject
@@ -101,6 +102,7 @@ class _Erasure:
             self._count_erased(name, *found.belonging(name), change)
         for name in erased:  # spans last: by whom they name all else is found
             self._replace_id(name)
+        take_unsound_away(self._data)
         for replacing in self._tables.values():
             replacing.delete(at_once=True)
             delete_replaced(replacing.table)

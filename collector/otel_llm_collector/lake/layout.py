@@ -13,7 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from .schema import arrow_schema, memory_schema
+from otel_llm_semconv.tables import SUM
+
+from .schema import ARROW_TYPES, arrow_schema, memory_schema
 
 _Ordering = list[tuple[str, Literal["ascending", "descending"]]]
 
@@ -54,6 +56,7 @@ LAYOUTS: Final[dict[str, Layout]] = {
     "logs": Layout(30_000, ("time", "trace_id"), ("trace_id", "session_id"), ("time_ns",)),
     "scores": Layout(122_880, ("name", "time"), ("trace_id", "response_id"), ("name",)),
     "metrics": Layout(122_880, ("name", "time"), (), ("name", "time_ns")),
+    "rollups": Layout(122_880, ("cube", "start_time"), (), ("made_of",)),
 }
 _BLOOM_FPP: Final = 0.01
 #: Ids are random: nothing repeats, and their digits stand closest without a length between them.
@@ -91,7 +94,7 @@ def open_writer(name: str, path: Path, *, rows: int, is_new: bool = False) -> pq
 
 
 def _encodings(name: str) -> dict[str, str]:
-    names = set(arrow_schema(name).names)
+    names = {field.name for field in arrow_schema(name) if field.type != ARROW_TYPES[SUM]}  # which are no integers
     encodings = dict.fromkeys(_IDS & names, "DELTA_LENGTH_BYTE_ARRAY")
     return encodings | dict.fromkeys(_NUMBERS & names, "DELTA_BINARY_PACKED")
 
@@ -118,7 +121,7 @@ class Statistics:
         """Take more rows of the file into account."""
         self.rows += rows.num_rows
         for column in LAYOUTS[self.name].statistics:
-            found: Any = pc.min_max(rows[column]).as_py()
+            found: Any = pc.min_max(_values(rows[column])).as_py()
             self._nulls[column] += rows[column].null_count
             if found["min"] is not None:
                 known = (found["min"], found["max"], *self._bounds.get(column, ()))
@@ -134,3 +137,10 @@ class Statistics:
                 "nullCount": {column: self._nulls[column] for column in LAYOUTS[self.name].statistics},
             }
         )
+
+
+def _values(column: Any) -> Any:
+    """The values of a column, each at least once."""
+    if pa.types.is_dictionary(column.type):
+        return pa.chunked_array([chunk.dictionary for chunk in column.chunks], column.type.value_type)
+    return column

@@ -113,6 +113,10 @@ class LakeTable:
         files = [DataFile(path, day, size, rows or 0, "", ms / 1000) for path, day, size, rows, ms in _rows(actions)]
         return [file for file in files if day is None or file.day == day]
 
+    def least(self, column: str) -> dict[str, Any]:
+        """What the log says is the least value of a column in each file, by path, as of the last refresh."""
+        return least(self._delta, column)
+
     def append(self, files: Sequence[DataFile], collector_id: str, segment: int) -> bool:
         """Add files that are on disk, once: False where the log has this segment already (then nothing is done)."""
         once = CommitProperties(app_transactions=[Transaction(collector_id, segment)], max_commit_retries=0)
@@ -144,6 +148,7 @@ class LakeTable:
             removes = [_remove(file, data_change=data_change) for file in old]
             with contextlib.suppress(CommitFailedError):
                 self._commit([*adds, *removes], CommitProperties(max_commit_retries=0))
+                self._has_files = self._has_files or bool(new)
                 return True
         self.refresh()
         return False
@@ -153,6 +158,14 @@ class LakeTable:
             actions, "append", self._schema, partition_by=["date"], commit_properties=properties
         )
         self.refresh()
+
+
+def least(delta: DeltaTable, column: str) -> dict[str, Any]:
+    """The same of a table that is only read. Delta keeps it of the first 32 columns."""
+    actions = pa.table(delta.get_add_actions(flatten=True))
+    if f"min.{column}" not in actions.column_names:  # nothing says it of any file
+        return {}
+    return {str(path): value for path, value in _rows(actions.select(["path", f"min.{column}"]))}
 
 
 def _add(file: DataFile, *, data_change: bool) -> AddAction:

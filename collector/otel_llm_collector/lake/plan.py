@@ -47,7 +47,7 @@ def plan(name: str, files: Sequence[DataFile], now_s: float) -> list[DataFile]:
     for day, found in by_day.items():
         if chosen := _plain(name, found, now_s) or _alike(name, small[day], fan_in):
             return chosen
-        if _is_over(found, now_s) and (chosen := _fewest(name, found)):
+        if is_over(found, now_s) and (chosen := _fewest(name, found)):
             return chosen
     return []
 
@@ -68,7 +68,7 @@ def _alike(name: str, files: Sequence[DataFile], fan_in: int) -> list[DataFile]:
     return list(files[:FAN_IN]) if fan_in == 2 and len(files) > 1 else []
 
 
-def _is_over(files: Sequence[DataFile], now_s: float) -> bool:
+def is_over(files: Sequence[DataFile], now_s: float) -> bool:
     """Whether a date lies behind, with what came late for it."""
     end = datetime.combine(files[0].day + timedelta(days=1), datetime.min.time(), UTC).timestamp()
     return max(end, *(file.added_s for file in files)) < now_s - CLOSED_AFTER_S

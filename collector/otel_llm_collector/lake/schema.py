@@ -17,6 +17,7 @@ ARROW_TYPES: Final[dict[str, pa.DataType]] = {
     tables.DATE: pa.date32(),
     tables.TIME: pa.timestamp("us", tz="UTC"),
     tables.MONEY: pa.decimal128(18, 12),
+    tables.SUM: pa.decimal128(38, 12),
     tables.MAP: pa.map_(pa.string(), pa.string()),
     tables.TEXTS: pa.list_(pa.string()),
     tables.BYTES: pa.binary(),
@@ -27,7 +28,7 @@ ARROW_TYPES: Final[dict[str, pa.DataType]] = {
 
 
 #: Columns whose long values repeat row after row: in memory as dictionaries, or each row would carry a copy.
-REPEATED: Final = frozenset({"resource", "scope", "metric"})
+REPEATED: Final = frozenset({"resource", "scope", "metric", "made_of"})
 
 
 @functools.cache

@@ -1,18 +1,7 @@
 -- What do the calls cost? One row a combination of the dimensions asked for, and one over all of them (is_total).
 -- One look at all calls makes few rows, of which the rest is made: what a cost is no figure for, and why.
 WITH parts AS (
-    SELECT
-        {names},
-        cost_usd IS NULL AS is_unpriced,
-        CASE
-            WHEN cost_usd IS NULL THEN coalesce(cost_status, 'no_status')
-            WHEN usage_status = 'partial' THEN 'partial'
-            WHEN cost_status <> 'exact' THEN cost_status
-        END AS reason,
-        if(cost_usd IS NULL AND cost_status = 'unknown_model', model, NULL) AS unknown_model,
-{part_sums}
-    FROM {chosen_calls}
-    GROUP BY ALL
+{parts}
 ),
 leveled AS (
     SELECT

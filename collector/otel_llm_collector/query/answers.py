@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 class Table:
     """An answer: its rows, what they add up to (all of them, shown or not), remarks for people.
 
-    `minor` are the columns that a table for people can do without, the least first.
+    `minor` are the columns that a table for people can do without, the least first; `source` tells what was read, where
+    it was not all calls.
     """
 
     data: pa.Table
     total: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
     minor: tuple[str, ...] = ()
+    source: str = ""
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows as Python values: money as Decimal, maps as dict."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -42,10 +43,14 @@ VIEWS: Final = (
     "session_scores",
     "prompt_scores",
     "request_response_rmt",
+    "rollups",
 )
 _CAST: Final = re.compile(r"TRY_CAST\((.*) AS BIGINT\) AS")
 _SUM: Final = re.compile(r"(count|sum)\(.* AS (\w+),?$", re.MULTILINE)
 DATA_VARIABLE: Final = "otel_llm_data"
+#: The table of what calls add up to, and the variable that holds what its files were made of, as JSON.
+ROLLUPS: Final = "rollups"
+ROLLUPS_LOG: Final = "rollups_log"
 _NO_LIMIT: Final = 2**63 - 1
 _HEADER: Final = """\
 -- The tables and views of this otel-llm lake, for any DuckDB: `.read views.sql`, then `FROM llm_calls`.
@@ -80,9 +85,28 @@ def connect(data: Path, *, tz: str = "UTC", bounds: Bounds | None = None) -> duc
     With `bounds` the connection reaches nothing but the files of the tables, and no setting can be changed.
     Raises NoDataError where there is no lake or nothing in it yet, UsageError for an unknown time zone.
     """
-    files = {table: live_files(data, table) for table in TABLES}
+    files = {table: live_files(data, table) for table in TABLES if table != ROLLUPS}
     if not any(files[table] for table in ("spans", "logs", "metrics")):
         raise NoDataError(_why_no_data(data))
+    rolled = rolled_up(data)
+    connection = _connect(data, tz, files | {ROLLUPS: sorted(rolled)}, bounds)
+    if bounds is None:  # what calls of all tenants add up to is no tenant's answer
+        connection.execute(f"SET VARIABLE {ROLLUPS_LOG} = ?", [json.dumps(rolled)])
+    return connection
+
+
+def over(data: Path, table: str, paths: Iterable[str]) -> duckdb.DuckDBPyConnection:
+    """Open some files of one table, as its log names them, in UTC, with the views over them."""
+    from ..lake.place import place_of
+
+    uri = place_of(data, table).uri
+    chosen = [glob_escape(f"{uri}/{path}") for path in paths]
+    return _connect(data, "UTC", {name: chosen if name == table else [] for name in TABLES})
+
+
+def _connect(
+    data: Path, tz: str, files: Mapping[str, list[str]], bounds: Bounds | None = None
+) -> duckdb.DuckDBPyConnection:
     connection = _in_memory(tz, bounds)
     try:
         _reach(connection, data)
@@ -167,6 +191,23 @@ def live_files(data: Path, table: str) -> list[str]:
         message = f"cannot read the Delta log in {address_of(data) or data}/{table}: {in_a_line(error)}"
         raise OtelLlmError(message) from error
     return sorted(glob_escape(unquote(uri.removeprefix("file://"))) for uri in uris)
+
+
+def rolled_up(data: Path) -> dict[str, str]:
+    """What the files of `rollups` were made of, by the path of each, as their log says it now."""
+    if not _has_log(data, ROLLUPS):
+        return {}
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
+
+    from ..lake.log import least
+    from ..lake.place import place_of
+
+    uri = place_of(data, ROLLUPS).uri
+    try:
+        return {glob_escape(f"{uri}/{path}"): text for path, text in least(DeltaTable(uri), "made_of").items()}
+    except (DeltaError, OSError):  # questions are answered without them, which takes longer
+        return {}
 
 
 def _has_log(data: Path, table: str) -> bool:

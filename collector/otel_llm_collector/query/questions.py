@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_llm.errors import UsageError
 
+from ..rollup.cubes import RELATIVE_ERROR
 from .answers import Selection, Table
 from .dimensions import Dimension, dimensions
+from .mixture import places_of
 from .notes import cost_notes
 from .opening import call_sums, fill, part_sums, question, sums_of_parts
+from .plan import planned
 from .statements import readable_errors
 
 if TYPE_CHECKING:
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Question:
     """A question: what it answers, in a line; what it groups by, and whether that can be chosen; remarks on its totals;
-    the columns that a table for people can do without, the least first."""
+    the columns that a table for people can do without, the least first; whether roll-ups may answer it."""
 
     name: str
     summary: str
@@ -30,6 +34,7 @@ class Question:
     is_regroupable: bool = True
     notes: Callable[[Mapping[str, Any]], tuple[str, ...]] = lambda total: ()
     minor: tuple[str, ...] = ()
+    is_rolled: bool = False
 
 
 #: Every one has a file in `queries/`, a command, and a method in Python.
@@ -45,6 +50,7 @@ QUESTIONS: Final = {
             "cost",
             "What do the calls cost? Exact to the last digit; calls without a price are counted beside.",
             notes=cost_notes,
+            is_rolled=True,
         ),
         Question(
             "errors",
@@ -54,6 +60,7 @@ QUESTIONS: Final = {
         Question(
             "latency",
             "How long do the calls take, how long until the first streamed chunk, how many tokens come a second?",
+            is_rolled=True,
         ),
         Question(
             "prompts",
@@ -83,6 +90,7 @@ QUESTIONS: Final = {
         ),
     )
 }
+_WITHIN: Final = f"percentiles are within {RELATIVE_ERROR:.0%}, out of the roll-up; --exact reads the calls"
 #: Columns that a query gives for the notes under its answer; they are no part of it.
 _FOR_NOTES: Final = ("is_total", "unknown_models", "inexact_reasons")
 
@@ -92,59 +100,86 @@ def ask(
     name: str,
     by: str | Iterable[str] | None = None,
     selection: Selection | None = None,
+    *,
+    exact: bool = False,
 ) -> Table:
     """The answer of `queries/<name>.sql`, a row a combination of `by`, and the row over all of them as its total.
 
-    The first lines of each file say what its columns are, and in which order rows come. Raises UsageError for an
-    unknown question, dimension or column.
+    The first lines of each file say what its columns are, and in which order rows come. Roll-ups are read where they
+    tell what is asked and it is not to be `exact`. Raises UsageError for an unknown question, dimension or column.
     """
     asked = QUESTIONS.get(name)
     if asked is None:
         raise UsageError(f"there is no question {name!r}: {', '.join(sorted(QUESTIONS))}")
     if by is not None and not asked.is_regroupable:
         raise UsageError(f"{name} is always by {asked.by}")
-    chosen = selection or Selection()
-    query = fill(question(name), **parts(dimensions(asked.by if by is None else by), chosen))
+    chosen, found = selection or Selection(), dimensions(asked.by if by is None else by)
+    if not asked.is_rolled:
+        return _answer(connection, asked, fill(question(name), **parts(found, chosen)), chosen)
+    sources = planned(connection, found, chosen, exact=exact, is_timed=name == "latency")
+    text = question("latency_rolled" if sources.rolled and name == "latency" else name)
+    names = ", ".join(_columns(found))
+    mixed = places_of(name, sources, names, functools.partial(_chosen, found, chosen))
+    is_whole = bool(sources.rolled) and not sources.calls
+    with sources.narrowing(connection):
+        answer = _answer(
+            connection,
+            asked,
+            fill(text, **parts(found, chosen) | mixed),
+            Selection(where=chosen.where) if is_whole else chosen,
+        )
+    more = (_WITHIN,) if sources.rolled and name == "latency" else ()
+    return replace(answer, notes=answer.notes + more, source=sources.source)
+
+
+def _answer(connection: duckdb.DuckDBPyConnection, asked: Question, query: str, chosen: Selection) -> Table:
     with readable_errors(None if chosen.where == "true" else chosen.where):
         rows, total = _split(connection.sql(query, params=chosen.parameters).to_arrow_table())
-    return Table(
-        rows, {key: value for key, value in total.items() if key not in _FOR_NOTES}, asked.notes(total), asked.minor
-    )
+    told = {key: value for key, value in total.items() if key not in _FOR_NOTES}
+    return Table(rows, told, asked.notes(total), asked.minor)
 
 
 def cost(
-    connection: duckdb.DuckDBPyConnection, by: str | Iterable[str] = "model", selection: Selection | None = None
+    connection: duckdb.DuckDBPyConnection,
+    by: str | Iterable[str] = "model",
+    selection: Selection | None = None,
+    *,
+    exact: bool = False,
 ) -> Table:
     """What the counted calls cost, a row a combination of `by`, the dearest first (by time where `by` begins so).
 
     Columns: the dimensions, calls, errors, input_tokens (cache reads included), cache_read_tokens, output_tokens,
     cost_usd (exact, NULL where nothing has a price), unpriced_calls, unpriced_reasons (cost_status -> calls),
-    share (of the total cost, 0 to 1). Raises UsageError for an unknown dimension or column.
+    share (of the total cost, 0 to 1). The same whether roll-ups are read or, always where it is to be `exact`, the
+    calls. Raises UsageError for an unknown dimension or column.
     """
-    return ask(connection, "cost", by, selection)
+    return ask(connection, "cost", by, selection, exact=exact)
 
 
 def latency(
-    connection: duckdb.DuckDBPyConnection, by: str | Iterable[str] = "model", selection: Selection | None = None
+    connection: duckdb.DuckDBPyConnection,
+    by: str | Iterable[str] = "model",
+    selection: Selection | None = None,
+    *,
+    exact: bool = False,
 ) -> Table:
     """How long the counted calls take, failed ones included, a row a combination of `by`, the busiest first.
 
     Columns: the dimensions, calls, errors, p50_ms, p90_ms, p95_ms, p99_ms (whole call), first_chunk_p50_ms, ..._p95_ms,
     ..._p99_ms (until the first streamed chunk; NULL without streams), tokens_per_s (the median of output tokens a
-    second, from the first chunk on where it is known). Raises UsageError as `cost` does.
+    second, from the first chunk on where it is known). Out of roll-ups, which are read unless it is to be `exact`,
+    percentiles are within 1 % of those of the calls, and a note says so. Raises UsageError as `cost` does.
     """
-    return ask(connection, "latency", by, selection)
+    return ask(connection, "latency", by, selection, exact=exact)
 
 
 def parts(by: list[Dimension], chosen: Selection) -> dict[str, str]:
     """What stands in the places `{name}` of a question's SQL, for these dimensions and calls."""
-    columns = [f"_by{position}" for position in range(len(by))]
+    columns = _columns(by)
     named = list(zip(by, columns, strict=True))
-    dimensioned = ", ".join(f"{part.expression} AS {column}" for part, column in named)
-    filtered = f"WHERE {chosen.where}) WHERE {' AND '.join(chosen.conditions)})"
     return {
-        "chosen_calls": f"(SELECT *, {dimensioned} FROM (SELECT * FROM llm_calls {filtered}",  # noqa: S608
-        "chosen_scores": f"(SELECT *, {dimensioned} FROM (SELECT * FROM scored_calls AS llm_calls {filtered}",  # noqa: S608
+        "chosen_calls": _chosen(by, chosen, "llm_calls"),
+        "chosen_scores": _chosen(by, chosen, "scored_calls"),
         "names": ", ".join(columns),
         "matched_names": " AND ".join(f"called.{column} IS NOT DISTINCT FROM scores.{column}" for column in columns),
         "first_name": columns[0],
@@ -155,6 +190,17 @@ def parts(by: list[Dimension], chosen: Selection) -> dict[str, str]:
         "sums_of_parts": sums_of_parts(),
         "last_sums": sums_of_parts(is_last=True),
     }
+
+
+def _columns(by: Sequence[Dimension]) -> list[str]:
+    return [f"_by{position}" for position in range(len(by))]
+
+
+def _chosen(by: Sequence[Dimension], chosen: Selection, calls: str, *, is_whole: bool = False) -> str:
+    """A relation with what is grouped by, of the rows that are chosen; of all times where it `is_whole`."""
+    dimensioned = ", ".join(f"{part.expression} AS {column}" for part, column in zip(by, _columns(by), strict=True))
+    filtered = "true" if is_whole else " AND ".join(chosen.conditions)
+    return f"(SELECT *, {dimensioned} FROM (SELECT * FROM {calls} AS llm_calls WHERE {chosen.where}) WHERE {filtered})"  # noqa: S608
 
 
 def _split(answer: pa.Table) -> tuple[pa.Table, dict[str, Any]]:

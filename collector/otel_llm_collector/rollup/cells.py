@@ -1,0 +1,90 @@
+"""Adding calls up in SQL: their cells, which are rows of `rollups`, and those cells into fewer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from otel_llm_semconv.tables import TABLES
+
+from ..lake.files import as_table, to_schema
+from ..lake.schema import memory_schema
+from ..query.buckets import COUNTS, TIMED_SUMS, timed_calls
+from ..query.opening import fill, literal, part_sums, question, sums_of_parts
+from .cubes import CUBES, NO_CUBE, TABLE, Cube
+from .origin import Origin
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def cells(connection: duckdb.DuckDBPyConnection, origin: Origin) -> Iterator[pa.Table]:
+    """The rows of a file, cube by cube: of a date from `llm_calls`, of a month from `rollups`, as they are there."""
+    found = 0
+    for cube in CUBES:
+        query = _of_month(cube, origin.keys) if origin.is_month else _of_date(cube, origin.keys)
+        rows = to_schema(connection.sql(_typed(cube, query, origin)).to_arrow_table(), memory_schema(TABLE))
+        found += rows.num_rows
+        place = rows.schema.get_field_index("made_of")
+        yield rows.set_column(place, rows.schema.field(place), _repeated(origin, rows.num_rows))
+    if not found:
+        yield as_table(TABLE, [{"date": origin.first, "cube": NO_CUBE, "calls": 0, "made_of": origin.as_text()}])
+
+
+def _repeated(origin: Origin, rows: int) -> pa.Array[Any]:
+    """The text in every row, kept once."""
+    return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), rows), [origin.as_text()])
+
+
+def _of_date(cube: Cube, keys: tuple[str, ...]) -> str:
+    calls, sums = (timed_calls(), TIMED_SUMS) if cube.is_timed else ("llm_calls", part_sums())
+    return _query(cube, cube.day_grain, keys, calls, sums)
+
+
+def _of_month(cube: Cube, keys: tuple[str, ...]) -> str:
+    rows = f"(FROM {TABLE} WHERE cube = {literal(cube.name)})"
+    return _query(cube, cube.month_grain, keys, rows, TIMED_SUMS if cube.is_timed else sums_of_parts())
+
+
+def _query(cube: Cube, grain: str, keys: tuple[str, ...], calls: str, sums: str) -> str:
+    more = "bucket" if cube.is_timed else "cost_usd IS NULL AS is_unpriced"
+    named = [f"properties[{literal(key)}] AS property_{place}" for place, key in enumerate(_keys(cube, keys))]
+    dimensions = ", ".join([*cube.dimensions, *named, more])
+    return fill(question("rollup"), cube=cube.name, grain=grain, dimensions=dimensions, sums=sums, calls=calls)
+
+
+def _keys(cube: Cube, keys: tuple[str, ...]) -> tuple[str, ...]:
+    return keys if cube.has_properties else ()
+
+
+def _typed(cube: Cube, query: str, origin: Origin) -> str:
+    """The cells with all columns of the table, in its types; a sum that none of them holds is an error."""
+    known = {"cube", "grain", "start_time", *cube.dimensions, *(_sums(cube))}
+    values = {
+        **{name: name for name in known},
+        "date": f"DATE '{origin.first}'",
+        "properties": _map(_keys(cube, origin.keys)),
+    }
+    columns = [f"CAST({values.get(c.name, 'NULL')} AS {c.type}) AS {c.name}" for c in TABLES[TABLE]]
+    order = f"start_time, {', '.join(cube.dimensions)}"
+    return f"SELECT {', '.join(columns)} FROM ({query}) ORDER BY {order}"  # noqa: S608 (no text of the user's)
+
+
+def _sums(cube: Cube) -> list[str]:
+    if cube.is_timed:
+        return ["bucket", *COUNTS]
+    return [name for name in sum_names() if name in {column.name for column in TABLES[TABLE]}]
+
+
+def sum_names() -> list[str]:
+    """The columns of what calls add up to."""
+    return [line.rpartition(" AS ")[2].rstrip(",") for line in sums_of_parts().splitlines()]
+
+
+def _map(keys: tuple[str, ...]) -> str:
+    entries = [f"{{'key': {literal(key)}, 'value': property_{place}}}" for place, key in enumerate(keys)]
+    if not entries:
+        return "NULL"
+    return f"map_from_entries(list_filter([{', '.join(entries)}], lambda entry: entry.value IS NOT NULL))"
