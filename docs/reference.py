@@ -311,9 +311,9 @@ and `LEFT JOIN messages USING (row_id)` then answers NULL. The archive of reques
 `otel-llm forget --user ID` (or `--session ID`) erases what one user said until now, beside a running collector:
 
 - `messages` lose the rows of the user's spans, and of those spans of the same traces that name nobody.
-- `spans`, `logs`, `scores` and `metrics` keep these rows: times, models, tokens, costs, numbers. Attributes, events,
-  bodies, explanations and status messages are emptied; the id is replaced by a name that says nothing, the same in all
-  rows of a run, also inside of `session_id`, `session_path`, `conversation_id`, `name` and properties.
+- `spans`, `logs`, `scores`, `metrics`, `alerts` keep these rows: times, models, tokens, costs, numbers. Attributes,
+  events, bodies, explanations and status messages are emptied; the id is replaced by a name that says nothing, the
+  same in all rows of a run, also inside of `session_id`, `session_path`, `conversation_id`, `name` and properties.
 - The archive loses the user's spans, records and metrics; what of it could not be read goes as a whole, from
   quarantine too. `otel-llm renormalise` leaves their rows as they are from then on.
 

@@ -14,6 +14,7 @@ from .errors import MissingExtraError, OtelLlmError, UsageError
 GROUP: Final = "otel_llm.commands"
 #: One line a command, without importing it. A command of somebody else's package has none.
 SUMMARIES: Final[Mapping[str, str]] = {
+    "alerts": "rules that tell somebody: list, replay history, try a channel, silence",
     "anomalies": "days that were not as such days are: cost, tokens, errors, latency",
     "cache": "what was read from caches, and what that saved",
     "collector": "receive, store and price telemetry, until Ctrl-C",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Final
 
 import typer
@@ -19,8 +19,25 @@ _SPEAKING: Final = frozenset({"duckdb", "_duckdb", "deltalake", "_internal", "py
 
 def run(name: str, function: Callable[..., None], argv: list[str]) -> int:
     """Run one command; its exit code. Errors leave as one line on stderr."""
-    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app = _app()
     app.command(name)(function)
+    return _run(name, app, argv)
+
+
+def run_parts(name: str, parts: Mapping[str, Callable[..., None]], meaning: str, argv: list[str]) -> int:
+    """Run one of a command's parts: `otel-llm NAME PART`."""
+    app = _app()
+    app.callback(help=meaning)(lambda: None)
+    for part, function in parts.items():
+        app.command(part)(function)
+    return _run(name, app, argv)
+
+
+def _app() -> typer.Typer:
+    return typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+def _run(name: str, app: typer.Typer, argv: list[str]) -> int:
     try:
         code = typer.main.get_command(app).main(args=argv, prog_name=f"otel-llm {name}", standalone_mode=False)
     except OtelLlmError as error:

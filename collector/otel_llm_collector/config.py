@@ -21,6 +21,7 @@ from .lake.address import check_address, keep_address
 
 DEPLOYMENTS_ENV: Final = "OTEL_LLM_DEPLOYMENTS"
 CONTRACTS_ENV: Final = "OTEL_LLM_CONTRACTS"
+ALERTS_ENV: Final = "OTEL_LLM_ALERTS"
 DATA_ENV: Final = "OTEL_LLM_DATA"
 DATA_DEFAULT: Final = "./otel-llm-data"
 _CONTROL_OR_UNDECODABLE: Final = frozenset({"Cc", "Cs"})

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from otel_llm.settings import pairs
 from otel_llm_semconv.tables import DERIVED, TABLES
 
-from .config import CONTRACTS_ENV, DATA_DEFAULT, DATA_ENV, DEPLOYMENTS_ENV
+from .config import ALERTS_ENV, CONTRACTS_ENV, DATA_DEFAULT, DATA_ENV, DEPLOYMENTS_ENV
 from .forward import Destination
 from .journal import TENANT_BYTES_MAX
 from .lake.address import check_address
@@ -43,6 +43,7 @@ class Config:
     forward_enriched: tuple[Destination, ...]
     contracts: str
     deployments: Mapping[str, str]
+    alerts: str
     tokens: Mapping[str, str]
     tls_certificate: str
     tls_key: str
@@ -61,6 +62,7 @@ class Config:
     scores_days: float
     repriced_costs_days: float
     rollup_properties: tuple[str, ...]
+    alerts_days: float
     log_level: str
     log_format: str
 
@@ -323,6 +325,15 @@ OPTIONS: Final = (
         "Deployments and the models behind them, as name=model pairs: chat-prod=gpt-4o",
     ),
     Option(
+        "alerts",
+        ALERTS_ENV,
+        "",
+        _text,
+        "FILE",
+        True,
+        "Rules of alerts, TOML: a process of its own looks at them",
+    ),
+    Option(
         "tokens",
         "OTEL_LLM_COLLECTOR_TOKENS",
         {},
@@ -475,6 +486,15 @@ OPTIONS: Final = (
         "KEY",
         False,
         "Property by which calls are added up beforehand, too, of few values: department, team ... Repeatable",
+    ),
+    Option(
+        "alerts_days",
+        "OTEL_LLM_COLLECTOR_ALERTS_DAYS",
+        400,
+        _days,
+        "DAYS",
+        True,
+        "How long it is kept which alerts fired and resolved",
     ),
     Option(
         "log_level",

@@ -4,6 +4,7 @@
                ──stdin──> forward     journal to other receivers, where there are any
                ──stdin──> converter   journal to lake
                ──stdin──> upkeep      merges files, deletes what is old
+               ──stdin──> alerts      looks at rules and tells somebody, where there are any
 
 Each child holds the other end of a pipe. Its first line is the configuration; when the supervisor is gone, however it
 went, the children stop too.
@@ -33,6 +34,7 @@ import typer
 
 from otel_llm.errors import OtelLlmError, UsageError
 
+from .alerts.told import forget_told
 from .commandline import run
 from .config import contracts, data_dir
 from .config_file import Configured
@@ -84,10 +86,21 @@ _RECEIVER_ENV: Final = {
 
 
 class Child:
-    """One process of the collector, restarted when it dies. `config` is asked at every start."""
+    """One process of the collector, restarted when it dies. `config` is asked at every start.
 
-    def __init__(self, module: str, config: Callable[[], Config], environment: Mapping[str, str] | None = None) -> None:
+    One that `speaks` has the collector's stdout for its own.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        config: Callable[[], Config],
+        environment: Mapping[str, str] | None = None,
+        *,
+        speaks: bool = False,
+    ) -> None:
         self.name = module
+        self._stdout = None if speaks else subprocess.PIPE
         self._config = config
         self._environment = {**os.environ, **(environment or {})}
         self._failures = 0
@@ -99,7 +112,7 @@ class Child:
         process = subprocess.Popen(  # noqa: S603 - our own modules
             [sys.executable, "-m", f"otel_llm_collector.{self.name}"],
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=self._stdout,
             env=self._environment,
             text=True,
             start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops the children in order
@@ -186,6 +199,7 @@ class Supervisor:
         self._forward = Child("forward.app", self._current) if config.targets else None
         self._converter = Child("converter", self._current, CONVERTER_ENV)
         self._upkeep = Child("upkeep", self._current, UPKEEP_ENV)
+        self._alerts = self._new_alerts()
 
     def run(self) -> None:
         """Keep all alive until stop() is called, then let them finish: first no new data, then all of it converted."""
@@ -210,7 +224,9 @@ class Supervisor:
         self._stale.set()
 
     def _children(self) -> list[Child]:
-        return [child for child in (self._receiver, self._upkeep, self._forward, self._converter) if child]
+        return [
+            child for child in (self._receiver, self._upkeep, self._alerts, self._forward, self._converter) if child
+        ]
 
     def _current(self) -> Config:
         return self.config
@@ -235,12 +251,25 @@ class Supervisor:
             self._converter.restart()
         if _differs(before, after, *KEPT_DAYS.values(), "archive_days", "archive_bytes_max", *_AT_START):
             self._upkeep.restart()
+        if before.alerts or after.alerts:  # the file may have changed under the same name
+            self._renew_alerts()
         _LOG.warning("the configuration was read again")
 
     def _renew_forward(self) -> None:
         if self._forward:
             self._forward.stop(_RESTART_S_MAX)
         self._forward = Child("forward.app", self._current) if self.config.targets else None
+
+    def _renew_alerts(self) -> None:
+        if self._alerts:
+            self._alerts.stop(_RESTART_S_MAX)
+        self._alerts = self._new_alerts()
+
+    def _new_alerts(self) -> Child | None:
+        if not self.config.alerts:
+            forget_told(Path(self.config.data))
+            return None
+        return Child("alerts.app", self._current, UPKEEP_ENV, speaks=True)
 
     def _make_queues(self) -> None:
         """What is taken from now on is for all targets, however late their process is there."""
@@ -309,14 +338,27 @@ def _collector(config: str | None = None, *, print_config: bool = False, **flags
 
     def read() -> Config:
         found = configured().config
-        contracts(found.contracts, found.deployments)  # what is wrong in it is told here
-        absolute = str(Path(found.contracts).absolute()) if found.contracts else ""
-        return replace(found, data=str(data_dir(found.data).absolute()), contracts=absolute)
+        contracts(found.contracts, found.deployments)  # what is wrong in them is told here
+        _check_rules(found.alerts)
+        place, prices, rules = data_dir(found.data).absolute(), _absolute(found.contracts), _absolute(found.alerts)
+        return replace(found, data=str(place), contracts=prices, alerts=rules)
 
     if print_config:
         typer.echo(configured().as_toml(), nl=False)
         return
     _run(read(), read)
+
+
+def _check_rules(path: str) -> None:
+    """Raise UsageError for rules of alerts that cannot be used. Their SQL is checked where they are looked at."""
+    if path:
+        from .alerts.rules import read_rules
+
+        read_rules(Path(path))
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).absolute()) if path else ""
 
 
 def _run(config: Config, read: Callable[[], Config]) -> None:

@@ -383,6 +383,27 @@ _ROLLUPS = (
     _c("paces", LONG, "Calls whose output came at so many millionths of a token a second"),
 )
 
+_ALERTS = (
+    _c("row_id", TEXT, "Identity of the row, the same however often it is delivered: 16 hex digits"),
+    _c("date", DATE, "UTC day of time; the partition of the table"),
+    _c("time", TIME, "The moment at which the rule was looked at"),
+    _c("event", TEXT, "firing or resolved"),
+    _c("alert", TEXT, "Name of the rule"),
+    _c("kind", TEXT, "What it breached: threshold, change, budget or burn_rate"),
+    _c("labels", MAP, "The group, by the names that the rule groups by"),
+    _c("value", DOUBLE, "What was measured; NULL where nothing is left to measure"),
+    _c("threshold", DOUBLE, "What it was held against, in the same unit"),
+    _c("baseline", DOUBLE, "What it was before, where the rule compares"),
+    _c("calls", LONG, "Calls that the value is taken from"),
+    _c("window_start", TIME, "Since when they ended"),
+    _c("window_end", TIME, "Before when they ended"),
+    _c("fired_at", TIME, "When the breach began, in both of its rows"),
+    _c("breach_id", TEXT, "The same in both rows of a breach"),
+    _c("is_silenced", BOOL, "Nobody was told then"),
+    _c("text", TEXT, "The same in a line for people"),
+    _c("collector_id", TEXT, "Collector whose rule it was"),
+)
+
 #: Table name -> columns, in the order of the Parquet schema.
 TABLES: Final[dict[str, tuple[Column, ...]]] = {
     "spans": _IDENTITY + _CALL + _WHO + _TOKENS + _COST + _RECORD,
@@ -392,6 +413,7 @@ TABLES: Final[dict[str, tuple[Column, ...]]] = {
     "scores": _SCORES,
     "metrics": _METRICS,
     "rollups": _ROLLUPS,
+    "alerts": _ALERTS,
 }
 #: Tables that are made of others, and are gone with them.
 DERIVED: Final = frozenset({"rollups"})

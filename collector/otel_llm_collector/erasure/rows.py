@@ -8,12 +8,13 @@ import pyarrow as pa
 import pyarrow.compute
 
 from ..lake.schema import memory_schema
-from .subject import Subject
+from .subject import NAMED_IN, Subject
 
 #: Its stubs know too few of the types that these functions take.
 pc: Final[Any] = pyarrow.compute
 #: Table -> the columns that are emptied, in the order in which tables are gone through. `messages` lose whole rows.
 ERASED: Final[dict[str, tuple[str, ...]]] = {
+    "alerts": ("text",),
     "metrics": ("side",),
     "scores": ("explanation",),
     "logs": ("body", "body_type", "attributes", "attribute_types", "side"),
@@ -29,8 +30,9 @@ _EMPTY: Final[dict[str, Any]] = {"attributes": [], "attribute_types": "", "side"
 def without_subject(name: str, rows: pa.Table, subject: Subject, pseudonym: str) -> pa.Table:
     """Rows of a table that belong to a subject, without their content; the id stays in its own column."""
     schema = memory_schema(name)
-    if name == "metrics":
-        rows = _with(rows, "attributes", _renamed(rows["attributes"].to_pylist(), subject.id, pseudonym))
+    if name in NAMED_IN:
+        named = NAMED_IN[name]
+        rows = _with(rows, named, _renamed(rows[named].to_pylist(), subject.id, pseudonym))
     for column in ERASED[name]:
         rows = _with(rows, column, [_EMPTY.get(column)] * rows.num_rows)
     for column in set(_NAMING) & set(schema.names) - {subject.column} - ({"name"} if name != "spans" else set()):

@@ -16,6 +16,10 @@ from ..lake.log import LakeTable
 pc: Final[Any] = pyarrow.compute
 
 
+#: Table -> the map by whose values its rows are known to be somebody's.
+NAMED_IN: Final = {"alerts": "labels", "metrics": "attributes"}
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """A user or a session: the column that names it, and its id."""
@@ -65,8 +69,8 @@ class Found(NamedTuple):
     def belonging(self, name: str) -> tuple[Sequence[str], Callable[[pa.Table], Any]]:
         """The columns by which rows of a table are known to be the subject's, and what tells it of rows."""
         column = self.subject.column
-        if name == "metrics":
-            return ("attributes",), lambda rows: _has_value(rows["attributes"], self.subject.id)
+        if named := NAMED_IN.get(name):
+            return (named,), lambda rows: _has_value(rows[named], self.subject.id)
 
         def belongs(rows: pa.Table) -> Any:
             is_unnamed = pc.and_(pc.is_null(rows[column]), pc.is_in(rows["trace_id"], value_set=self.traces))

@@ -57,6 +57,7 @@ LAYOUTS: Final[dict[str, Layout]] = {
     "scores": Layout(122_880, ("name", "time"), ("trace_id", "response_id"), ("name",)),
     "metrics": Layout(122_880, ("name", "time"), (), ("name", "time_ns")),
     "rollups": Layout(122_880, ("cube", "start_time"), (), ("made_of",)),
+    "alerts": Layout(122_880, ("alert", "time"), (), ("alert",)),
 }
 _BLOOM_FPP: Final = 0.01
 #: Ids are random: nothing repeats, and their digits stand closest without a length between them.

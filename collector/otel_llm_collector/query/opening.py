@@ -44,6 +44,7 @@ VIEWS: Final = (
     "prompt_scores",
     "request_response_rmt",
     "rollups",
+    "alerts",
 )
 _CAST: Final = re.compile(r"TRY_CAST\((.*) AS BIGINT\) AS")
 _SUM: Final = re.compile(r"(count|sum)\(.* AS (\w+),?$", re.MULTILINE)

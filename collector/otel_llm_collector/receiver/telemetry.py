@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from ..alerts.told import Told, read_told
 from ..forward.state import read_states
 from ..signals import Signal
 from ..tally import read_tally
@@ -92,7 +93,7 @@ class Telemetry:
 
 
 class _OfOthers(Collector):
-    """What converter and forwarder wrote down a second ago at most."""
+    """What converter, forwarder and alerts wrote down a second ago at most."""
 
     def __init__(self, data: Path) -> None:
         self._data = data
@@ -100,6 +101,7 @@ class _OfOthers(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from self._converter()
         yield from self._forward()
+        yield from _alerts(read_told(self._data))
 
     def _converter(self) -> Iterator[Metric]:
         tally = read_tally(self._data)
@@ -135,6 +137,42 @@ _FORWARD_COUNTS: Final = {
 _FORWARD_GAUGES: Final = {
     "behind_bytes": ("forward_behind_bytes", "Journal and archive that wait for the target"),
     "lag_s": ("forward_lag_seconds", "Since when the oldest of it waits"),
+}
+
+
+def _alerts(told: Told) -> Iterator[Metric]:
+    firing = GaugeMetricFamily(
+        PREFIX + "alert_firing",
+        "1 for each group of a rule that is in breach, 1000 of them at most",
+        labels=["alert", "kind", "group"],
+    )
+    value = GaugeMetricFamily(
+        PREFIX + "alert_value", "Its value when it was last in breach", labels=["alert", "kind", "group"]
+    )
+    for alert, kind, group, measured in told.firing:
+        firing.add_metric([alert, kind, group], 1)
+        if measured is not None:
+            value.add_metric([alert, kind, group], measured)
+    yield from (firing, value)
+    for name, (label, meaning) in _ALERT_GAUGES.items():
+        gauge = GaugeMetricFamily(f"{PREFIX}alert_{name}", meaning, labels=[label])
+        for key, number in sorted(getattr(told, name).items()):
+            gauge.add_metric([key], number)
+        yield gauge
+    for name, meaning in _ALERT_COUNTS.items():
+        yield _count(f"alert_{name}", meaning, "channel", getattr(told, name))
+
+
+_ALERT_GAUGES: Final = {
+    "groups_firing": ("alert", "Groups of a rule that are in breach, all of them"),
+    "looked_at_seconds": ("alert", "When a rule was last looked at, in seconds since 1970"),
+    "failing": ("alert", "How often in a row a rule could not be looked at"),
+    "messages_waiting": ("channel", "Messages that wait for a channel"),
+}
+_ALERT_COUNTS: Final = {
+    "messages_sent": "Messages that a channel has taken",
+    "message_failures": "Times that it has not",
+    "messages_dropped": "Messages that it will never get: tried for a day, or more than 1000 waited",
 }
 
 
