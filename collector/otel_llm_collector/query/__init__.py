@@ -7,7 +7,7 @@ from .answers import Selection, Table, selection, trace, unpriced
 from .change import change
 from .forecast import forecast
 from .opening import Bounds, connect, views_sql
-from .questions import QUESTIONS, ask, cost, latency
+from .questions import QUESTIONS, ask, cost, latency, latency_split
 from .statements import sql
 from .timespan import between
 from .trace_tree import Tree
@@ -26,6 +26,7 @@ __all__ = [
     "cost",
     "forecast",
     "latency",
+    "latency_split",
     "selection",
     "sql",
     "trace",
