@@ -275,7 +275,8 @@ The collector listens on 127.0.0.1 alone unless it is told otherwise. Before it 
 
 - **Tokens**: senders set `OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20TOKEN`; anybody else gets 401,
   `UNAUTHENTICATED`. A tenant may have several tokens, so that one can be replaced without a gap. The column `tenant` of
-  every table but `messages` says whose token a row came with.
+  every table but `messages` says whose token a row came with. Queries over HTTP see the rows of their token's tenant:
+  [sql.md](sql.md).
 - **TLS**: `tls_certificate` and `tls_key` for both ports; with `tls_client_authority` only those who show a certificate
   of it are let in. A renewed certificate is read by `kill -HUP`.
 - **Browsers**: `cors_origins` lists the origins of pages that may send.

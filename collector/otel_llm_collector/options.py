@@ -27,6 +27,7 @@ _UNITS: Final[Mapping[str, int]] = {
     **{f"{sign}iB": 1024**power for power, sign in enumerate("KMGT", 1)},
     **{f"{sign}B": 1000**power for power, sign in enumerate("KMGT", 1)},
 }
+_LOOPBACK: Final = frozenset({"localhost", "::1"})
 _LEVELS: Final = ("debug", "info", "warning", "error")
 _FORMATS: Final = ("text", "json")
 
@@ -63,6 +64,13 @@ class Config:
     repriced_costs_days: float
     rollup_properties: tuple[str, ...]
     alerts_days: float
+    sql_queries_max: int
+    sql_seconds_max: float
+    sql_memory_bytes_max: int
+    sql_rows_max: int
+    sql_answer_bytes_max: int
+    sql_tenants_all: tuple[str, ...]
+    sql_niceness: int
     log_level: str
     log_format: str
 
@@ -86,8 +94,14 @@ class Config:
         given: dict[str, Any] = json.loads(text)
         for name in ("forward", "forward_enriched"):
             given[name] = tuple(Destination(**one) for one in given[name])
-        texts = {name: tuple(given[name]) for name in ("cors_origins", "rollup_properties")}
-        return cls(**given | texts)
+        lists = {name: tuple(given[name]) for name in ("cors_origins", "rollup_properties", "sql_tenants_all")}
+        return cls(**given | lists)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether HOST:PORT can be reached from this machine alone."""
+    host = address.rpartition(":")[0].strip("[]")
+    return host in _LOOPBACK or host.startswith("127.")
 
 
 def _text(value: Any) -> str:
@@ -122,6 +136,26 @@ def _days(value: Any) -> float:
     if isinstance(value, bool) or not 0 <= days < 1e6:
         raise ValueError("give a number of days, 0 or more")
     return days
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not re.match(r"^\d{1,18}$", str(value).strip()):
+        raise ValueError("give a whole number, 0 or more")
+    return int(value)
+
+
+def _seconds(value: Any) -> float:
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        seconds = 0
+    if isinstance(value, bool) or not 0 < seconds < 1e6:
+        raise ValueError("give a number of seconds above 0")
+    return seconds
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    return tuple(_text(word) for word in _words(value))
 
 
 def _one_of(words: tuple[str, ...]) -> Callable[[Any], str]:
@@ -495,6 +529,45 @@ OPTIONS: Final = (
         "DAYS",
         True,
         "How long it is kept which alerts fired and resolved",
+    ),
+    Option(
+        "sql_queries_max",
+        "OTEL_LLM_COLLECTOR_SQL_QUERIES_MAX",
+        2,
+        _count,
+        "N",
+        True,
+        "Queries at once over HTTP; 0: none",
+    ),
+    Option(
+        "sql_seconds_max", "OTEL_LLM_COLLECTOR_SQL_SECONDS_MAX", 30, _seconds, "SECONDS", True, "How long one may take"
+    ),
+    Option(
+        "sql_memory_bytes_max", "OTEL_LLM_COLLECTOR_SQL_MEMORY_BYTES_MAX", _GIB, _size, "BYTES", True, "Memory of all"
+    ),
+    Option(
+        "sql_rows_max", "OTEL_LLM_COLLECTOR_SQL_ROWS_MAX", 1_000_000, _count, "N", True, "Rows of an answer at most"
+    ),
+    Option(
+        "sql_answer_bytes_max",
+        "OTEL_LLM_COLLECTOR_SQL_ANSWER_BYTES_MAX",
+        64 * _MIB,
+        _size,
+        "BYTES",
+        True,
+        "Its bytes at most",
+    ),
+    Option(
+        "sql_tenants_all",
+        "OTEL_LLM_COLLECTOR_SQL_TENANTS_ALL",
+        [],
+        _names,
+        "TENANT",
+        True,
+        "Tenant that sees all rows. Repeatable",
+    ),
+    Option(
+        "sql_niceness", "OTEL_LLM_COLLECTOR_SQL_NICENESS", 10, _count, "N", False, "How far queries stand back: 0 to 19"
     ),
     Option(
         "log_level",

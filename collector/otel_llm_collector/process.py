@@ -80,6 +80,15 @@ def _acquire(handle: int, path: Path, role: str, wait_s: float) -> None:
             return
 
 
+def stand_back(niceness: int) -> None:
+    """Let other processes go first. Linux has a niceness for each session, too, which counts between sessions."""
+    os.nice(niceness)
+    if not niceness:
+        return
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(niceness))
+
+
 class Orders:
     """What the supervisor says on standard input: a line is a configuration, the end is that the supervisor is gone."""
 

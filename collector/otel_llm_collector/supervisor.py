@@ -5,7 +5,9 @@
                ──stdin──> converter   journal to lake
                ──stdin──> upkeep      merges files, deletes what is old
                ──stdin──> alerts      looks at rules and tells somebody, where there are any
+               ──stdin──> query       answers SQL over HTTP, from the first query on
 
+Receiver and query also hold an end each of a channel, over which queries are handed on.
 Each child holds the other end of a pipe. Its first line is the configuration; when the supervisor is gone, however it
 went, the children stop too.
 """
@@ -19,6 +21,7 @@ import os
 import platform
 import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -41,7 +44,7 @@ from .config_file import Configured
 from .forward.queue import Queue
 from .lake.address import keep_address
 from .logs import speak
-from .options import CONFIG_ENV, KEPT_DAYS, OPTIONS, Config, Option
+from .options import CONFIG_ENV, KEPT_DAYS, OPTIONS, Config, Option, is_loopback
 
 _LOG = logging.getLogger(__name__)
 
@@ -55,7 +58,6 @@ _WATCH_S: Final = 0.1
 _RESTART_S_MAX: Final = 5.0
 #: What the processes behind the receiver read when they start.
 _AT_START: Final = ("contracts", "deployments", "log_level", "log_format")
-_LOOPBACK: Final = frozenset({"localhost", "::1"})
 #: For the converter: the system allocator gives memory back, and large blocks come from their own mappings.
 CONVERTER_ENV: Final = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
@@ -77,6 +79,8 @@ UPKEEP_ENV: Final = {
     "MALLOC_TRIM_THRESHOLD_": str(32 * 1024 * 1024),
     "OMP_NUM_THREADS": "1",
 }
+#: For queries: what one has taken is given back.
+_QUERY_ENV: Final = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2", "OMP_NUM_THREADS": "1"}
 #: For the receiver: bodies of a megabyte come and go, and giving their pages back each time costs a third of it all.
 _RECEIVER_ENV: Final = {
     "MALLOC_ARENA_MAX": "2",
@@ -89,6 +93,7 @@ class Child:
     """One process of the collector, restarted when it dies. `config` is asked at every start.
 
     One that `speaks` has the collector's stdout for its own.
+    `channel` is a socket that it inherits; its argument says which.
     """
 
     def __init__(
@@ -96,12 +101,14 @@ class Child:
         module: str,
         config: Callable[[], Config],
         environment: Mapping[str, str] | None = None,
+        channel: socket.socket | None = None,
         *,
         speaks: bool = False,
     ) -> None:
         self.name = module
         self._stdout = None if speaks else subprocess.PIPE
         self._config = config
+        self._channel = channel  # stays open here, so that what lies in it outlives the process
         self._environment = {**os.environ, **(environment or {})}
         self._failures = 0
         self._due: float | None = None  # when it is started again, once it has died
@@ -109,8 +116,10 @@ class Child:
 
     def _start(self) -> subprocess.Popen[str]:
         self._started = time.monotonic()
+        files = [self._channel.fileno()] if self._channel else []
         process = subprocess.Popen(  # noqa: S603 - our own modules
-            [sys.executable, "-m", f"otel_llm_collector.{self.name}"],
+            [sys.executable, "-m", f"otel_llm_collector.{self.name}", *map(str, files)],
+            pass_fds=files,
             stdin=subprocess.PIPE,
             stdout=self._stdout,
             env=self._environment,
@@ -187,7 +196,9 @@ class Supervisor:
         self._stale = threading.Event()
         self.config = config
         self._make_queues()
-        self._receiver = Child("receiver.app", self._current, _RECEIVER_ENV)
+        asking, self._asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._receiver = Child("receiver.app", self._current, _RECEIVER_ENV, asking)
+        self._query: Child | None = None
         said = dict(part.split("=", 1) for part in self._receiver.first_line(_READY_S).split()[1:])
         # with port 0 the system chose; a receiver that is started again must listen where the senders know it
         self.config = replace(config, http=said["http"], grpc=said["grpc"])
@@ -208,10 +219,12 @@ class Supervisor:
                 self._stale.clear()
                 self._reload()
             for child in self._children():
-                child.keep_alive()
+                if child is not self._query:
+                    child.keep_alive()
+            self._answer_queries()
         deadline = time.monotonic() + _STOP_S
         for child in self._children():
-            if child is not self._receiver:
+            if child not in (self._receiver, self._query):
                 child.revive()  # what it left when it died is still to be done
             child.stop(max(_STOP_S_MIN, deadline - time.monotonic()))
 
@@ -224,9 +237,16 @@ class Supervisor:
         self._stale.set()
 
     def _children(self) -> list[Child]:
-        return [
-            child for child in (self._receiver, self._upkeep, self._alerts, self._forward, self._converter) if child
-        ]
+        found = (self._receiver, self._query, self._upkeep, self._alerts, self._forward, self._converter)
+        return [child for child in found if child]
+
+    def _answer_queries(self) -> None:
+        """Start the process that answers queries once there is one, and again where it has ended."""
+        ready, _, _ = select.select([self._asked], [], [], 0)
+        if ready and self._query is None:
+            self._query = Child("endpoint.app", self._current, _QUERY_ENV, self._asked)
+        elif ready and self._query:
+            self._query.keep_alive()
 
     def _current(self) -> Config:
         return self.config
@@ -245,6 +265,8 @@ class Supervisor:
         _warn_if_public(after)
         self._make_queues()
         self._receiver.tell()
+        if self._query:
+            self._query.tell()
         if _differs(before, after, "targets", *_AT_START):
             self._renew_forward()
         if _differs(before, after, *_AT_START):
@@ -282,7 +304,7 @@ def _refuse_loop(config: Config) -> None:
     own = {address.rpartition(":")[2] for address in (config.http, config.grpc)}
     for url in (target.url for target in config.targets):
         host, port = urlsplit(url).hostname or "", str(urlsplit(url).port)
-        if port in own and (host in _LOOPBACK or host.startswith("127.")):
+        if port in own and is_loopback(f"{host}:{port}"):
             raise UsageError(f"--forward {url} is this collector itself; name another receiver")
 
 
@@ -320,8 +342,7 @@ def _warn_if_public(config: Config) -> None:
     if config.tokens or config.tls_client_authority:
         return
     for address in (config.http, config.grpc):
-        host = address.rpartition(":")[0].strip("[]")
-        if host not in _LOOPBACK and not host.startswith("127."):
+        if not is_loopback(address):
             _LOG.warning(
                 "WARNING: %s can be reached from other machines, without authentication: anybody there can write into "
                 "%s. Set tokens or tls_client_authority, or listen on 127.0.0.1",

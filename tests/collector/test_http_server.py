@@ -25,6 +25,7 @@ from otel_llm_collector.receiver.intake import Intake
 from otel_llm_collector.receiver.pages import Pages
 from otel_llm_collector.receiver.room import Room
 from otel_llm_collector.receiver.server import HttpServer
+from otel_llm_collector.receiver.sql import SqlDoor
 from otel_llm_collector.receiver.telemetry import Telemetry
 
 BODY = otlp.request(otlp.span(otlp.chat())).SerializeToString()
@@ -76,7 +77,8 @@ class Served:
         config = Configured({}, {}, None).config
         telemetry = Telemetry(data)
         self.intake = Intake(journal.Writer(data), Room(data, config), telemetry, MEMORY)
-        site = HttpDoor(self.intake, Access(config), Pages(self.intake, telemetry).by_path, LIMIT)
+        queries = SqlDoor(Access(config), config, telemetry, None)
+        site = HttpDoor(self.intake, Access(config), Pages(self.intake, telemetry).by_path, queries, LIMIT)
         self.server = HttpServer(site, "127.0.0.1:0", None)
         self.data = data
 

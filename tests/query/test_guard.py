@@ -9,11 +9,15 @@ import duckdb
 import pytest
 
 from otel_llm.errors import UsageError
-from otel_llm_collector.query import Bounds, connect, guard
+from otel_llm_collector.query import Bounds, all_live_files, connect_to, guard
 
 from .conftest import SmallLake, span
 
 MEMORY_BYTES_MAX = 256 * 1024 * 1024
+
+
+def bounded(lake: SmallLake, tenant: str | None = None) -> duckdb.DuckDBPyConnection:
+    return connect_to(lake.data, all_live_files(lake.data), bounds=Bounds(MEMORY_BYTES_MAX, tenant))
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +29,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> SmallLake:
 
 @pytest.fixture(scope="module")
 def fenced(small: SmallLake) -> Iterator[duckdb.DuckDBPyConnection]:
-    with connect(small.data, bounds=Bounds(MEMORY_BYTES_MAX)) as connection:
+    with bounded(small) as connection:
         yield connection
 
 
@@ -151,7 +155,7 @@ def test_memory_ends_where_the_bound_says(fenced: duckdb.DuckDBPyConnection) -> 
 def test_a_directory_with_signs_of_a_glob_is_read(tmp_path: Path) -> None:
     lake = SmallLake(tmp_path / "da ta[x]*'").create()
     lake.add([span(1, cost="1")])
-    with connect(lake.data, bounds=Bounds(MEMORY_BYTES_MAX)) as connection:
+    with bounded(lake) as connection:
         assert connection.execute("SELECT count(*) FROM llm_calls").fetchall() == [(1,)]
 
 
@@ -173,7 +177,7 @@ def tenants(lake: SmallLake) -> SmallLake:
 def test_a_tenant_sees_its_own_rows(tenants: SmallLake) -> None:
     counts = "SELECT (SELECT count(*) FROM spans), (SELECT count(*) FROM messages), (SELECT sum(cost_usd) FROM users)"
     for tenant, expected in (("north", (50, 50, 50)), ("o'ther", (0, 0, None)), (None, (100, 100, 100))):
-        with connect(tenants.data, bounds=Bounds(MEMORY_BYTES_MAX, tenant)) as connection:
+        with bounded(tenants, tenant) as connection:
             assert connection.execute(counts).fetchall() == [expected]
 
 
@@ -190,5 +194,5 @@ def test_a_tenant_sees_its_own_rows(tenants: SmallLake) -> None:
     ],
 )
 def test_no_condition_meets_the_rows_of_others(tenants: SmallLake, query: str) -> None:
-    with connect(tenants.data, bounds=Bounds(MEMORY_BYTES_MAX, "north")) as connection:
+    with bounded(tenants, "north") as connection:
         assert connection.execute(query).fetchall() == [(50,)]

@@ -15,8 +15,16 @@ from hypothesis import strategies as st
 from rig.rollups import add_up
 
 from otel_llm_collector.lake.log import LakeTable
-from otel_llm_collector.query import Table, connect, cost, latency, selection
-from otel_llm_collector.query.opening import Bounds
+from otel_llm_collector.query import (
+    Bounds,
+    Table,
+    all_live_files,
+    connect,
+    connect_to,
+    cost,
+    latency,
+    selection,
+)
 from otel_llm_collector.rollup.cubes import CUBES, RELATIVE_ERROR
 
 from .conftest import MIDNIGHT, Run, SmallLake, span
@@ -223,7 +231,8 @@ def test_the_commands_say_what_was_read(month: SmallLake, run: Run) -> None:
 
 
 def test_a_tenant_is_answered_from_its_own_calls(whole_months: SmallLake) -> None:
-    with connect(whole_months.data, bounds=Bounds(2**30, "nobody")) as connection:
+    files = all_live_files(whole_months.data)
+    with connect_to(whole_months.data, files, bounds=Bounds(2**30, "nobody")) as connection:
         assert connection.execute("SELECT count(*) FROM rollups").fetchone() == (0,)
         assert connection.execute("SELECT getvariable('rollups_log')").fetchone() == (None,)
 

@@ -6,8 +6,8 @@ from .anomalies import anomalies
 from .answers import Selection, Table, selection, trace, unpriced
 from .change import change
 from .forecast import forecast
-from .opening import Bounds, connect, views_sql
-from .questions import QUESTIONS, ask, cost, latency, latency_split
+from .opening import Bounds, all_live_files, connect, connect_to, views_sql
+from .questions import QUESTIONS, ask, cost, latency
 from .statements import sql
 from .timespan import between
 from .trace_tree import Tree
@@ -18,15 +18,16 @@ __all__ = [
     "Selection",
     "Table",
     "Tree",
+    "all_live_files",
     "anomalies",
     "ask",
     "between",
     "change",
     "connect",
+    "connect_to",
     "cost",
     "forecast",
     "latency",
-    "latency_split",
     "selection",
     "sql",
     "trace",

@@ -62,6 +62,15 @@ def check(connection: duckdb.DuckDBPyConnection, query: str) -> None:
         _check_tree(syntax_tree(connection, query), _system_names(connection))
 
 
+def check_condition(connection: duckdb.DuckDBPyConnection, where: str) -> None:
+    """The same of a condition on `llm_calls`, which may hold queries of its own. What does not parse is left to whoever
+    puts it into a query.
+    """
+    tree = syntax_tree(connection, f"SELECT 1 FROM llm_calls WHERE {where}")  # noqa: S608 (it is parsed, not run)
+    if not tree["error"]:
+        _check_tree(tree, _system_names(connection))
+
+
 def _check_tree(tree: Any, system_names: frozenset[str]) -> None:
     found = list(nodes(tree))
     named = {entry["key"].lower() for node in found for entry in _entries(node)} - system_names

@@ -68,6 +68,10 @@ _SOURCE: Final = """
 """
 
 
+#: Table -> its files.
+Files = Mapping[str, list[str]]
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """What a connection for strangers may use and see.
@@ -79,20 +83,15 @@ class Bounds:
     tenant: str | None = None
 
 
-def connect(data: Path, *, tz: str = "UTC", bounds: Bounds | None = None) -> duckdb.DuckDBPyConnection:
+def connect(data: Path, *, tz: str = "UTC") -> duckdb.DuckDBPyConnection:
     """Open the lake in `data` as it is now: one consistent version a table, and all views.
 
     `tz` is the IANA time zone in which timestamps are shown, days begin and times without an offset are read.
-    With `bounds` the connection reaches nothing but the files of the tables, and no setting can be changed.
     Raises NoDataError where there is no lake or nothing in it yet, UsageError for an unknown time zone.
     """
-    files = {table: live_files(data, table) for table in TABLES if table != ROLLUPS}
-    if not any(files[table] for table in ("spans", "logs", "metrics")):
-        raise NoDataError(_why_no_data(data))
     rolled = rolled_up(data)
-    connection = _connect(data, tz, files | {ROLLUPS: sorted(rolled)}, bounds)
-    if bounds is None:  # what calls of all tenants add up to is no tenant's answer
-        connection.execute(f"SET VARIABLE {ROLLUPS_LOG} = ?", [json.dumps(rolled)])
+    connection = connect_to(data, {**all_live_files(data), ROLLUPS: sorted(rolled)}, tz=tz)
+    connection.execute(f"SET VARIABLE {ROLLUPS_LOG} = ?", [json.dumps(rolled)])
     return connection
 
 
@@ -102,12 +101,14 @@ def over(data: Path, table: str, paths: Iterable[str]) -> duckdb.DuckDBPyConnect
 
     uri = place_of(data, table).uri
     chosen = [glob_escape(f"{uri}/{path}") for path in paths]
-    return _connect(data, "UTC", {name: chosen if name == table else [] for name in TABLES})
+    return connect_to(data, {name: chosen if name == table else [] for name in TABLES})
 
 
-def _connect(
-    data: Path, tz: str, files: Mapping[str, list[str]], bounds: Bounds | None = None
-) -> duckdb.DuckDBPyConnection:
+def connect_to(data: Path, files: Files, *, tz: str = "UTC", bounds: Bounds | None = None) -> duckdb.DuckDBPyConnection:
+    """The same over these files, as `all_live_files` told them.
+
+    With `bounds` the connection reaches nothing but them, and no setting can be changed.
+    """
     connection = _in_memory(tz, bounds)
     try:
         _reach(connection, data)
@@ -118,6 +119,17 @@ def _connect(
         connection.close()
         raise
     return connection
+
+
+def all_live_files(data: Path) -> Files:
+    """The files of every table now, but of what calls of all tenants add up to, which is no stranger's answer.
+
+    Raises NoDataError where there is no lake or nothing in it yet.
+    """
+    files = {table: live_files(data, table) for table in TABLES if table != ROLLUPS}
+    if not any(files[table] for table in ("spans", "logs", "metrics")):
+        raise NoDataError(_why_no_data(data))
+    return files
 
 
 def _reach(connection: duckdb.DuckDBPyConnection, data: Path) -> None:
@@ -136,7 +148,7 @@ def _reach(connection: duckdb.DuckDBPyConnection, data: Path) -> None:
     connection.register_filesystem(Store(open_store(address)[0]))
 
 
-def _lock(connection: duckdb.DuckDBPyConnection, files: Mapping[str, list[str]]) -> None:
+def _lock(connection: duckdb.DuckDBPyConnection, files: Files) -> None:
     """Leave the connection no way to anything but these files, and none to change that."""
     # DuckDB asks for a path as it was given, and as it is opened
     paths = {path for found in files.values() for one in found for path in (one, glob_unescape(one))}
@@ -149,9 +161,7 @@ def _lock(connection: duckdb.DuckDBPyConnection, files: Mapping[str, list[str]])
         connection.execute(f"SET {setting}")
 
 
-def _create_views(
-    connection: duckdb.DuckDBPyConnection, data: Path, files: Mapping[str, list[str]], tenant: str | None
-) -> None:
+def _create_views(connection: duckdb.DuckDBPyConnection, data: Path, files: Files, tenant: str | None) -> None:
     from .statements import readable_errors
 
     # Creating a view reads the footers of its files: the first is enough, the variable is looked up in each query.
@@ -313,7 +323,8 @@ def _in_memory(tz: str, bounds: Bounds | None) -> duckdb.DuckDBPyConnection:
         "parquet_metadata_cache": "true",  # a file never changes: its footer is read once
     }
     if bounds:
-        config |= {"memory_limit": f"{bounds.memory_bytes_max}B", "temp_directory": ""}
+        memory = {"memory_limit": f"{bounds.memory_bytes_max}B", "enable_external_file_cache": "false"}
+        config |= {**memory, "temp_directory": ""}
     connection = duckdb.connect(config=config)
     try:
         connection.execute(f"SET TimeZone = {literal(tz)}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,7 @@ from .intake import Intake
 from .pages import Pages
 from .room import Room
 from .server import HttpServer
+from .sql import SqlDoor
 from .telemetry import Telemetry
 
 _LOG = logging.getLogger(__name__)
@@ -53,7 +55,7 @@ def main() -> int:
 class Receiver:
     """Both doors over one intake, by one configuration."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, channel: socket.socket | None) -> None:
         data = Path(config.data)
         writer = journal.Writer(data)
         if writer.torn_bytes:
@@ -64,7 +66,8 @@ class Receiver:
         telemetry, limit = Telemetry(data), config.body_bytes_max
         self._intake = Intake(writer, Room(data, config), telemetry, config.memory_bytes_max)
         self._pages = Pages(self._intake, telemetry)
-        site = HttpDoor(self._intake, self._access, self._pages.by_path, limit)
+        self._queries = SqlDoor(self._access, config, telemetry, channel)
+        site = HttpDoor(self._intake, self._access, self._pages.by_path, self._queries, limit)
         self._http = HttpServer(site, config.http, self._tls)
         telemetry.connections.set_function(lambda: self._http.connections)
         credentials = self._certificates.credentials() if self._tls else None
@@ -81,6 +84,7 @@ class Receiver:
         except UsageError as error:
             _LOG.error("the certificates stay as they were: %s", error)
         self._access.configure(config)
+        self._queries.configure(config)
         self._intake.room.configure(config)
         self._intake.budget.bytes_max = config.memory_bytes_max
 
@@ -101,12 +105,21 @@ async def _serve(config: Config, orders: Orders) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    receiver = Receiver(config)
+    receiver = Receiver(config, _channel())
     orders.follow(
         gone=lambda: loop.call_soon_threadsafe(stop.set),
         said=lambda line: loop.call_soon_threadsafe(receiver.configure, line),
     )
     await receiver.serve(stop)
+
+
+def _channel() -> socket.socket | None:
+    """Where queries are handed on: a socket that the supervisor has opened, if it did."""
+    if len(sys.argv) < 2:
+        return None
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    channel.setblocking(False)
+    return channel
 
 
 if __name__ == "__main__":

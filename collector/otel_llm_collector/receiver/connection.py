@@ -1,7 +1,7 @@
 """HTTP/1.1 for one connection, over httptools: requests come out whole and bounded, one at a time; answers go in.
 
 Own code because a general server costs a request several times what storing it does. What it leaves out, nobody who
-sends OTLP needs: other protocols, trailers, answers in pieces.
+sends OTLP needs: other protocols, trailers, answers of unknown length.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ IDLE_S_MAX: Final = 75.0
 #: comes is passed over for a while, so that the client reads the answer instead of a reset.
 _REST_BYTES_MAX: Final = 1024 * 1024
 _LINGER_S: Final = 2.0
+#: A client that takes nothing of a long answer for so long, or not all of it in this time, is cut off.
+STALL_S_MAX: Final = 15.0
+SEND_S_MAX: Final = 60.0
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _STATUS: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 Header = tuple[bytes, bytes]
@@ -36,7 +39,7 @@ Header = tuple[bytes, bytes]
 @dataclass(slots=True)
 class Request:
     """One request. Names of headers are in lower case. `held` bytes of the memory budget are its; `refused` says why
-    it is not answered by the site.
+    it is not answered by the site. The site sets `on_gone` where there is no use in an answer without its client.
     """
 
     path: str = ""
@@ -46,6 +49,7 @@ class Request:
     held: int = 0
     keep_alive: bool = False
     refused: RefusedError | None = None
+    on_gone: Callable[[], object] | None = None
 
     def header(self, name: bytes) -> str:
         """The value of a header, '' for none."""
@@ -56,13 +60,27 @@ class Request:
         return self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
 
 
+class Rest(Protocol):
+    """What follows of an answer, part by part as the client takes them."""
+
+    async def read(self) -> bytes:
+        """The next part, nothing at the end. Raises OSError where it does not come."""
+        ...
+
+    def close(self) -> None:
+        """It is not read on. May be called again."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer; its length, and whether the connection goes on, are added."""
+    """One answer; its length, and whether the connection goes on, are added. `rest_bytes` of `rest` follow `body`."""
 
     status: int
     body: bytes = b""
     headers: tuple[Header, ...] = ()
+    rest: Rest | None = None
+    rest_bytes: int = 0
 
 
 class Budget(Protocol):
@@ -109,6 +127,8 @@ class Connection(asyncio.Protocol):
         self._is_last = False  # nothing more is read; what waits is answered
         self._is_reading = False
         self._can_write = True
+        self._on_write: asyncio.Future[None] | None = None
+        self._in_hand: Request | None = None
         self._since = self._loop.time()
 
     # --- what the server asks -----------------------------------------------------------------------------------
@@ -139,6 +159,7 @@ class Connection(asyncio.Protocol):
         for request in (*self._waiting, self._request):
             self._give_back(request)
         self._waiting.clear()
+        self._tell_gone()
         self._gone(self)
 
     def data_received(self, data: bytes) -> None:
@@ -153,8 +174,10 @@ class Connection(asyncio.Protocol):
             self._end(cause if isinstance(cause, RefusedError) else BadRequestError("this is not HTTP/1.1"))
 
     def eof_received(self) -> bool:
-        """A client that has sent all it wants may still wait for the answer."""
+        """A client that has sent all it wants may still wait for the answer, but not for one that takes long."""
         self.finish()
+        if self._tell_gone():
+            return False
         return self._task is not None and self._transport.get_extra_info("sslcontext") is None
 
     def pause_writing(self) -> None:
@@ -162,6 +185,8 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._can_write = True
+        if self._on_write is not None and not self._on_write.done():
+            self._on_write.set_result(None)
         self._next()
 
     # --- the parser's calls -------------------------------------------------------------------------------------
@@ -241,18 +266,56 @@ class Connection(asyncio.Protocol):
             (self._transport.resume_reading if wanted else self._transport.pause_reading)()
 
     async def _answer(self, request: Request) -> None:
+        self._in_hand = request
         try:
-            answer = await self._answer_of(request)
+            is_last = await self._answer_whole(request)
         finally:
-            self._give_back(request)
-            self._task = None
-        self._since = self._loop.time()
-        is_last = not request.keep_alive or (self._is_last and not self._waiting)
-        self._write(request, answer, is_last)
+            self._in_hand = self._task = None
         if is_last:
             self._transport.close()
         else:
             self._next()
+
+    async def _answer_whole(self, request: Request) -> bool:
+        """Answer a request to the end. True where nothing follows on the connection."""
+        try:
+            answer = await self._answer_of(request)
+        finally:
+            self._give_back(request)
+        self._since = self._loop.time()
+        is_last = not request.keep_alive or (self._is_last and not self._waiting)
+        self._write(request, answer, is_last)
+        if answer.rest is not None and not await self._send(answer.rest):
+            self._transport.abort()
+        return is_last or (self._is_last and not self._waiting)
+
+    async def _send(self, rest: Rest) -> bool:
+        """Send what follows, no faster than the client takes it. False where it ends before its end."""
+        deadline = self._loop.time() + SEND_S_MAX
+        try:
+            while not self._transport.is_closing() and (part := await rest.read()):
+                self._transport.write(part)
+                await self._room(min(STALL_S_MAX, deadline - self._loop.time()))
+        except OSError:  # the source's, or a client's that is too slow
+            return False
+        finally:
+            rest.close()
+        return not self._transport.is_closing()
+
+    async def _room(self, wait_s: float) -> None:
+        """Wait until more can be written. Raises TimeoutError."""
+        if not self._can_write and not self._transport.is_closing():
+            self._on_write = self._loop.create_future()
+            await asyncio.wait_for(self._on_write, wait_s)
+
+    def _tell_gone(self) -> bool:
+        """Tell the site that nobody waits any more for what is under way, if it wants to know that."""
+        if self._on_write is not None and not self._on_write.done():
+            self._on_write.set_exception(ConnectionResetError())
+        if self._in_hand is None or self._in_hand.on_gone is None:
+            return False
+        self._in_hand.on_gone()
+        return True
 
     async def _answer_of(self, request: Request) -> Answer:
         if request.refused is not None:
@@ -264,7 +327,7 @@ class Connection(asyncio.Protocol):
             return self._site.refuse(request, FaultError("the collector failed on this request; its log says where"))
 
     def _write(self, request: Request, answer: Answer, is_last: bool) -> None:
-        head = [_STATUS[answer.status], b"content-length: %d\r\n" % len(answer.body)]
+        head = [_STATUS[answer.status], b"content-length: %d\r\n" % (len(answer.body) + answer.rest_bytes)]
         head += [b"%s: %s\r\n" % header for header in answer.headers]
         if is_last:
             head.append(b"connection: close\r\n")

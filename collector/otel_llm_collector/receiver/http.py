@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from google.protobuf import json_format
@@ -25,6 +26,8 @@ from .intake import Intake
 from .otlp_json import request_from_json
 from .pages import Page
 from .soundness import Accepted, answer
+from .sql import PATH as SQL_PATH
+from .sql import SqlDoor
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
@@ -40,6 +43,7 @@ _STATUSES: Final[Mapping[type[refusals.RefusedError], tuple[int, int]]] = {
     refusals.BusyError: (503, codes.UNAVAILABLE),
     refusals.TooLargeError: (413, codes.RESOURCE_EXHAUSTED),
     refusals.UnknownSenderError: (401, codes.UNAUTHENTICATED),
+    refusals.ForbiddenError: (403, codes.PERMISSION_DENIED),
     refusals.NothingThereError: (404, codes.NOT_FOUND),
     refusals.WrongMethodError: (405, codes.UNIMPLEMENTED),
     refusals.WrongTypeError: (415, codes.INVALID_ARGUMENT),
@@ -57,9 +61,12 @@ _ACCEPTED: Final = {
 class HttpDoor:
     """The site of OTLP/HTTP. `body_bytes_max` bounds a body before and after decompression."""
 
-    def __init__(self, intake: Intake, access: Access, pages: Mapping[str, Page], body_bytes_max: int) -> None:
+    def __init__(
+        self, intake: Intake, access: Access, pages: Mapping[str, Page], queries: SqlDoor, body_bytes_max: int
+    ) -> None:
         self._intake = intake
         self._access = access
+        self._queries = queries
         self._pages = pages
         self.body_bytes_max = body_bytes_max
         self.budget = intake.budget
@@ -69,9 +76,12 @@ class HttpDoor:
         if page := self._pages.get(request.path):
             self._look_at_page(page, request)
             return
+        if request.path == SQL_PATH:
+            self._queries.look(request)
+            return
         takes_scores = request.path not in _ROUTES
         if takes_scores and not scores_json.is_at(request.path):
-            taken = ", ".join((*_ROUTES, scores_json.PATH))
+            taken = ", ".join((*_ROUTES, scores_json.PATH, SQL_PATH))
             raise refusals.NothingThereError(f"nothing at {request.path}; this collector takes {taken}")
         if request.method == "OPTIONS" and self._access.allows(request.header(b"origin")):
             return
@@ -99,7 +109,7 @@ class HttpDoor:
             return self._preflight(request)
         try:
             if request.path not in _ROUTES:
-                return await self._take_scores(request)
+                return await (self._query if request.path == SQL_PATH else self._take_scores)(request)
             signal, form = _ROUTES[request.path], _TYPES[_media_type(request)]
             accepted = await self._store(signal, form, request)
         except refusals.RefusedError as error:
@@ -110,7 +120,6 @@ class HttpDoor:
 
     def refuse(self, request: Request, error: refusals.RefusedError) -> Answer:
         """The answer that says why not, and whether to come again."""
-        self._intake.telemetry.refused(_DOOR, error)
         status, code = next(found for kind, found in _STATUSES.items() if isinstance(error, kind))
         headers = self._cors(request)
         if status == 503:
@@ -119,8 +128,16 @@ class HttpDoor:
             headers += ((b"allow", error.allowed.encode()),)
         elif status == 401:
             headers += ((b"www-authenticate", b"Bearer"),)
+        if request.path == SQL_PATH:
+            said = self._queries.refuse(error, status)
+            return replace(said, headers=said.headers + headers)
+        self._intake.telemetry.refused(_DOOR, error)
         form = _TYPES.get(_media_type(request), PROTOBUF)
         return _say(status, form, Status(code=code, message=error.reason), headers)
+
+    async def _query(self, request: Request) -> Answer:
+        said = await self._queries.answer(request)
+        return replace(said, headers=said.headers + self._cors(request))
 
     async def _store(self, signal: Signal, form: str, request: Request) -> Accepted:
         payload = await self._body(request)

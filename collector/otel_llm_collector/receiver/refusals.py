@@ -32,6 +32,10 @@ class UnknownSenderError(RefusedError):
     """Without a token that is let in (401, UNAUTHENTICATED)."""
 
 
+class ForbiddenError(RefusedError):
+    """Something that this collector does not do for this sender (403, PERMISSION_DENIED)."""
+
+
 class NothingThereError(RefusedError):
     """A path that nothing answers (404, UNIMPLEMENTED)."""
 

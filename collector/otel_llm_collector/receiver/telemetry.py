@@ -24,6 +24,7 @@ REASONS: Final[dict[type[refusals.RefusedError], str]] = {
     refusals.BusyError: "busy",
     refusals.TooLargeError: "too_large",
     refusals.UnknownSenderError: "unknown_sender",
+    refusals.ForbiddenError: "forbidden",
     refusals.NothingThereError: "no_route",
     refusals.WrongMethodError: "wrong_method",
     refusals.WrongTypeError: "wrong_type",
@@ -57,6 +58,9 @@ class Telemetry:
         self.memory_bytes = self._gauge("memory_bytes", "Requests in memory, read or waiting for the disk")
         self.waiting = self._gauge("waiting_requests", "Requests that wait for the disk")
         self.connections = self._gauge("connections", "HTTP connections")
+        self._queries = self._counter("queries", "Queries over HTTP, by the status of their answer", "status")
+        self.queries_running = self._gauge("queries_running", "Queries that are computed or sent")
+        self.queries_waiting = self._gauge("queries_waiting", "Queries that wait for their turn")
         self.registry.register(_OfOthers(data))
 
     def stored(self, door: str, signal: Signal, size: int, accepted: Accepted) -> None:
@@ -72,6 +76,10 @@ class Telemetry:
         """Count a request that is not."""
         reason = next(word for kind, word in REASONS.items() if isinstance(error, kind))
         self._refused.labels(door, reason).inc()
+
+    def asked(self, status: int) -> None:
+        """Count a query that was answered, or refused."""
+        self._queries.labels(str(status)).inc()
 
     def text(self) -> bytes:
         """All of it, as Prometheus reads it."""

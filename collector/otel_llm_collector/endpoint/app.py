@@ -1,0 +1,104 @@
+"""The process that answers queries over HTTP, started with the first of them. The receiver hands them over.
+
+A query is computed and written as a whole before its answer begins: what fails has a status that says so, and a client
+that reads slowly holds bytes, no files. It stands back behind the processes that receive and convert, takes a bounded
+amount of memory, writes no file, and is the first that the system ends when memory is short.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import resource
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import Final
+
+from otel_llm.failures import swallow
+
+from ..logs import speak
+from ..options import Config
+from ..process import Orders, stand_back
+from .answer import Answer, answer
+from .lakes import Lakes
+from .wire import SIGN, Asked, Said
+
+_LOG = logging.getLogger(__name__)
+#: What the process takes besides its queries and their answers.
+_OWN_BYTES: Final = 512 * 1024 * 1024
+#: So long it waits for a request that was announced, and for a receiver that takes no more of an answer.
+_STALL_S: Final = 90.0
+_FIRST_TO_GO: Final = "1000"
+FAULT: Final = Answer.failed(500, "fault", "the collector failed on this query; its log says where")
+
+
+class Desk:
+    """Answers by the configuration of now."""
+
+    def __init__(self, config: Config) -> None:
+        self._lakes = Lakes(Path(config.data))
+        self.configure(config)
+
+    def configure(self, config: Config) -> None:
+        """From now on by this configuration."""
+        self._config = config
+        _bound_memory(config)
+
+    def serve(self, client: socket.socket) -> None:
+        """Answer the one request of a client."""
+        with client, contextlib.suppress(OSError, ValueError):  # it has gone
+            client.settimeout(_STALL_S)
+            with client.makefile("rb") as stream:
+                asked = Asked.read(stream)
+            said = self._answer(asked, client)
+            client.sendall(Said(said.status, said.headers, len(said.body)).dump())
+            client.sendall(said.body)
+
+    def _answer(self, asked: Asked, client: socket.socket) -> Answer:
+        try:
+            return answer(asked, client, self._lakes, self._config)
+        except Exception as error:
+            swallow("answering a query", error)
+            return FAULT
+
+
+def _bound_memory(config: Config) -> None:
+    """A query may take more than DuckDB counts: then an allocation fails, and the query with it."""
+    answers = 2 * config.sql_queries_max * config.sql_answer_bytes_max
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    resource.setrlimit(resource.RLIMIT_DATA, (_OWN_BYTES + answers + config.sql_memory_bytes_max, hard))
+
+
+def _go_first() -> None:
+    """Where memory is short, this process is ended rather than one that keeps what it was sent."""
+    with contextlib.suppress(OSError):  # not Linux
+        Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_GO)
+
+
+def main() -> int:
+    """Answer until the supervisor has gone."""
+    orders = Orders()
+    config = Config.load(orders.first)
+    speak("query", config)
+    stand_back(config.sql_niceness)
+    _go_first()
+    desk = Desk(config)
+
+    def configure(line: str) -> None:
+        config = Config.load(line)
+        speak("query", config)
+        desk.configure(config)
+
+    orders.follow(gone=lambda: os._exit(0), said=configure)
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    while True:
+        _, files, *_ = socket.recv_fds(channel, len(SIGN), 1)
+        for file in files:
+            threading.Thread(target=desk.serve, args=[socket.socket(fileno=file)], daemon=True).start()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""Ends a query whose time is over, or whose client has gone."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import select
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from otel_llm.errors import OtelLlmError
+
+if TYPE_CHECKING:
+    import duckdb
+
+_LOG = logging.getLogger(__name__)
+_LOOK_S: Final = 0.05
+#: Some functions of DuckDB are not interrupted. After so long the process ends instead, and is started again.
+_GRACE_S: Final = 5.0
+#: The exit code of a process that ended itself because of such a query.
+STUCK: Final = 75
+
+
+class Why(Enum):
+    """Why a query was ended."""
+
+    LATE = "late"
+    GONE = "gone"
+
+
+class EndedError(OtelLlmError):
+    """The query was ended. `why` says by what."""
+
+    def __init__(self, why: Why, message: str) -> None:
+        super().__init__(message)
+        self.why = why
+
+
+class Watch:
+    """Watches over one query of a client's, from now on for `seconds_max`."""
+
+    def __init__(self, client: socket.socket, seconds_max: float) -> None:
+        self._client = client
+        self._seconds_max = seconds_max
+        self._deadline = time.monotonic() + seconds_max
+        self._done = threading.Event()
+
+    def check(self) -> None:
+        """Raise EndedError where the query is not to go on."""
+        if self._is_gone():
+            raise EndedError(Why.GONE, "the client has gone")
+        if time.monotonic() > self._deadline:
+            message = (
+                f"the query took longer than {self._seconds_max:g} s (sql_seconds_max): ask for fewer days, or less"
+            )
+            raise EndedError(Why.LATE, message)
+
+    @contextlib.contextmanager
+    def over(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """Interrupt what runs on the connection once it is not to go on; EndedError is then what the block raises."""
+        thread = threading.Thread(target=self._look, args=[connection], daemon=True)
+        thread.start()
+        try:
+            yield
+        except BaseException:
+            self.check()
+            raise
+        finally:
+            self._done.set()
+            thread.join()
+
+    def _look(self, connection: duckdb.DuckDBPyConnection) -> None:
+        ended_at: float | None = None
+        while not self._done.wait(_LOOK_S):
+            now = time.monotonic()
+            if ended_at is None:
+                ended_at = now if now > self._deadline or self._is_gone() else None
+            if ended_at is None:
+                continue
+            with contextlib.suppress(Exception):  # closed by now, or between two statements
+                connection.interrupt()
+            if now > ended_at + _GRACE_S:
+                _LOG.error("a query could not be interrupted: this process ends, and is started again when it is asked")
+                os._exit(STUCK)
+
+    def _is_gone(self) -> bool:
+        """Whether the client has closed its end: it says nothing after its request."""
+        readable, _, _ = select.select([self._client], [], [], 0)
+        return bool(readable) and not self._client.recv(1, socket.MSG_PEEK)

@@ -1,0 +1,72 @@
+"""Questions by name, with the options of their commands as arguments: what Python and the endpoint offer."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_llm.errors import UsageError
+
+from .anomalies import anomalies
+from .answers import Selection, Table, selection, trace, unpriced
+from .change import change
+from .forecast import forecast
+from .questions import QUESTIONS, Question, ask
+from .statements import closest
+from .trace_tree import Tree
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def _by_file(asked: Question) -> Callable[..., Table]:
+    """A question that is one file of SQL, as a function."""
+
+    def regroupable(connection: duckdb.DuckDBPyConnection, by: Any = asked.by, selection: Any = None) -> Table:
+        return ask(connection, asked.name, by, selection)
+
+    def fixed(connection: duckdb.DuckDBPyConnection, selection: Selection | None = None) -> Table:
+        return ask(connection, asked.name, None, selection)
+
+    function = regroupable if asked.is_regroupable else fixed
+    function.__doc__ = asked.summary
+    return function
+
+
+#: Every question. The first parameter is the connection; `selection` stands for `since`, `until` and `where`.
+NAMED: Final[Mapping[str, Callable[..., Table | Tree]]] = {
+    **{name: _by_file(asked) for name, asked in QUESTIONS.items()},
+    **{function.__name__: function for function in (anomalies, change, forecast, trace, unpriced)},
+}
+_SELECTING: Final = ("since", "until", "where")
+#: What a question is given by its tests alone.
+_HIDDEN: Final = ("selection", "now")
+
+
+def signature(name: str) -> inspect.Signature:
+    """The arguments of a question: those of its function, without the connection. Raises UsageError."""
+    if name not in NAMED:
+        raise UsageError(f"no question {name!r}.{closest(name, list(NAMED))} There are: {', '.join(sorted(NAMED))}")
+    own = list(inspect.signature(NAMED[name], eval_str=False).parameters.values())[1:]
+    selecting = [
+        inspect.Parameter(one, inspect.Parameter.KEYWORD_ONLY, default=None, annotation="str | None")
+        for one in _SELECTING
+    ]
+    is_selecting = any(one.name == "selection" for one in own)
+    return inspect.Signature([one for one in own if one.name not in _HIDDEN] + (selecting if is_selecting else []))
+
+
+def answer(connection: duckdb.DuckDBPyConnection, name: str, arguments: Mapping[str, Any]) -> Table:
+    """The answer to a question. Raises UsageError for a question or an argument that there is not."""
+    expected = signature(name)
+    try:
+        given = dict(expected.bind(**arguments).arguments)
+    except TypeError as error:
+        raise UsageError(f"{name}: {error}; its arguments are {', '.join(expected.parameters)}") from None
+    function = NAMED[name]
+    if "selection" in inspect.signature(function).parameters:
+        chosen = {one: given.pop(one, None) for one in _SELECTING}
+        given["selection"] = selection(connection, **chosen)
+    found = function(connection, **given)
+    return Table(found.table()) if isinstance(found, Tree) else found
