@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -82,7 +83,13 @@ def data(tmp_path: Path) -> Path:
 
 
 def left(data: Path, *needles: str) -> list[str]:
-    """Where any of the texts still stands: in the bytes of a file, or in the rows of one."""
+    """Where any of the texts still stands: in the bytes of a file, or in the rows of one. A collector may be running."""
+    while True:
+        with contextlib.suppress(FileNotFoundError):  # renamed or deleted meanwhile: look again
+            return _left(data, *needles)
+
+
+def _left(data: Path, *needles: str) -> list[str]:
     found = []
     for path in sorted(path for path in data.rglob("*") if path.is_file()):
         texts = [path.read_bytes()]

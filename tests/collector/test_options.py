@@ -176,7 +176,7 @@ def test_a_client_that_hangs_does_not_hold_up_the_end(tmp_path: Path) -> None:
             hanging.sendall(b"POST /v1/traces HTTP/1.1\r\nhost: h\r\ncontent-length: 1000\r\n\r\n")
             began = time.monotonic()
             assert running.stop() == 0
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 15  # 10 by the supervisor's clock; a loaded machine starts and stops slowly
         assert otlp.rows(running.data, "SELECT count(*) n FROM t") == [{"n": 1}]
 
 

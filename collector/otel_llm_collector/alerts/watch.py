@@ -31,6 +31,7 @@ _LOG = logging.getLogger(__name__)
 _MEMORY: Final = "512MB"
 #: A statement that takes longer is ended: a rule's own SQL may never end.
 LOOK_S_MAX: Final = 60.0
+_INTERRUPT_AGAIN_S: Final = 0.05
 
 
 class Watch:
@@ -157,13 +158,22 @@ def opened(data: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 @contextmanager
 def limited(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """End what takes too long."""
-    timer = threading.Timer(LOOK_S_MAX, connection.interrupt)
-    timer.daemon = True
-    timer.start()
+    is_done = threading.Event()
+    thread = threading.Thread(target=_interrupt, args=(connection, is_done), daemon=True)
+    thread.start()
     try:
         yield
     finally:
-        timer.cancel()
+        is_done.set()
+        thread.join()
+
+
+def _interrupt(connection: duckdb.DuckDBPyConnection, is_done: threading.Event) -> None:
+    """Again and again, once the time is over: between two statements nobody hears it."""
+    if not is_done.wait(LOOK_S_MAX):
+        connection.interrupt()
+        while not is_done.wait(_INTERRUPT_AGAIN_S):
+            connection.interrupt()
 
 
 def replay(
