@@ -83,7 +83,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def left(data: Path, *needles: str) -> list[str]:
-    """Where any of the texts still stands: in the bytes of a file, or in the rows of one. A collector may be running."""
+    """Where any of the texts still stands, in the bytes of a file or in its rows. A collector may be running."""
     while True:
         with contextlib.suppress(FileNotFoundError):  # renamed or deleted meanwhile: look again
             return _left(data, *needles)
