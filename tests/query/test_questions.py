@@ -178,3 +178,37 @@ def test_tools_and_errors_are_views(lake: SmallLake) -> None:
         errors = query.sql(connection, "SELECT tool_name, error_type, trace_id FROM errors").read_all()
     assert tools.to_pylist() == [{"tool_name": "search", "runs": 2, "errors": 1, "duration_p50_ms": 20.0}]
     assert errors.to_pylist() == [{"tool_name": "search", "error_type": "unknown", "trace_id": f"{2:032x}"}]
+
+
+def test_metrics_of_tokens_and_money_whoever_sends_them(lake: SmallLake) -> None:
+    def point(number: int, name: str, amount: dict[str, Any], **attributes: str) -> dict[str, Any]:
+        at = {"row_id": f"{number:016x}", "date": span(1)["date"], "time": span(1)["start_time"]}
+        return {**at, "name": name, **amount, "attributes": list(attributes.items())}
+
+    model = {"gen_ai.response.model": "gpt-4o", "gen_ai.provider.name": "openai"}
+    lake.add([span(1, cost="1")])
+    lake.begin("metrics")
+    lake.add(
+        [
+            point(1, "claude_code.token.usage", {"value_int": 7}, type="cacheRead", model="opus", **{"user.id": "ada"}),
+            point(2, "claude_code.cost.usage", {"value": 0.25}, model="opus"),
+            point(
+                3, "gen_ai.client.token.usage", {"sum": 12.0, "count": 2}, **{"gen_ai.token.type": "output"}, **model
+            ),
+            point(4, "gen_ai.client.inference.usage.cache_read.input_tokens", {"value_int": 3}, **model),
+            point(5, "gen_ai.client.operation.cost", {"sum": 0.5}, **model),
+            point(6, "process.cpu.time", {"value": 1.0}),
+        ],
+        "metrics",
+    )
+    with connect(lake.data) as connection:
+        rows = connection.execute(
+            "SELECT kind, amount, provider, model, user_id FROM usage_metrics ORDER BY ALL"
+        ).fetchall()
+    assert rows == [
+        ("cache_read", 3.0, "openai", "gpt-4o", None),
+        ("cache_read", 7.0, None, "opus", "ada"),
+        ("cost", 0.25, None, "opus", None),
+        ("cost", 0.5, "openai", "gpt-4o", None),
+        ("output", 12.0, "openai", "gpt-4o", None),
+    ]

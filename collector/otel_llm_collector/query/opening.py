@@ -38,6 +38,7 @@ VIEWS: Final = (
     "cost_daily",
     "logs",
     "metrics",
+    "usage_metrics",
     "scores",
     "scored_calls",
     "session_scores",
