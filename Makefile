@@ -53,8 +53,9 @@ format: $(READY) ## Write the code as ruff would
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: $(READY) ## Write the reference pages from the code
+docs: $(READY) ## Write the reference pages from the code, and the answers to docs/questions.py (half a minute)
 	$(BIN)/python docs/reference.py
+	$(BIN)/python docs/questions.py
 	$(BIN)/python tests/sdks/page.py
 
 wheel: $(READY) ## Build the wheel into dist/

@@ -60,6 +60,9 @@ def top(argv: list[str]) -> int:
 def _forecast(
     *,
     replace: _Replace = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="TIME", help="As it was to be told then, of what was known. Default: now.")
+    ] = None,
     tz: TzOption = "UTC",
     where: WhereOption = None,
     data: DataOption = None,
@@ -71,7 +74,8 @@ def _forecast(
     from . import query as lake
 
     with opened(data, tz) as connection:
-        print_answer(lake.forecast(connection, where=where, replace=replace or ()), None, format, output, data)
+        answer = lake.forecast(connection, where=where, replace=replace or (), until=until)
+        print_answer(answer, None, format, output, data)
 
 
 def _anomalies(

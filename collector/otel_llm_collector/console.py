@@ -38,6 +38,9 @@ HEADINGS: Final = {
     "last_time": "last",
     "lost_usd": "lost USD",
     "mix_usd": "mix",
+    "model_ms": "model ms",
+    "network_ms": "network ms",
+    "own_ms": "own ms",
     "output_per_call": "output\na call",
     "output_tokens": "output",
     "p50_ms": "p50 ms",
@@ -47,16 +50,20 @@ HEADINGS: Final = {
     "price_usd": "price",
     "prompt_version": "version",
     "saved_usd": "saved USD",
+    "services_ms": "services ms",
     "session_name": "name",
     "tokens_change": "tokens\nchange",
     "tokens_per_s": "tokens\na second",
     "tokens_usd": "tokens",
+    "timed_calls": "timed",
+    "total_ms": "total ms",
     "unpriced_calls": "unpriced",
     "usd_per_hour": "USD\nan hour",
     "usd_change": "USD\nchange",
     "usd_per_call": "USD\na call",
     "user_id": "user",
     "volume_usd": "volume",
+    "waiting_ms": "waits ms",
 }
 #: Columns of answers that a table leaves out: always, or where they say nothing (zero or NULL in every row).
 _NEVER_SHOWN: Final = frozenset({"unpriced_reasons"})
@@ -85,7 +92,8 @@ def answer_table(answer: Table, *, limit: int | None = None, width: int = 80) ->
     columns: dict[str, Column] = {}
     for name in data.column_names:
         total = (answer.total or {}).get(name)
-        if name not in _NEVER_SHOWN and (total or name not in _SHOWN_IF_ANY):
+        says_something = bool(total) or (total is None and data[name].null_count < data.num_rows)
+        if name not in _NEVER_SHOWN and (says_something or name not in _SHOWN_IF_ANY):
             column = Column.of(data[name].type, pretty(name, [*column_values(data[name]), total]))
             columns[name] = replace(column, is_breakable=False) if name == "trend" else column
     for name, column in columns.items():

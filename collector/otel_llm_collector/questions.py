@@ -42,6 +42,17 @@ _Compare = Annotated[
         help="Beside the time of the same length before: the change, and what drove it. Needs --since.",
     ),
 ]
+_TimeBy = Annotated[
+    str | None,
+    typer.Option(metavar="NAMES", help="As --by of `otel-llm cost`. Default: model; with --split service."),
+]
+_Split = Annotated[
+    bool,
+    typer.Option(
+        "--split",
+        help="Of whole traces: the time of models, network, other services and own code, each moment counted once.",
+    ),
+]
 
 
 def cost(argv: list[str]) -> int:
@@ -81,15 +92,16 @@ _cost.__doc__ = QUESTIONS["cost"].summary
 
 
 def latency(argv: list[str]) -> int:
-    """`otel-llm latency --by NAMES`: how long the calls take."""
+    """`otel-llm latency --by NAMES`: how long the calls take, or `--split`: where the time of traces goes."""
     return run("latency", _latency, argv)
 
 
 def _latency(
     *,
-    by: ByOption = "model",
+    by: _TimeBy = None,
     since: SinceOption = None,
     until: UntilOption = None,
+    split: _Split = False,
     tz: TzOption = "UTC",
     where: WhereOption = None,
     exact: ExactOption = False,
@@ -103,10 +115,13 @@ def _latency(
 
     with opened(data, tz) as connection:
         chosen = lake.selection(connection, since=since, until=until, where=where)
-        answer = lake.latency(connection, by, chosen, exact=exact)
+        if split:
+            answer = lake.latency_split(connection, by or "service", chosen)
+        else:
+            answer = lake.latency(connection, by or "model", chosen, exact=exact)
         print_answer(answer, limit, format, output, data)
     if explain:
-        say(answer.source)
+        say(answer.source or "every span of these traces was read")
 
 
 _latency.__doc__ = QUESTIONS["latency"].summary

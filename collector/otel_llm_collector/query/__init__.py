@@ -7,7 +7,7 @@ from .answers import Selection, Table, selection, trace, unpriced
 from .change import change
 from .forecast import forecast
 from .opening import Bounds, all_live_files, connect, connect_to, views_sql
-from .questions import QUESTIONS, ask, cost, latency
+from .questions import QUESTIONS, ask, cost, latency, latency_split
 from .statements import sql
 from .timespan import between
 from .trace_tree import Tree
@@ -28,6 +28,7 @@ __all__ = [
     "cost",
     "forecast",
     "latency",
+    "latency_split",
     "selection",
     "sql",
     "trace",

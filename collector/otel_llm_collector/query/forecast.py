@@ -14,7 +14,7 @@ from .answers import Table, selection
 from .daily import daily
 from .outlook import DAYS_MAX, DAYS_MIN, Outlook, outlook
 from .replacement import Replacement, cost_with
-from .timespan import today
+from .timespan import instant, today
 
 if TYPE_CHECKING:
     import duckdb
@@ -63,6 +63,7 @@ def forecast(
     *,
     where: str | None = None,
     replace: Sequence[str] = (),
+    until: str | None = None,
     now: dt.datetime | None = None,
 ) -> Table:
     """What this month will have cost at its end, in the time zone of the connection.
@@ -70,9 +71,11 @@ def forecast(
     Columns: scenario, month, spent_usd (until now, exact), days_left, forecast_usd, low_usd and high_usd (the sum lies
     between them in nine months of ten, as long as nothing else changes than did in the last eight weeks),
     previous_usd (the whole month before). With `replace`, texts `OLD=NEW`, a second row: the same calls, from now on
-    with the model NEW in the place of OLD, their tokens unchanged. Raises UsageError with fewer than seven whole days.
+    with the model NEW in the place of OLD, their tokens unchanged. `until` is another now, of which it is
+    told. Raises UsageError with fewer than seven whole days.
     """
     now = now or dt.datetime.now(dt.UTC)
+    now = now if until is None else instant(connection, until, now=now)
     chosen = selection(connection, until=now.isoformat(), where=where)
     days = _Days(daily(connection, chosen), today(connection, now))
     expected = days.outlook()

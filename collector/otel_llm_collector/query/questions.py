@@ -63,11 +63,16 @@ QUESTIONS: Final = {
             is_rolled=True,
         ),
         Question(
+            "latency_split",
+            "Where does the time of traces go: to the model, the network, other services, own code?",
+            by="service",
+            minor=("timed_calls", "calls"),
+        ),
+        Question(
             "prompts",
             "Versions of prompts side by side: cost, tokens, latency and errors of a call, and what they were scored.",
             by="prompt,prompt_version",
-            is_regroupable=False,
-            minor=("last_time", "first_time", "input_per_call", "output_per_call", "scores", "cost_usd"),
+            minor=("last_time", "first_time", "input_per_call", "output_per_call", "cost_usd", "scores"),
         ),
         Question(
             "sessions",
@@ -173,6 +178,19 @@ def latency(
     return ask(connection, "latency", by, selection, exact=exact)
 
 
+def latency_split(
+    connection: duckdb.DuckDBPyConnection, by: str | Iterable[str] = "service", selection: Selection | None = None
+) -> Table:
+    """Where the time of whole traces goes, each moment counted once, a row a combination of `by`, the busiest first.
+
+    The traces are those with a call that was chosen, whole. Columns: the dimensions (of a trace's first call), traces,
+    calls, timed_calls (whose provider, or server, told its time), total_ms and its parts: model_ms, network_ms (NULL
+    where it is known of nothing), waiting_ms (between attempts), services_ms (other CLIENT spans), own_ms. They are
+    means of a trace. Raises UsageError as `cost` does.
+    """
+    return ask(connection, "latency_split", by, selection)
+
+
 def parts(by: list[Dimension], chosen: Selection) -> dict[str, str]:
     """What stands in the places `{name}` of a question's SQL, for these dimensions and calls."""
     columns = _columns(by)
@@ -183,6 +201,9 @@ def parts(by: list[Dimension], chosen: Selection) -> dict[str, str]:
         "names": ", ".join(columns),
         "matched_names": " AND ".join(f"called.{column} IS NOT DISTINCT FROM scores.{column}" for column in columns),
         "first_name": columns[0],
+        "first_of_names": ", ".join(
+            f"arg_min({column}, (start_time, start_time_ns)) AS {column}" for column in columns
+        ),
         "output_names": ", ".join(f"{column} AS {_quoted(part.name)}" for part, column in named),
         "order": f"{columns[0]}, " if by[0].is_time else "",
         "call_sums": call_sums(),

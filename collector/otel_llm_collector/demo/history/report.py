@@ -20,8 +20,8 @@ def show(made: Made) -> None:
     story = made.story
     _console.print(f"{made.spans:,} spans of {story.days} days until {story.until:%Y-%m-%d %H:%M} UTC, ask them:")
     for question in QUESTIONS:
-        words = [*question.words(story), *data_option(made.data)]
-        _console.print(f"\n[bold]{escape(question.asked)}[/bold]\n  {escape(program())} {escape(shlex.join(words))}")
+        words = f"{program()} {question.line(story)} {shlex.join(data_option(made.data))}".rstrip()
+        _console.print(f"\n[bold]{escape(question.asked)}[/bold]\n  {escape(words)}")
     _console.print(
         f"\n[bold]Done[/bold] after {made.seconds:.1f} s. Nothing is left running. The data is plain Parquet:"
     )

@@ -133,10 +133,18 @@ SCENES: Final = (
     Scene(
         "patient-portal",
         story.CHANGED_PROMPT,
-        110,
+        80,
         _request("/chat", _client("SELECT patients", 6), _call("", 1400, 260, cached=0.3, stream=True)),
         {"gpt-4o-mini": 5, "claude-haiku-4-5": 2, "mistral-small-latest": 1},
         week=(1.0, 1.0, 0.95, 0.95, 0.9, 0.6, 0.55),
+        by_patients=True,
+    ),
+    Scene(
+        "patient-portal",
+        story.GAMING_PROMPT,
+        25,
+        _request("/letters", _client("SELECT letters", 8), _call("", 900, 320, stream=True)),
+        {"gpt-4o-mini": 3, "claude-haiku-4-5": 1},
         by_patients=True,
     ),
     Scene(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate, chain
 from random import Random
@@ -73,19 +73,19 @@ class Told:
     scores: tuple[Score, ...] = ()
 
 
-def traces(story: Story, date: dt.date) -> list[Told]:
+def traces(story: Story, date: dt.date, scenes: Iterable[Scene] = SCENES) -> list[Told]:
     """The traces that begin on a UTC day of the story, in that order. The same for the same story, whenever asked."""
     first_ns, end_ns = (int(moment.timestamp()) * _NS for moment in (story.since, story.until))
-    told = [found for number, scene in enumerate(SCENES) for found in _Day(story, date, scene, number).traces()]
+    told = [found for scene in scenes for found in _Day(story, date, scene).traces()]
     return sorted((one for one in told if first_ns <= one.began_ns < end_ns), key=lambda one: one.began_ns)
 
 
 class _Day:
     """One scene on one day."""
 
-    def __init__(self, story: Story, date: dt.date, scene: Scene, number: int) -> None:
+    def __init__(self, story: Story, date: dt.date, scene: Scene) -> None:
         self._story, self._date, self._scene = story, date, scene
-        self._random = Random(f"{story.until.isoformat()} {story.days} {date} {number}")
+        self._random = Random(f"{story.until.isoformat()} {story.days} {date} {scene.prompt}")
 
     def traces(self) -> Iterator[Told]:
         for turn, (person, model) in enumerate(chain(self._usual(), self._special())):
@@ -102,7 +102,7 @@ class _Day:
 
     def _special(self) -> Iterator[tuple[Person, str]]:
         """What the story is about."""
-        if self._scene.by_patients:
+        if self._scene.prompt == s.GAMING_PROMPT:
             yield from [(GAMING_PERSON, next(iter(self._scene.models)))] * _GAMING_A_DAY
         if self._scene.prompt == s.SPIKE_PROMPT and self._date == self._story.spike:
             yield from [(SPIKE_PERSON, s.SPIKE_MODEL)] * s.SPIKE_CALLS

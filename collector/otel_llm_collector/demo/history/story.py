@@ -17,6 +17,7 @@ SPIKE_MODEL: Final = "gpt-4o"
 SPIKE_CALLS: Final = 900
 #: The user whose prompts grow from day to day, to so many times their length.
 GAMING_USER: Final = "patient-2077"
+GAMING_PROMPT: Final = "explain-letter"
 GAMING_GROWTH: Final = 30.0
 #: The prompt that a change made longer, by how much, and the change.
 CHANGED_PROMPT: Final = "triage"
@@ -68,6 +69,11 @@ class Story:
         return day - dt.timedelta(days=max(0, day.weekday() - 4))
 
     @property
+    def forecast(self) -> dt.date:
+        """A day on which the month's end is looked forward to."""
+        return (self.until - dt.timedelta(days=6)).date()
+
+    @property
     def slow(self) -> tuple[dt.date, dt.date]:
         """From the first day of slow code to the day after the last."""
         day = self._day(0.3)
@@ -91,10 +97,10 @@ class Story:
         passed = self.passed(date)
         return "v1" if passed < 0.2 else "v2" if passed < 0.4 else CHANGED_FROM
 
-    def length(self, prompt: str | None, user: str, date: dt.date) -> float:
+    def length(self, prompt: str, user: str, date: dt.date) -> float:
         """By how much a call's tokens are more than its prompt's usual ones."""
         longer = 1 + TOKENS_CHANGE if prompt == CHANGED_PROMPT and date >= self.prompt_change else 1.0
-        if user == GAMING_USER:
+        if user == GAMING_USER and prompt == GAMING_PROMPT:
             longer *= 1 + (GAMING_GROWTH - 1) * max(0.0, 2 * self.passed(date) - 1)
         return longer
 
@@ -113,6 +119,7 @@ class Story:
 #: Versions of the prompts that never change.
 VERSIONS: Final = {
     SPIKE_PROMPT: "v2",
+    GAMING_PROMPT: "v1",
     "find-guideline": "v1",
     "code-diagnoses": "v7",
     "case-review": "v2",
