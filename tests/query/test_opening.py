@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from otel_llm_collector.query import connect, views_sql
 from otel_llm_collector.query.opening import VIEWS
 from otel_llm_semconv.tables import TABLES
 
-from .conftest import SmallLake, span
+from .conftest import Run, SmallLake, span
 
 
 def ask(data: Path, query: str) -> list[tuple[object, ...]]:
@@ -203,3 +204,12 @@ def test_messages_join_their_spans(clinic: SmallLake) -> None:
     joined = "SELECT name, input_messages FROM spans JOIN messages USING (row_id)"
     assert ask(clinic.data, joined) == [("chat gpt-4o-mini", "[]")]
     assert plain(views_sql(clinic.data), joined) == [("chat gpt-4o-mini", "[]")]
+
+
+def test_a_lake_of_a_newer_version_says_so(clinic: SmallLake, run: Run) -> None:
+    log = clinic.data / "spans" / "_delta_log"
+    protocol = {"protocol": {"minReaderVersion": 99, "minWriterVersion": 99}}
+    (log / f"{len(list(log.glob('*.json'))):020d}.json").write_text(json.dumps(protocol))
+    ran = run("cost")
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert "a newer version wrote it: pip install --upgrade 'otel-llm[collector]'" in ran.err

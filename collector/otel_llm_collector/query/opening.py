@@ -49,6 +49,7 @@ VIEWS: Final = (
 )
 _CAST: Final = re.compile(r"TRY_CAST\((.*) AS BIGINT\) AS")
 _SUM: Final = re.compile(r"(count|sum)\(.* AS (\w+),?$", re.MULTILINE)
+_NEWER: Final = "; a newer version wrote it: pip install --upgrade 'otel-llm[collector]'"
 DATA_VARIABLE: Final = "otel_llm_data"
 #: The table of what calls add up to, and the variable that holds what its files were made of, as JSON.
 ROLLUPS: Final = "rollups"
@@ -200,8 +201,9 @@ def live_files(data: Path, table: str) -> list[str]:
     except TableNotFoundError:  # the directory stands, its first commit does not yet
         return []
     except (DeltaError, OSError) as error:
-        message = f"cannot read the Delta log in {address_of(data) or data}/{table}: {in_a_line(error)}"
-        raise OtelLlmError(message) from error
+        told = in_a_line(error)
+        cure = _NEWER if "reader version" in told or "reader feature" in told.lower() else ""
+        raise OtelLlmError(f"cannot read the Delta log in {address_of(data) or data}/{table}: {told}{cure}") from error
     return sorted(glob_escape(unquote(uri.removeprefix("file://"))) for uri in uris)
 
 
