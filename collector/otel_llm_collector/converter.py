@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
 import sys
 import threading
 from collections import defaultdict
@@ -31,11 +30,9 @@ from .event_rows import Event, event_rows, read_events
 from .flow import Flow, OneByOne, Reading, Settle, Stored, Way
 from .lake.replaced import Replacing
 from .log_rows import log_rows
-from .logs import speak
 from .metric_rows import point_row, read_points
 from .normalise import Normalised, normalise
-from .options import Config
-from .process import Orders, lock
+from .process import begin, lock
 from .query import views_sql
 from .records import read_records
 from .rows import SetAside, Tables
@@ -185,14 +182,8 @@ def run(data: Path, stop: threading.Event, contracts: Contracts) -> None:
 
 def main() -> int:
     """Run the converter until SIGTERM, SIGINT or the end of standard input; what is closed by then is converted."""
-    orders = Orders()
-    config = Config.load(orders.first)
+    config, stop = begin("converter")
     data = Path(config.data)
-    speak("converter", config)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    orders.follow(stop.set)
     try:
         with lock(journal.journal_dir(data) / "converter.lock", "converter"):
             run(data, stop, contracts(config.contracts, config.deployments))

@@ -7,6 +7,7 @@ import fcntl
 import io
 import logging
 import os
+import signal
 import sys
 import threading
 import time
@@ -17,6 +18,8 @@ from typing import Final
 from otel_llm.errors import OtelLlmError
 
 from .journal import journal_dir
+from .logs import speak
+from .options import Config
 
 _LOG = logging.getLogger(__name__)
 
@@ -107,3 +110,18 @@ class Orders:
             gone()
 
         threading.Thread(target=read, name="orders", daemon=True).start()
+
+
+def begin(role: str) -> tuple[Config, threading.Event]:
+    """Begin a process that does one thing until it is told to stop: by SIGTERM, SIGINT or the supervisor's end.
+
+    Its configuration, and what is set then; it logs as the configuration says.
+    """
+    orders = Orders()
+    config = Config.load(orders.first)
+    speak(role, config)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    orders.follow(stop.set)
+    return config, stop

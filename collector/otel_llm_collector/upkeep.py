@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
 import sys
 import threading
 import time
@@ -31,9 +30,7 @@ from .lake.log import LakeTable
 from .lake.merge import Stopped
 from .lake.replaced import Replacing
 from .lake.retention import drop_old
-from .logs import speak
-from .options import Config
-from .process import LockedError, Orders, lock
+from .process import LockedError, begin, lock
 from .query import views_sql
 from .rollup.cubes import TABLE as ROLLUPS
 from .rollup.keeper import Keeper
@@ -183,13 +180,7 @@ def run(
 
 def main() -> int:
     """Run until SIGTERM, SIGINT or the end of standard input."""
-    orders = Orders()
-    config = Config.load(orders.first)
-    speak("upkeep", config)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    orders.follow(stop.set)
+    config, stop = begin("upkeep")
     os.nice(_NICENESS)
     pa.set_cpu_count(1)
     data = Path(config.data)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import os
-import signal
 import sys
 import threading
 from collections import Counter
@@ -15,9 +14,7 @@ from typing import Final
 from otel_llm.errors import OtelLlmError
 
 from .. import journal
-from ..logs import speak
-from ..options import Config
-from ..process import Orders, lock
+from ..process import begin, lock
 from .courier import Courier
 from .rules import read_rules
 from .told import FIRING_MAX, Told, forget_told, tell
@@ -67,14 +64,8 @@ def told_of(watch: Watch) -> Told:
 
 def main() -> int:
     """Watch until SIGTERM, SIGINT or the end of standard input."""
-    orders = Orders()
-    config = Config.load(orders.first)
+    config, stop = begin("alerts")
     data = Path(config.data)
-    speak("alerts", config)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    orders.follow(stop.set)
     os.nice(_NICENESS)
     try:
         with lock(journal.journal_dir(data) / "alerts.lock", "process for alerts"):

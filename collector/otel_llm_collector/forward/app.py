@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 import threading
 from pathlib import Path
@@ -13,9 +12,8 @@ from otel_llm.errors import OtelLlmError
 
 from .. import journal
 from ..config import contracts
-from ..logs import speak
 from ..options import Config
-from ..process import Orders, lock
+from ..process import begin, lock
 from .forwarder import Forwarder
 from .state import forget_others
 
@@ -25,14 +23,8 @@ _STOP_S: Final = 3.0
 
 def main() -> int:
     """Forward until SIGTERM, SIGINT or the end of standard input."""
-    orders = Orders()
-    config = Config.load(orders.first)
+    config, stop = begin("forward")
     data = Path(config.data)
-    speak("forward", config)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    orders.follow(stop.set)
     try:
         with lock(journal.journal_dir(data) / "forward.lock", "forwarder"):
             _forward(config, stop)
