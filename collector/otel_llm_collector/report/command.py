@@ -58,7 +58,7 @@ def _report(
 ) -> None:
     """What was spent in a time, on what, and what has changed against the time before: figures, charts, tables. Nothing
     is fetched, the page works offline. For a report each Monday: `--since 7d --until today` by cron."""
-    server = mail.Server.of(smtp)
+    server = mail.server_of(smtp)
     place = Path("report.html") if out is None and not mail_to else out
     if place is not None and place.resolve().is_relative_to(data_dir(data).resolve()):
         raise UsageError(f"--out {place} lies inside the data directory: choose another place")
