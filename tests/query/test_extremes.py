@@ -25,7 +25,8 @@ def test_no_view_fails_beyond_the_largest_number(extremes: SmallLake, view: str)
         ("cost", "--by", "day,user"),
         ("cost", "--since", "2000-01-01", "--compare", "previous"),
         ("trace", "last"),
-        *((name,) for name in QUESTIONS if name not in ("errors", "top")),
+        ("latency", "--split"),
+        *((name,) for name in QUESTIONS if name not in ("errors", "latency_split", "top")),
     ],
 )
 def test_no_command_fails_beyond_the_largest_number(

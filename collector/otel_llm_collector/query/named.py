@@ -12,7 +12,7 @@ from .anomalies import anomalies
 from .answers import Selection, Table, selection, trace, unpriced
 from .change import change
 from .forecast import forecast
-from .questions import QUESTIONS, Question, ask, latency_split
+from .questions import QUESTIONS, Question, ask
 from .statements import closest
 from .trace_tree import Tree
 
@@ -37,7 +37,7 @@ def _by_file(asked: Question) -> Callable[..., Table]:
 #: Every question. The first parameter is the connection; `selection` stands for `since`, `until` and `where`.
 NAMED: Final[Mapping[str, Callable[..., Table | Tree]]] = {
     **{name: _by_file(asked) for name, asked in QUESTIONS.items()},
-    **{function.__name__: function for function in (anomalies, change, forecast, latency_split, trace, unpriced)},
+    **{function.__name__: function for function in (anomalies, change, forecast, trace, unpriced)},
 }
 _SELECTING: Final = ("since", "until", "where")
 #: What a question is given by its tests alone.

@@ -37,7 +37,7 @@ class Question:
     is_rolled: bool = False
 
 
-#: Every one has a file in `queries/`, a command, and a method in Python.
+#: Every one has a file in `queries/`, a method in Python, and a command or, as `latency --split`, an option of one.
 QUESTIONS: Final = {
     row.name: row
     for row in (
