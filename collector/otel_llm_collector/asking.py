@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -20,7 +22,7 @@ from .render import Format
 if TYPE_CHECKING:
     import duckdb
 
-    from .query import Table
+    from .query import Selection, Table
 
 ROWS_DEFAULT = 100
 BLOCKS_DEFAULT = 10  # rows too wide for the terminal, shown as a block each
@@ -77,6 +79,56 @@ ContractsOption = Annotated[
 ]
 FormatOption = Annotated[Format, typer.Option(help="How the answer is written.")]
 OutputOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Write to this file instead of stdout.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a command is asked about: the lake, and the options that all of them have in common."""
+
+    connection: duckdb.DuckDBPyConnection
+    since: str | None
+    until: str | None
+    where: str | None
+
+    def selection(self) -> Selection:
+        """The calls that it is about. Raises UsageError."""
+        from .query import selection
+
+        return selection(self.connection, since=self.since, until=self.until, where=self.where)
+
+
+def answering(find: Callable[..., Table]) -> Callable[..., None]:
+    """The command that prints what `find(asked, **options)` answers, with the options of `find` and the common ones."""
+
+    def command(**options: Any) -> None:
+        common = {name: options.pop(name) for name in _COMMON}
+        data, tz = common["data"], common["tz"]
+        with opened(data, tz) as connection:
+            asked = Asked(connection, *(common[name] for name in ("since", "until", "where")))
+            print_answer(find(asked, **options), common["limit"], common["format"], common["output"], data)
+
+    own = list(inspect.signature(find, eval_str=True).parameters.values())[1:]
+    command.__signature__ = inspect.Signature([*own, *_COMMON.values()])  # type: ignore[attr-defined]
+    command.__annotations__ = {}
+    command.__doc__ = find.__doc__
+    return command
+
+
+def _common(
+    *,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    tz: TzOption = "UTC",
+    where: WhereOption = None,
+    data: DataOption = None,
+    limit: LimitOption = None,
+    format: FormatOption = Format.TABLE,
+    output: OutputOption = None,
+) -> None:
+    """The options that commands have in common, as their order in --help has them."""
+
+
+_COMMON: Final = inspect.signature(_common, eval_str=True).parameters
 
 
 @contextlib.contextmanager

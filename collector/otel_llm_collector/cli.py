@@ -11,8 +11,10 @@ import typer
 
 from otel_llm.errors import UsageError
 
+from . import query as lake
 from .asking import (
     SPANS_DEFAULT,
+    Asked,
     ContractsOption,
     DataOption,
     FormatOption,
@@ -24,6 +26,7 @@ from .asking import (
     TzOption,
     UntilOption,
     WhereOption,
+    answering,
     opened,
     print_answer,
     print_result,
@@ -34,6 +37,7 @@ from .asking import (
 )
 from .commandline import run, say
 from .config import contracts, data_dir, use_prices
+from .query import Table
 from .render import Format
 
 
@@ -82,7 +86,6 @@ def _sql(
 ) -> None:
     """Ask the lake in SQL. Tables: spans, messages, llm_calls, traces, sessions, users, models, prompts, agents, tools,
     errors, cost_daily, logs, metrics, scores, scored_calls and others; `DESCRIBE spans` lists the columns."""
-    from . import query as lake
     from .query.statements import readable_errors
 
     if interactive:
@@ -119,24 +122,12 @@ def _parameters(pairs: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _prices_check(
-    *,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    tz: TzOption = "UTC",
-    where: WhereOption = None,
-    data: DataOption = None,
-    limit: LimitOption = None,
-    format: FormatOption = Format.TABLE,
-    output: OutputOption = None,
-) -> None:
+def _find_unpriced(asked: Asked) -> Table:
     """Which calls have no price, why, and how many tokens that hides."""
-    from . import query as lake
+    return lake.unpriced(asked.connection, asked.selection())
 
-    with opened(data, tz) as connection:
-        chosen = lake.selection(connection, since=since, until=until, where=where)
-        answer = lake.unpriced(connection, chosen)
-        print_answer(answer, limit, format, output, data)
+
+_prices_check = answering(_find_unpriced)
 
 
 def _reprice(
@@ -154,7 +145,6 @@ def _reprice(
 ) -> None:
     """Price calls again and keep the figures in `repriced_costs`, beside the billed ones, which stay. Prints the
     difference by model."""
-    from . import query as lake
     from . import reprice as repricing
 
     use_prices(prices)
@@ -183,7 +173,6 @@ def _renormalise(
     """Read the archived requests again, as they are mapped today, and put what has changed in the place of the rows,
     at the price list that they were priced by. Prints what the calls of each model added up to before and after, where
     that differs. A collector may be running."""
-    from . import query as lake
     from . import renormalise as renormalising
 
     use_prices(prices)
@@ -210,7 +199,6 @@ def _trace(
     output: OutputOption = None,
 ) -> None:
     """A trace as a tree, with what each subtree cost, took and used. The other formats carry every span."""
-    from . import query as lake
     from .console import hidden_spans, trace_text
 
     with opened(data, tz) as connection:

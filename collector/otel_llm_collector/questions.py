@@ -8,24 +8,10 @@ from typing import Annotated
 
 import typer
 
-from .asking import (
-    ByOption,
-    DataOption,
-    ExactOption,
-    ExplainOption,
-    FormatOption,
-    LimitOption,
-    OutputOption,
-    SinceOption,
-    TzOption,
-    UntilOption,
-    WhereOption,
-    opened,
-    print_answer,
-)
+from . import query
+from .asking import Asked, ByOption, ExactOption, ExplainOption, answering
 from .commandline import run, say
-from .query.questions import QUESTIONS, Question
-from .render import Format
+from .query import Table
 
 Command = Callable[[list[str]], int]
 
@@ -60,121 +46,66 @@ def cost(argv: list[str]) -> int:
     return run("cost", _cost, argv)
 
 
-def _cost(
-    *,
-    by: ByOption = "model",
-    since: SinceOption = None,
-    until: UntilOption = None,
-    compare: _Compare = None,
-    tz: TzOption = "UTC",
-    where: WhereOption = None,
-    exact: ExactOption = False,
-    explain: ExplainOption = False,
-    data: DataOption = None,
-    limit: LimitOption = None,
-    format: FormatOption = Format.TABLE,
-    output: OutputOption = None,
-) -> None:
-    from . import query as lake
-
-    with opened(data, tz) as connection:
-        if compare is None:
-            chosen = lake.selection(connection, since=since, until=until, where=where)
-            answer = lake.cost(connection, by, chosen, exact=exact)
-        else:
-            answer = lake.change(connection, by, since=since, until=until, where=where)
-        print_answer(answer, limit, format, output, data)
-    if explain:
-        say(answer.source or "read from the calls themselves")
-
-
-_cost.__doc__ = QUESTIONS["cost"].summary
-
-
 def latency(argv: list[str]) -> int:
     """`otel-llm latency --by NAMES`: how long the calls take, or `--split`: where the time of traces goes."""
     return run("latency", _latency, argv)
 
 
-def _latency(
+def _find_cost(
+    asked: Asked,
     *,
-    by: _TimeBy = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    split: _Split = False,
-    tz: TzOption = "UTC",
-    where: WhereOption = None,
+    by: ByOption = "model",
+    compare: _Compare = None,
     exact: ExactOption = False,
     explain: ExplainOption = False,
-    data: DataOption = None,
-    limit: LimitOption = None,
-    format: FormatOption = Format.TABLE,
-    output: OutputOption = None,
-) -> None:
-    from . import query as lake
+) -> Table:
+    if compare is None:
+        answer = query.cost(asked.connection, by, asked.selection(), exact=exact)
+    else:
+        answer = query.change(asked.connection, by, since=asked.since, until=asked.until, where=asked.where)
+    if explain:
+        say(answer.source or "read from the calls themselves")
+    return answer
 
-    with opened(data, tz) as connection:
-        chosen = lake.selection(connection, since=since, until=until, where=where)
-        if split:
-            answer = lake.latency_split(connection, by or "service", chosen)
-        else:
-            answer = lake.latency(connection, by or "model", chosen, exact=exact)
-        print_answer(answer, limit, format, output, data)
+
+def _find_latency(
+    asked: Asked,
+    *,
+    by: _TimeBy = None,
+    split: _Split = False,
+    exact: ExactOption = False,
+    explain: ExplainOption = False,
+) -> Table:
+    if split:
+        answer = query.latency_split(asked.connection, by or "service", asked.selection())
+    else:
+        answer = query.latency(asked.connection, by or "model", asked.selection(), exact=exact)
     if explain:
         say(answer.source or "every span of these traces was read")
+    return answer
 
 
-_latency.__doc__ = QUESTIONS["latency"].summary
+def _told(name: str, find: Callable[..., Table]) -> Callable[..., None]:
+    """The command of a question, which is explained as the question is."""
+    find.__doc__ = query.QUESTIONS[name].summary
+    return answering(find)
+
+
+_cost = _told("cost", _find_cost)
+_latency = _told("latency", _find_latency)
 
 
 def _command(name: str) -> Command:
-    asked = QUESTIONS[name]
-    function = (_by_choice if asked.is_regroupable else _by_one)(asked)
-    function.__doc__ = asked.summary
+    question = query.QUESTIONS[name]
+
+    def by_choice(asked: Asked, *, by: ByOption = question.by) -> Table:
+        return query.ask(asked.connection, name, by, asked.selection())
+
+    def by_one(asked: Asked) -> Table:
+        return query.ask(asked.connection, name, None, asked.selection())
+
+    function = _told(name, by_choice if question.is_regroupable else by_one)
     return lambda argv: run(name, function, argv)
-
-
-def _by_choice(asked: Question) -> Callable[..., None]:
-    def command(
-        *,
-        by: ByOption = asked.by,
-        since: SinceOption = None,
-        until: UntilOption = None,
-        tz: TzOption = "UTC",
-        where: WhereOption = None,
-        data: DataOption = None,
-        limit: LimitOption = None,
-        format: FormatOption = Format.TABLE,
-        output: OutputOption = None,
-    ) -> None:
-        from . import query as lake
-
-        with opened(data, tz) as connection:
-            chosen = lake.selection(connection, since=since, until=until, where=where)
-            print_answer(lake.ask(connection, asked.name, by, chosen), limit, format, output, data)
-
-    return command
-
-
-def _by_one(asked: Question) -> Callable[..., None]:
-    def command(
-        *,
-        since: SinceOption = None,
-        until: UntilOption = None,
-        tz: TzOption = "UTC",
-        where: WhereOption = None,
-        data: DataOption = None,
-        limit: LimitOption = None,
-        format: FormatOption = Format.TABLE,
-        output: OutputOption = None,
-    ) -> None:
-        from . import query as lake
-
-        with opened(data, tz) as connection:
-            chosen = lake.selection(connection, since=since, until=until, where=where)
-            print_answer(lake.ask(connection, asked.name, None, chosen), limit, format, output, data)
-
-    return command
 
 
 cache = _command("cache")
