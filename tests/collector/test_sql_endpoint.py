@@ -42,7 +42,8 @@ from otel_llm_collector.receiver.turns import WAITING_MAX, Turns
 
 PAGE = "https://app.example.com"
 ROWS_MAX = 20_000
-BYTES_MAX = 4_000_000
+#: Half of it is still more than the sockets between collector and client hold, 4 MiB each at most by default.
+BYTES_MAX = 24_000_000
 #: Nothing on a loaded machine takes so long.
 LONG_S = "300"
 #: As quick as all others: a loaded machine gives nothing to who stands back.
@@ -87,6 +88,14 @@ class Asker:
     def settle(self) -> None:
         """Wait until all that was sent can be asked for."""
         wait_for(lambda: self.post("SELECT 1").headers.get("otel-llm-lag-ms") == "0", 60)
+
+    def asking(self, query: str) -> socket.socket:
+        """A connection over which a query was sent, and nothing read yet."""
+        host, _, port = self.running.http.rpartition(":")
+        client = socket.create_connection((host, int(port)), timeout=60)
+        client.sendall(b"POST /v1/sql HTTP/1.1\r\nhost: h\r\ncontent-length: %d\r\n\r\n" % len(query))
+        client.sendall(query.encode())
+        return client
 
     def query_process(self) -> psutil.Process:
         name = "otel_llm_collector.endpoint.app"
@@ -333,11 +342,7 @@ def test_a_port_that_others_reach_answers_nobody_without_a_lock(tmp_path: Path) 
 
 
 def test_a_query_whose_client_goes_is_interrupted(narrow: Asker) -> None:
-    host, _, port = narrow.running.http.rpartition(":")
-    with socket.create_connection((host, int(port))) as client:
-        client.sendall(
-            b"POST /v1/sql HTTP/1.1\r\nhost: h\r\ncontent-length: %d\r\n\r\n%s" % (len(ENDLESS), ENDLESS.encode())
-        )
+    with narrow.asking(ENDLESS):
         wait_for(lambda: narrow.gauge("queries_running") == 1, 60)
         pid = narrow.query_process().pid
     wait_for(lambda: narrow.gauge("queries_running") == 0, 60)
@@ -388,20 +393,14 @@ def test_turns_are_given_in_order_and_given_up() -> None:
 
 def test_a_client_that_reads_slowly_keeps_nobody_waiting(asker: Asker) -> None:
     """Its answer lies in the sockets and in the process; another turn is free, and the rest comes when it is read."""
-    host, _, port = asker.running.http.rpartition(":")
-    query = f"SELECT repeat('x', {BYTES_MAX // 2}) AS x"
-    with socket.create_connection((host, int(port))) as client:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.sendall(
-            b"POST /v1/sql HTTP/1.1\r\nhost: h\r\ncontent-length: %d\r\n\r\n%s" % (len(query), query.encode())
-        )
-        client.settimeout(60)
+    with asker.asking(f"SELECT repeat('x', {BYTES_MAX // 2}) AS x") as client:
         begin = client.recv(16)
         assert begin.startswith(b"HTTP/1.1 200 OK")
         assert asker.rows("SELECT 1 AS n") == [{"n": 1}]
+        assert asker.gauge("queries_running") == 1, "the sockets hold all of it: ask for more"
         read = len(begin)
         while read < BYTES_MAX // 2:
-            read += len(part := client.recv(65536))
+            read += len(part := client.recv(BYTES_MAX))
             assert part, "the answer was cut"
 
 
