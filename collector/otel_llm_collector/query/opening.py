@@ -97,24 +97,26 @@ def connect(data: Path, *, tz: str = "UTC") -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def over(data: Path, table: str, paths: Iterable[str]) -> duckdb.DuckDBPyConnection:
-    """Open some files of one table, as its log names them, in UTC, with the views over them."""
+def over(data: Path, table: str, paths: Iterable[str], views: Collection[str]) -> duckdb.DuckDBPyConnection:
+    """Open some files of one table, as its log names them, in UTC, with the `views` that read it alone."""
     from ..lake.place import place_of
 
     uri = place_of(data, table).uri
     chosen = [glob_escape(f"{uri}/{path}") for path in paths]
-    return connect_to(data, {name: chosen if name == table else [] for name in TABLES})
+    return connect_to(data, {table: chosen}, views=views)
 
 
-def connect_to(data: Path, files: Files, *, tz: str = "UTC", bounds: Bounds | None = None) -> duckdb.DuckDBPyConnection:
-    """The same over these files, as `all_live_files` told them.
+def connect_to(
+    data: Path, files: Files, *, tz: str = "UTC", bounds: Bounds | None = None, views: Collection[str] = VIEWS
+) -> duckdb.DuckDBPyConnection:
+    """The same over these files, as `all_live_files` told them, with all `views` or some.
 
     With `bounds` the connection reaches nothing but them, and no setting can be changed.
     """
     connection = _in_memory(tz, bounds)
     try:
         _reach(connection, data)
-        _create_views(connection, data, files, bounds.tenant if bounds else None)
+        _create_views(connection, data, files, bounds.tenant if bounds else None, views)
         if bounds:
             _lock(connection, files)
     except BaseException:
@@ -163,7 +165,9 @@ def _lock(connection: duckdb.DuckDBPyConnection, files: Files) -> None:
         connection.execute(f"SET {setting}")
 
 
-def _create_views(connection: duckdb.DuckDBPyConnection, data: Path, files: Files, tenant: str | None) -> None:
+def _create_views(
+    connection: duckdb.DuckDBPyConnection, data: Path, files: Files, tenant: str | None, views: Collection[str]
+) -> None:
     from .statements import readable_errors
 
     # Creating a view reads the footers of its files: the first is enough, the variable is looked up in each query.
@@ -171,7 +175,7 @@ def _create_views(connection: duckdb.DuckDBPyConnection, data: Path, files: File
         connection.execute(f"SET VARIABLE {table}_files = ?", [paths[:1]])
     with readable_errors():
         filled = [table for table, paths in files.items() if paths]
-        connection.execute(_script(data, filled, tenant))
+        connection.execute(_script(data, filled, tenant, views))
     for table, paths in files.items():
         connection.execute(f"SET VARIABLE {table}_files = ?", [paths])
 
@@ -275,11 +279,12 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _script(data: Path, filled: Collection[str], tenant: str | None = None) -> str:
+def _script(data: Path, filled: Collection[str], tenant: str | None = None, chosen: Collection[str] = VIEWS) -> str:
     parts = {
         table: _of_tenant(table, _source(data, table), tenant) if table in filled else _empty(table) for table in TABLES
     }
-    views = [fill(_read("views", view), source=parts.get(view, ""), call_sums=call_sums()) for view in VIEWS]
+    texts = {view: _read("views", view) for view in VIEWS if view in chosen}
+    views = [fill(text, source=parts.get(view, ""), call_sums=call_sums()) for view, text in texts.items()]
     return "\n".join([_HEADER.format(data_variable=DATA_VARIABLE), *views])
 
 

@@ -34,6 +34,8 @@ _LOG = logging.getLogger(__name__)
 _PAUSE_AFTER_FAULT_S: Final = 600.0
 _LOOK_S: Final = 30.0
 _MEMORY: Final = "256MB"
+#: What is read of the files of a table.
+_VIEWS: Final = {TABLE: (TABLE,), "spans": ("spans", "llm_calls")}
 
 
 class Keeper:
@@ -138,7 +140,7 @@ class Keeper:
         else:
             name = self._spans.name
             paths = [file.path for file in self._spans.live_files(origin.first) if mark(file.path) in origin.files]
-        with over(self._data, name, paths) as connection:
+        with over(self._data, name, paths, _VIEWS[name]) as connection:
             connection.execute(f"SET threads = 1; SET memory_limit = '{_MEMORY}'")
             for rows in cells(connection, origin):
                 draft.write(rows, LAYOUTS[TABLE].row_group)
