@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -48,6 +49,8 @@ BYTES_MAX = 24_000_000
 LONG_S = "300"
 #: As quick as all others: a loaded machine gives nothing to who stands back.
 EAGER = ("--sql-seconds-max", LONG_S, "--sql-niceness", "0")
+#: A function that takes minutes, and does not hear that it should end.
+STUCK = "SELECT regexp_matches(repeat('a', 30_000_000), '(a?){500}(a?){500}b')"
 ENDLESS = "WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM t) SELECT count(*) FROM t"
 
 
@@ -122,9 +125,9 @@ def asker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asker]:
 
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asker]:
-    """A collector that answers one query at a time, however long it takes."""
+    """A collector that answers one query at a time, however long it takes, but for who does not read the answer."""
     folder = tmp_path_factory.mktemp("narrow")
-    with collector(folder / "data", "--sql-queries-max", "1", *EAGER) as running:
+    with collector(folder / "data", "--sql-queries-max", "1", "--sql-send-seconds-max", "1", *EAGER) as running:
         found = Asker(running)
         found.send(otlp.span(otlp.chat()))
         found.settle()
@@ -294,14 +297,26 @@ def test_what_is_too_large_is_told_with_the_limit(asker: Asker, query: str, stat
 
 
 def test_what_takes_too_long_is_cut(tmp_path: Path) -> None:
-    with collector(tmp_path / "data", "--sql-seconds-max", "1") as running:
+    with collector(tmp_path / "data", "--sql-seconds-max", "1", "--sql-niceness", "1") as running:
         asker = Asker(running)
         asker.send(otlp.span(otlp.chat()))
         wait_for(lambda: asker.post("SELECT 1").status != 404, 60)
         cross = "SELECT sum(hash(a.range + b.range)) FROM range(1_000_000) a, range(1_000_000) b"
         for query in (ENDLESS, cross, "SELECT count(*) FROM range(1_000_000_000_000)"):
             assert asker.error(query)[:2] == (504, "too_slow")
-        assert asker.query_process().nice() == 10
+
+        def is_cut_by_force() -> bool:
+            """Unless a loaded machine takes all of the second before the function begins."""
+            asker.post("SELECT 1")  # leaves a connection that is open
+            status, word, line = asker.error(STUCK)
+            assert (status, word) == (504, "too_slow")
+            return "cannot be interrupted" in line
+
+        process = asker.query_process()
+        assert process.nice() == 1
+        wait_for(is_cut_by_force, 60)
+        wait_for(lambda: asker.post("SELECT 1").status == 200, 60)
+        assert asker.query_process() != process
 
 
 def test_requests_that_are_none_of_a_query_are_refused_in_its_own_way(asker: Asker) -> None:
@@ -402,6 +417,29 @@ def test_a_client_that_reads_slowly_keeps_nobody_waiting(asker: Asker) -> None:
         while read < BYTES_MAX // 2:
             read += len(part := client.recv(BYTES_MAX))
             assert part, "the answer was cut"
+
+
+def test_a_client_that_reads_nothing_is_cut(narrow: Asker) -> None:
+    narrow.rows("SELECT 1 AS n")
+    process = narrow.query_process()
+    files, threads = process.num_fds(), process.num_threads()
+    with narrow.asking(f"SELECT repeat('x', {BYTES_MAX}) AS x") as client:
+        wait_for(lambda: narrow.gauge("queries_running") == 1, 60)
+        assert narrow.gauge("answers_cut_total") == 0
+        assert narrow.rows("SELECT 1 AS n") == [{"n": 1}], "there is one turn, which it gives back"
+        assert narrow.gauge("answers_cut_total") == 1
+        assert is_cut(client, BYTES_MAX)
+    assert narrow.query_process() == process
+    wait_for(lambda: (process.num_fds(), process.num_threads()) <= (files, threads), 60)
+
+
+def is_cut(client: socket.socket, length: int) -> bool:
+    """Whether a connection ends before so many bytes have come."""
+    read = 0
+    with contextlib.suppress(ConnectionResetError):
+        while part := client.recv(BYTES_MAX):
+            read += len(part)
+    return read < length
 
 
 def test_sighup_changes_what_may_be_asked(tmp_path: Path) -> None:

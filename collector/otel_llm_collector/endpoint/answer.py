@@ -21,7 +21,7 @@ from .lakes import Lakes
 from .parcel import packed
 from .request import Request
 from .watch import EndedError, Watch
-from .wire import Asked
+from .wire import Asked, Said
 
 if TYPE_CHECKING:
     import duckdb
@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 
 #: Since how many ms the oldest request waits that the answer does not know of; 0 where it knows of all.
 LAG_HEADER: Final = "otel-llm-lag-ms"
+_TOO_SLOW: Final = "too_slow"
 #: Class of error -> status and the word for it; the first that fits.
 _STATUSES: Final[dict[type[Exception], tuple[int, str]]] = {
     UsageError: (400, "wrong_query"),
     NoDataError: (404, "no_data"),
     TooLargeAnswerError: (413, "too_large"),
-    EndedError: (504, "too_slow"),
+    EndedError: (504, _TOO_SLOW),
     OtelLlmError: (422, "failed"),
 }
 
@@ -53,10 +54,16 @@ class Answer:
         body = json.dumps({"error": message, "code": word}, ensure_ascii=False).encode()
         return cls(status, (("content-type", "application/json"), *_lag(lag_ms)), body)
 
+    def send(self, client: socket.socket) -> None:
+        """Write it, as fast as it is taken. Raises OSError."""
+        client.sendall(Said(self.status, self.headers, len(self.body)).dump())
+        client.sendall(self.body)
+
 
 def answer(asked: Asked, client: socket.socket, lakes: Lakes, config: Config) -> Answer:
     """The answer to a request of a client's, which may go meanwhile."""
-    watch, data, lag_ms = Watch(client, config.sql_seconds_max), Path(config.data), None
+    data, lag_ms = Path(config.data), None
+    watch = Watch(client, config.sql_seconds_max, lambda why: Answer.failed(504, _TOO_SLOW, why).send(client))
     try:
         wanted = request.read(asked)
         lag_ms = wait_until_converted(data, watch.check)

@@ -24,13 +24,13 @@ from ..options import Config
 from ..process import Orders, stand_back
 from .answer import Answer, answer
 from .lakes import Lakes
-from .wire import SIGN, Asked, Said
+from .wire import SIGN, Asked
 
 _LOG = logging.getLogger(__name__)
 #: What the process takes besides its queries and their answers.
 _OWN_BYTES: Final = 512 * 1024 * 1024
-#: So long it waits for a request that was announced, and for a receiver that takes no more of an answer.
-_STALL_S: Final = 90.0
+#: So long it waits for a request that was announced, and for a receiver that should have ended a slow client.
+_STALL_S: Final = 30.0
 _FIRST_TO_GO: Final = "1000"
 FAULT: Final = Answer.failed(500, "fault", "the collector failed on this query; its log says where")
 
@@ -54,8 +54,8 @@ class Desk:
             with client.makefile("rb") as stream:
                 asked = Asked.read(stream)
             said = self._answer(asked, client)
-            client.sendall(Said(said.status, said.headers, len(said.body)).dump())
-            client.sendall(said.body)
+            client.settimeout(self._config.sql_send_seconds_max + _STALL_S)
+            said.send(client)
 
     def _answer(self, asked: Asked, client: socket.socket) -> Answer:
         try:

@@ -9,7 +9,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _LOOK_S: Final = 0.05
-#: Some functions of DuckDB are not interrupted. After so long the process ends instead, and is started again.
-_GRACE_S: Final = 5.0
+#: Some functions of DuckDB are not interrupted. After so long, or as long again as a query may take, the process ends
+#: instead, and is started again.
+_GRACE_S_MAX: Final = 5.0
 #: The exit code of a process that ended itself because of such a query.
 STUCK: Final = 75
 
@@ -42,11 +43,15 @@ class EndedError(OtelLlmError):
 
 
 class Watch:
-    """Watches over one query of a client's, from now on for `seconds_max`."""
+    """Watches over one query of a client's, from now on for `seconds_max`.
 
-    def __init__(self, client: socket.socket, seconds_max: float) -> None:
+    One that is not to go on and does not hear it ends the process; `say` is called before, with what there is to say.
+    """
+
+    def __init__(self, client: socket.socket, seconds_max: float, say: Callable[[str], object]) -> None:
         self._client = client
         self._seconds_max = seconds_max
+        self._say = say
         self._deadline = time.monotonic() + seconds_max
         self._done = threading.Event()
 
@@ -84,9 +89,17 @@ class Watch:
                 continue
             with contextlib.suppress(Exception):  # closed by now, or between two statements
                 connection.interrupt()
-            if now > ended_at + _GRACE_S:
-                _LOG.error("a query could not be interrupted: this process ends, and is started again when it is asked")
-                os._exit(STUCK)
+            if now > ended_at + min(_GRACE_S_MAX, self._seconds_max):
+                self._end_process()
+
+    def _end_process(self) -> None:
+        _LOG.error("a query could not be interrupted: this process ends, and is started again when it is asked")
+        with contextlib.suppress(OSError):  # the client has gone
+            self._say(
+                f"the query took longer than {self._seconds_max:g} s (sql_seconds_max), in a function that cannot be "
+                "interrupted; the process that answers queries was ended for it: do not ask this again"
+            )
+        os._exit(STUCK)
 
     def _is_gone(self) -> bool:
         """Whether the client has closed its end: it says nothing after its request."""

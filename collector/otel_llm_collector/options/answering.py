@@ -48,6 +48,15 @@ ANSWERING: Final = (
         "Its bytes at most",
     ),
     Option(
+        "sql_send_seconds_max",
+        "OTEL_LLM_COLLECTOR_SQL_SEND_SECONDS_MAX",
+        60,
+        read_seconds,
+        "SECONDS",
+        True,
+        "How long a client may take to read it",
+    ),
+    Option(
         "sql_tenants_all",
         "OTEL_LLM_COLLECTOR_SQL_TENANTS_ALL",
         [],

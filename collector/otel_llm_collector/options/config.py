@@ -53,6 +53,7 @@ class Config:
     sql_memory_bytes_max: int
     sql_rows_max: int
     sql_answer_bytes_max: int
+    sql_send_seconds_max: float
     sql_tenants_all: tuple[str, ...]
     sql_niceness: int
     log_level: str

@@ -28,9 +28,8 @@ IDLE_S_MAX: Final = 75.0
 #: comes is passed over for a while, so that the client reads the answer instead of a reset.
 _REST_BYTES_MAX: Final = 1024 * 1024
 _LINGER_S: Final = 2.0
-#: A client that takes nothing of a long answer for so long, or not all of it in this time, is cut off.
+#: A client that takes nothing of a long answer for so long is cut off.
 STALL_S_MAX: Final = 15.0
-SEND_S_MAX: Final = 60.0
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _STATUS: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 Header = tuple[bytes, bytes]
@@ -61,14 +60,17 @@ class Request:
 
 
 class Rest(Protocol):
-    """What follows of an answer, part by part as the client takes them."""
+    """What follows of an answer, part by part as the client takes them, all of it in `seconds_max`."""
+
+    @property
+    def seconds_max(self) -> float: ...
 
     async def read(self) -> bytes:
         """The next part, nothing at the end. Raises OSError where it does not come."""
         ...
 
-    def close(self) -> None:
-        """It is not read on. May be called again."""
+    def close(self, *, late: bool = False) -> None:
+        """It is not read on; `late`, since the client did not take it in time. May be called again."""
         ...
 
 
@@ -291,12 +293,15 @@ class Connection(asyncio.Protocol):
 
     async def _send(self, rest: Rest) -> bool:
         """Send what follows, no faster than the client takes it. False where it ends before its end."""
-        deadline = self._loop.time() + SEND_S_MAX
+        deadline = self._loop.time() + rest.seconds_max
         try:
             while not self._transport.is_closing() and (part := await rest.read()):
                 self._transport.write(part)
                 await self._room(min(STALL_S_MAX, deadline - self._loop.time()))
-        except OSError:  # the source's, or a client's that is too slow
+        except TimeoutError:
+            rest.close(late=True)
+            return False
+        except OSError:  # the source's, or the client has gone
             return False
         finally:
             rest.close()

@@ -83,7 +83,7 @@ class SqlDoor:
                 client.close()
             self._turns.end()
             raise
-        client.on_close = self._turns.end
+        client.on_close = self._end
         self._telemetry.asked(said.status)
         headers = tuple((name.encode(), value.encode()) for name, value in said.headers)
         return Answer(said.status, b"", headers, rest=client, rest_bytes=said.length)
@@ -105,6 +105,11 @@ class SqlDoor:
         tenant = self._access.tenant(request.header(b"authorization"))
         return None if not config.tokens or tenant in config.sql_tenants_all else tenant
 
+    def _end(self, late: bool) -> None:
+        self._turns.end()
+        if late:
+            self._telemetry.answers_cut.inc()
+
     async def _turn(self, request: Request) -> None:
         place = self._turns.ask()
         request.on_gone = place.cancel
@@ -124,17 +129,22 @@ class SqlDoor:
             except OSError as error:  # so many wait there already
                 ours.close()
                 raise BusyError(f"the process that answers queries takes no more ({error.strerror})") from None
-        return Conversation(*await asyncio.open_connection(sock=ours, limit=LINE_BYTES_MAX))
+        streams = await asyncio.open_connection(sock=ours, limit=LINE_BYTES_MAX)
+        return Conversation(*streams, self._config.sql_send_seconds_max)
 
 
 class Conversation:
-    """One query's way to the process that answers it, and the rest of the answer for who asked."""
+    """One query's way to the process that answers it, and the rest of the answer for who asked.
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    `on_close` is called once, with whether who asked did not read it in time.
+    """
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seconds_max: float) -> None:
         self._reader = reader
         self._writer = writer
         self._left = 0
-        self.on_close: Callable[[], object] | None = None
+        self.seconds_max = seconds_max
+        self.on_close: Callable[[bool], object] | None = None
 
     async def ask(self, asked: Asked, wait_s: float) -> Said:
         """Send the request, and wait for the beginning of the answer. Raises BusyError where none comes."""
@@ -156,12 +166,12 @@ class Conversation:
         self._left -= len(part)
         return part
 
-    def close(self) -> None:
-        """Have no more of it. May be called again."""
+    def close(self, *, late: bool = False) -> None:
+        """Have no more of it; `late`, since who asked did not read it in time. May be called again."""
         with contextlib.suppress(RuntimeError):  # the event loop has ended
             self._writer.transport.abort()
         if self.on_close:
-            self.on_close()
+            self.on_close(late)
             self.on_close = None
 
 

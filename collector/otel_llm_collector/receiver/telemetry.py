@@ -59,6 +59,7 @@ class Telemetry:
         self.waiting = self._gauge("waiting_requests", "Requests that wait for the disk")
         self.connections = self._gauge("connections", "HTTP connections")
         self._queries = self._counter("queries", "Queries over HTTP, by the status of their answer", "status")
+        self.answers_cut = self._counter("answers_cut", "Answers to queries whose client did not read them in time")
         self.queries_running = self._gauge("queries_running", "Queries that are computed or sent")
         self.queries_waiting = self._gauge("queries_waiting", "Queries that wait for their turn")
         self.registry.register(_OfOthers(data))
