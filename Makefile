@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+UNIT = $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz test-sdks test-emitters test-interop test-spark test-kills test-prefork check lint types layers unit format docs wheel bench-app bench-collector bench-columns bench-compaction bench-query clean
+.PHONY: help demo test fuzz test-sdks test-emitters test-interop test-spark test-kills test-slow test-prefork check lint types layers unit format docs wheel bench-app bench-collector bench-columns bench-compaction bench-query clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,8 +32,11 @@ test-spark: $(READY) ## Spark reads the lake: examples/spark, with Java and Mave
 test-kills: $(READY) ## A hundred SIGKILLs of the collector under load: nothing lost, nothing twice (5 minutes)
 	cd tests && ../$(BIN)/python -m rig.killing
 
+test-slow: $(READY) ## What takes longer than the others: buckets, whole demos, large lakes (3 minutes)
+	$(UNIT) -m slow
+
 test-prefork: $(READY) ## Forks, gunicorn, Celery, multiprocessing: every span arrives (2 minutes)
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m prefork
 
 check: lint types layers ## Style, types and layers
 
@@ -46,8 +50,8 @@ types: $(READY) ## Types (mypy, strict)
 layers: $(READY) ## Who may import whom (import-linter)
 	$(BIN)/lint-imports --no-logo
 
-unit: $(READY) ## The tests, on up to four cores; a file stays together and in order
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+unit: $(READY) ## The tests, a process more than there are cores; a file stays together and in order
+	$(UNIT)
 
 format: $(READY) ## Write the code as ruff would
 	$(BIN)/ruff format .

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import certifi
+import psutil
 import pytest
 
+_FILES_OPEN_MAX: Final = 300
 _CERTIFICATE_END: Final = "-----END CERTIFICATE-----\n"
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than cores: while a test waits for a process that it started, another has something to do."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_finish() -> None:
@@ -23,6 +31,15 @@ def pytest_collection_finish() -> None:
 def pytest_unconfigure() -> None:
     """The end of the process collects all that there is, and extension modules complain of what is left."""
     gc.unfreeze()
+
+
+@pytest.fixture(autouse=True)
+def _leave_few_files_open() -> Iterator[None]:
+    """A test that leaves files or sockets open by the hundred says so, instead of one that comes long after it."""
+    yield
+    if psutil.Process().num_fds() > _FILES_OPEN_MAX:
+        gc.collect()
+        assert psutil.Process().num_fds() <= _FILES_OPEN_MAX
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,13 +7,15 @@ import fcntl
 import io
 import logging
 import os
+import select
 import signal
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from otel_llm.errors import OtelLlmError
 
@@ -81,6 +83,13 @@ def _acquire(handle: int, path: Path, role: str, wait_s: float) -> None:
             time.sleep(0.1)
         else:
             return
+
+
+def is_readable(source: IO[str] | socket.socket, wait_s: float = 0.0) -> bool:
+    """Whether `source` says something, or ends, within so long. Unlike select.select it takes any file number."""
+    asked = select.poll()
+    asked.register(source, select.POLLIN)
+    return bool(asked.poll(wait_s * 1000))
 
 
 def stand_back(niceness: int) -> None:

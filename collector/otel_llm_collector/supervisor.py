@@ -19,7 +19,6 @@ import inspect
 import logging
 import os
 import platform
-import select
 import signal
 import socket
 import subprocess
@@ -45,6 +44,7 @@ from .forward.queue import Queue
 from .lake.address import keep_address
 from .logs import speak
 from .options import CONFIG_ENV, KEPT_DAYS, OPTIONS, Config, Option, is_loopback
+from .process import is_readable
 
 _LOG = logging.getLogger(__name__)
 
@@ -141,8 +141,7 @@ class Child:
     def first_line(self, wait_s: float) -> str:
         """What the child says first; OtelLlmError where it ends or stays silent."""
         assert self.process.stdout is not None
-        ready, _, _ = select.select([self.process.stdout], [], [], wait_s)
-        line = self.process.stdout.readline() if ready else ""
+        line = self.process.stdout.readline() if is_readable(self.process.stdout, wait_s) else ""
         if not line:
             self.stop(1.0)
             raise OtelLlmError(f"the collector's {self.name} did not start; its reason stands above")
@@ -242,7 +241,7 @@ class Supervisor:
 
     def _answer_queries(self) -> None:
         """Start the process that answers queries once there is one, and again where it has ended."""
-        ready, _, _ = select.select([self._asked], [], [], 0)
+        ready = is_readable(self._asked)
         if ready and self._query is None:
             self._query = Child("endpoint.app", self._current, _QUERY_ENV, self._asked)
         elif ready and self._query:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import select
 import signal
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +19,7 @@ from rig.processes import wait_for as _wait_for
 
 from otel_llm.errors import UsageError
 from otel_llm_collector.alerts.rules import read_rules
+from otel_llm_collector.process import is_readable
 
 from .conftest import Lake, evenly
 
@@ -89,7 +89,7 @@ def test_a_collector_with_rules_tells(lake: Lake, desk: tuple[int, list[dict[str
         wait_for(lambda: posted)
         assert (posted[0]["alert"], posted[0]["event"], posted[0]["value"]) == ("busy", "firing", 270)
         assert running.process.stdout is not None
-        assert select.select([running.process.stdout], [], [], 20)[0]
+        assert is_readable(running.process.stdout, 20)
         assert json.loads(running.process.stdout.readline()) == posted[0]
         wait_for(lambda: 'alert_firing{alert="busy",group="",kind="threshold"} 1.0' in metrics(running))
 

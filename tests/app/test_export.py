@@ -118,7 +118,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 def test_children_of_multiprocessing_export_too(standin: Standin, tmp_path: Path, method: str) -> None:
     app = tmp_path / "shop.py"
     app.write_text(CHILDREN)
@@ -248,6 +248,7 @@ def slow(server: RawServer) -> Callable[[Connection], None]:
     return late
 
 
+@pytest.mark.slow
 def test_thirty_calls_come_out_the_same_whatever_state_the_collector_is_in(standin: Standin, tmp_path: Path) -> None:
     app = tmp_path / "shop.py"
     app.write_text(MANY)

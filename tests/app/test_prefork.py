@@ -24,7 +24,7 @@ from rig.processes import wait_for
 
 from otel_llm_collector.demo.standin.server import Standin
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.prefork
 
 BIN = Path(sys.executable).parent
 RUN = [str(BIN / "otel-llm"), "run", "--"]

@@ -21,6 +21,8 @@ from otel_llm_collector.lake.compact import Compactor
 from otel_llm_collector.lake.log import LakeTable
 from otel_llm_collector.lake.replaced import Replacing
 
+pytestmark = pytest.mark.slow
+
 CONTENT = '[{"role":"user","parts":[{"type":"text","content":"hi"}]}]'
 
 

@@ -158,7 +158,7 @@ class CrashError(BaseException):
     """Stands for the moment of a SIGKILL."""
 
 
-@pytest.mark.parametrize("commits", range(8))
+@pytest.mark.parametrize("commits", [pytest.param(n, marks=[pytest.mark.slow] if n % 4 else []) for n in range(8)])
 def test_wherever_it_was_ended_the_next_run_finishes(
     data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, commits: int
 ) -> None:

@@ -158,7 +158,7 @@ def test_content_is_told_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert ask(tmp_path, content) == [(None, "hello")]
 
 
-@pytest.mark.parametrize("rows_max", [1, 4, 7])
+@pytest.mark.parametrize("rows_max", [4, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 7))])
 def test_so_many_rows_are_looked_at_at_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, rows_max: int
 ) -> None:

@@ -290,6 +290,7 @@ def test_what_to_try_next_works(demo: Demo) -> None:
         assert done.stdout.strip()
 
 
+@pytest.mark.slow
 def test_a_second_run_adds_under_new_trace_ids(demo: Demo) -> None:
     again = run_demo(demo.data)
     before, after = {row["trace_id"] for row in demo.spans}, {row["trace_id"] for row in again.spans}

@@ -19,6 +19,8 @@ from otel_llm_collector.demo.history.models import MODELS
 from otel_llm_collector.demo.history.questions import QUESTIONS, Question
 from otel_llm_collector.demo.history.stage import Made, make
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 Rows = list[dict[str, Any]]
 #: A collector takes what is older for a broken clock.

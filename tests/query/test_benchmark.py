@@ -14,6 +14,8 @@ from otel_llm_collector import query
 from otel_llm_semconv.pricing import price_call
 from otel_llm_semconv.usage import FIELDS, Usage
 
+pytestmark = pytest.mark.slow
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 ROWS = 4_000
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import psutil
+
+from otel_llm_collector.process import is_readable
 
 T = TypeVar("T")
 
@@ -46,8 +47,7 @@ class CollectorProcess:
 
     def _ready_line(self) -> str:
         assert self.process.stdout is not None
-        ready, _, _ = select.select([self.process.stdout], [], [], 30)
-        line = self.process.stdout.readline() if ready else ""
+        line = self.process.stdout.readline() if is_readable(self.process.stdout, 30) else ""
         if not line.startswith("ready "):
             self.kill()
             raise AssertionError(f"the collector said {line!r}; stderr: {self.stderr}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import select
 import socket
 import threading
 import time
@@ -14,6 +13,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from otel_llm.errors import OtelLlmError
+
+from ..process import is_readable
 
 if TYPE_CHECKING:
     import duckdb
@@ -103,5 +104,4 @@ class Watch:
 
     def _is_gone(self) -> bool:
         """Whether the client has closed its end: it says nothing after its request."""
-        readable, _, _ = select.select([self._client], [], [], 0)
-        return bool(readable) and not self._client.recv(1, socket.MSG_PEEK)
+        return is_readable(self._client) and not self._client.recv(1, socket.MSG_PEEK)
