@@ -9,18 +9,19 @@ from typing import Annotated
 import typer
 
 from .asking import (
+    Asked,
     DataOption,
     FormatOption,
-    LimitOption,
     OutputOption,
     TzOption,
-    UntilOption,
     WhereOption,
+    answering,
     opened,
     print_answer,
     terminal_width,
 )
 from .commandline import run
+from .query import Table
 from .render import Format
 
 _Replace = Annotated[
@@ -33,7 +34,6 @@ _Replace = Annotated[
 _EachBy = Annotated[
     str, typer.Option(metavar="NAMES", help="What to look at, each by itself: as --by of `otel-llm cost`.")
 ]
-_Days = Annotated[str, typer.Option(metavar="TIME", help="Only days from then on: 2026-11-01, 7d.")]
 _CallsMin = Annotated[int, typer.Option(min=1, metavar="N", help="Only days with so many calls.")]
 _Window = Annotated[str, typer.Option(metavar="TIME", help="How far back: 5m, 1h.")]
 _Every = Annotated[float, typer.Option(min=0.2, metavar="SECONDS", help="How often it looks again.")]
@@ -49,7 +49,7 @@ def forecast(argv: list[str]) -> int:
 
 def anomalies(argv: list[str]) -> int:
     """`otel-llm anomalies`: days that were not as such days are."""
-    return run("anomalies", _anomalies, argv)
+    return run("anomalies", answering(_find_anomalies), argv)
 
 
 def top(argv: list[str]) -> int:
@@ -73,31 +73,19 @@ def _forecast(
     days of the last eight weeks: level, weekdays, and how far each day was from what was to be expected."""
     from . import query as lake
 
-    with opened(data, tz) as connection:
+    with opened(data, tz, where) as connection:
         answer = lake.forecast(connection, where=where, replace=replace or (), until=until)
         print_answer(answer, None, format, output, data)
 
 
-def _anomalies(
-    *,
-    by: _EachBy = "model,prompt,user,agent",
-    since: _Days = "7d",
-    until: UntilOption = None,
-    calls_min: _CallsMin = 20,
-    tz: TzOption = "UTC",
-    where: WhereOption = None,
-    data: DataOption = None,
-    limit: LimitOption = None,
-    format: FormatOption = Format.TABLE,
-    output: OutputOption = None,
-) -> None:
+def _find_anomalies(asked: Asked, *, by: _EachBy = "model,prompt,user,agent", calls_min: _CallsMin = 20) -> Table:
     """Which days were not as such days are: cost, calls, tokens a call, errors, latency? Compared with the same
-    weekdays of the four weeks before."""
+    weekdays of the four weeks before. Without --since the days of the last seven."""
     from . import query as lake
 
-    with opened(data, tz) as connection:
-        answer = lake.anomalies(connection, by, since=since, until=until, where=where, calls_min=calls_min)
-        print_answer(answer, limit, format, output, data)
+    return lake.anomalies(
+        asked.connection, by, since=asked.since or "7d", until=asked.until, where=asked.where, calls_min=calls_min
+    )
 
 
 def _top(
@@ -128,6 +116,6 @@ def _moment(by: str, window: str, where: str | None, data: str | None) -> str:
     from . import query as lake
     from .console import answer_table
 
-    with opened(data, "UTC") as connection:
+    with opened(data, "UTC", where) as connection:
         chosen = lake.selection(connection, since=window, where=where)
         return answer_table(lake.ask(connection, "top", by, chosen), width=terminal_width())

@@ -103,7 +103,7 @@ def answering(find: Callable[..., Table]) -> Callable[..., None]:
     def command(**options: Any) -> None:
         common = {name: options.pop(name) for name in _COMMON}
         data, tz = common["data"], common["tz"]
-        with opened(data, tz) as connection:
+        with opened(data, tz, common["where"]) as connection:
             asked = Asked(connection, *(common[name] for name in ("since", "until", "where")))
             print_answer(find(asked, **options), common["limit"], common["format"], common["output"], data)
 
@@ -132,7 +132,17 @@ _COMMON: Final = inspect.signature(_common, eval_str=True).parameters
 
 
 @contextlib.contextmanager
-def opened(data: str | None, tz: str) -> Iterator[duckdb.DuckDBPyConnection]:
+def opened(data: str | None, tz: str, where: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The lake, for our own questions and a condition of the user's."""
+    from .query import connect, views_for
+
+    with connect(data_dir(data), tz=tz, views=views_for(where)) as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def opened_whole(data: str | None, tz: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The lake with all views, for queries of the user's."""
     from .query import connect
 
     with connect(data_dir(data), tz=tz) as connection:

@@ -28,6 +28,7 @@ from .asking import (
     WhereOption,
     answering,
     opened,
+    opened_whole,
     print_answer,
     print_result,
     target,
@@ -93,7 +94,7 @@ def _sql(
 
         return interact(data, tz, limit)
     text = _statement(query, file)
-    with opened(data, tz) as connection:
+    with opened_whole(data, tz) as connection:
         reader = lake.sql(connection, text, _parameters(param or ()))
         with readable_errors(), target(format, output, data_dir(data)) as out:
             if format is Format.TABLE:
@@ -149,7 +150,7 @@ def _reprice(
 
     use_prices(prices)
     by_contract = contracts(contract_file)
-    with opened(data, tz) as connection:
+    with opened(data, tz, where) as connection:
         chosen = lake.selection(connection, since=since, until=until, where=where)
         done = repricing.reprice(connection, data_dir(data), chosen, by_contract)
     found = done.table()

@@ -22,6 +22,7 @@ from .asking import (
     UntilOption,
     WhereOption,
     opened,
+    opened_whole,
     target,
     write_rows,
 )
@@ -101,7 +102,7 @@ def _export(
     if what is not What.CONVERSATIONS and (min_score or redact):
         raise UsageError("--min-score and --redact are for conversations: otel-llm export conversations ...")
     scores, redactor = _scores(min_score or []), _redactor(redact or [])
-    with opened(data, tz) as connection:
+    with opened_whole(data, tz) if query else opened(data, tz, where) as connection:
         chosen = lake.selection(connection, since=since, until=until, where=where)
         match what:
             case What.CALLS:

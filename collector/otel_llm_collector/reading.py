@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 from otel_llm.errors import NoDataError, OtelLlmError, UsageError
 
 from .config import data_dir
-from .query import Table, connect, named, sql
+from .query import Table, connect, named, sql, views_for
 from .query.statements import readable_errors
 
 if TYPE_CHECKING:
@@ -173,7 +173,8 @@ class Directory:
             return Table(sql(connection, query, parameters).read_all())
 
     def ask(self, question: str, arguments: Mapping[str, Any]) -> Table:
-        with connect(self._data, tz=self._tz) as connection:
+        texts = (value for value in arguments.values() if isinstance(value, str))
+        with connect(self._data, tz=self._tz, views=views_for(*texts)) as connection:
             return named.answer(connection, question, arguments)
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_llm.errors import OtelLlmError
 
-from .asking import opened, print_result
+from .asking import opened_whole, print_result
 from .commandline import say, stdout_bytes
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ A statement ends with ; and may take several lines. Tab completes tables and col
 
 def interact(data: str | None, tz: str, limit: int | None, session: PromptSession[str] | None = None) -> None:
     """Read statements until the end of input, and print what each finds. A wrong one is told and forgotten."""
-    with opened(data, tz) as connection:
+    with opened_whole(data, tz) as connection:
         names = dict(_names(lambda query: connection.execute(query).fetchall()))
     asked = session or _session(names)
     say(f"{len(names)} tables; .help for help")
@@ -63,7 +63,7 @@ def _run(statement: str, data: str | None, tz: str, limit: int | None) -> None:
     from .query.statements import readable_errors
 
     try:
-        with opened(data, tz) as connection, readable_errors(), stdout_bytes() as out:
+        with opened_whole(data, tz) as connection, readable_errors(), stdout_bytes() as out:
             print_result(lake.sql(connection, statement), limit, out)
     except OtelLlmError as error:
         say(f"otel-llm sql: {error}")

@@ -19,7 +19,7 @@ from otel_llm_collector.alerts.watch import Watch, moments_between, replay
 from otel_llm_collector.lake import files
 from otel_llm_collector.lake.log import LakeTable
 from otel_llm_collector.lake.schema import memory_schema
-from otel_llm_collector.query import connect
+from otel_llm_collector.query import connect, views_for
 
 #: A Monday.
 MONDAY = dt.datetime(2026, 11, 2, tzinfo=dt.UTC)
@@ -94,12 +94,12 @@ class Lake:
         """What the rules would have done."""
         rules = self.rules(text)
         moments = {rule.name: list(moments_between(rule, since, until, every)) for rule in rules.rules}
-        with connect(self.data) as connection:
+        with connect(self.data, views=views_for(text)) as connection:
             return replay(connection, rules, moments)
 
     def rows(self, query: str = "FROM alerts ORDER BY time, event") -> list[dict[str, Any]]:
         """What is recorded."""
-        with connect(self.data) as connection:
+        with connect(self.data, views=views_for(query)) as connection:
             return connection.sql(query).to_arrow_table().to_pylist(maps_as_pydicts="strict")
 
 

@@ -17,6 +17,7 @@ from otel_llm_collector.alerts.channels import DeliveryError
 from otel_llm_collector.alerts.courier import Courier
 from otel_llm_collector.alerts.history import History
 from otel_llm_collector.alerts.message import Message
+from otel_llm_collector.alerts.rules import Rules
 from otel_llm_collector.alerts.state import State, state_path
 from otel_llm_collector.alerts.told import tell
 from otel_llm_collector.alerts.watch import LOOK_S_MAX, Watch, limited, opened, received_until
@@ -224,7 +225,7 @@ def test_a_statement_that_never_ends_is_ended(spike: Lake, monkeypatch: pytest.M
     assert LOOK_S_MAX <= 60
     monkeypatch.setattr("otel_llm_collector.alerts.watch.LOOK_S_MAX", 0.05)
     endless = "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range + b.range = 7"
-    with opened(spike.data) as connection:
+    with opened(spike.data, Rules()) as connection:
         with pytest.raises(duckdb.InterruptException), limited(connection):
             connection.execute(endless).fetchall()
         assert connection.execute("SELECT current_setting('threads')").fetchall() == [(1,)]

@@ -101,7 +101,7 @@ def _left(data: Path, *needles: str) -> list[str]:
 
 
 def ask(data: Path, question: str) -> list[tuple[Any, ...]]:
-    with query.connect(data) as connection:
+    with query.connect(data, views=query.views_for(question)) as connection:
         return connection.execute(question).fetchall()
 
 

@@ -77,7 +77,7 @@ def renormalise(data: Path, capsys: pytest.CaptureFixture[str], *options: str) -
 
 
 def ask(data: Path, text: str) -> list[tuple[Any, ...]]:
-    with query.connect(data) as connection:
+    with query.connect(data, views=query.views_for(text)) as connection:
         return connection.execute(text).fetchall()
 
 

@@ -44,7 +44,7 @@ def calls(data: Path, *days: int, user: str = "ada", **more: object) -> None:
 
 def total(data: Path) -> tuple[int, str]:
     """How many calls there are, and where that is from."""
-    with query.connect(data) as connection:
+    with query.connect(data, views=query.views_for()) as connection:
         answer, exact = (query.cost(connection, "user", exact=exact) for exact in (False, True))
     assert answer.rows() == exact.rows()
     return sum(row["calls"] for row in answer.rows()), answer.source

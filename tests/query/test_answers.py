@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from otel_llm.errors import UsageError
-from otel_llm_collector.query import Table, connect, cost, latency, selection
+from otel_llm_collector.query import Table, connect, cost, latency, selection, views_for
 from otel_llm_collector.query.dimensions import names
 from otel_llm_collector.query.timespan import instant
 
@@ -21,7 +21,7 @@ NOW = dt.datetime(2026, 11, 3, 0, 30, tzinfo=dt.UTC)
 
 
 def ask_cost(lake: SmallLake, by: str = "model", tz: str = "UTC", **chosen: Any) -> Table:
-    with connect(lake.data, tz=tz) as connection:
+    with connect(lake.data, tz=tz, views=views_for()) as connection:
         return cost(connection, by, selection(connection, now=NOW, **chosen))
 
 

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from otel_llm_collector.query import QUESTIONS, connect
+from otel_llm_collector.query import QUESTIONS, connect, views_for
 from otel_llm_collector.query.opening import VIEWS
 
 from .conftest import MIDNIGHT, Run, SmallLake, span
@@ -14,7 +14,7 @@ from .conftest import MIDNIGHT, Run, SmallLake, span
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_no_view_fails_beyond_the_largest_number(extremes: SmallLake, view: str) -> None:
-    with connect(extremes.data) as connection:
+    with connect(extremes.data, views=views_for(view)) as connection:
         assert isinstance(connection.execute(f"FROM {view}").fetchall(), list)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from otel_llm_collector.query import Table, connect, latency_split, selection
+from otel_llm_collector.query import Table, connect, latency_split, selection, views_for
 
 from .conftest import Run, SmallLake, span
 
@@ -29,7 +29,7 @@ def provider_time(seconds: float) -> dict[str, str]:
 
 def answer(lake: SmallLake, *rows: dict[str, Any], by: str = "service", **chosen: Any) -> Table:
     lake.add(rows)
-    with connect(lake.data) as connection:
+    with connect(lake.data, views=views_for()) as connection:
         return latency_split(connection, by, selection(connection, **chosen))
 
 

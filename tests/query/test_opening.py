@@ -19,7 +19,7 @@ import pytest
 
 from otel_llm.errors import NoDataError, OtelLlmError, UsageError
 from otel_llm_collector.lake.schema import arrow_schema
-from otel_llm_collector.query import connect, views_sql
+from otel_llm_collector.query import connect, views_for, views_sql
 from otel_llm_collector.query.opening import VIEWS
 from otel_llm_semconv.tables import TABLES
 
@@ -46,8 +46,15 @@ def test_every_view_has_a_file_and_every_file_is_a_view() -> None:
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_every_view_answers(clinic: SmallLake, view: str) -> None:
-    assert isinstance(ask(clinic.data, f"FROM {view}"), list)
+def test_every_view_answers_beside_those_that_it_needs(clinic: SmallLake, view: str) -> None:
+    with connect(clinic.data, views=views_for(f'SELECT * FROM "{view.upper()}"')) as connection:
+        assert isinstance(connection.execute(f"FROM {view}").fetchall(), list)
+
+
+def test_all_are_made_unless_it_is_known_what_is_asked(clinic: SmallLake) -> None:
+    found = ask(clinic.data, "SELECT view_name FROM duckdb_views() WHERE NOT internal")
+    assert {name for (name,) in found} == set(VIEWS)
+    assert {"spans", "llm_calls"} < set(views_for()) < set(VIEWS)
 
 
 def test_the_views_read_the_columns_of_the_lake(clinic: SmallLake) -> None:

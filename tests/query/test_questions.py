@@ -10,7 +10,7 @@ import pytest
 
 from otel_llm.errors import UsageError
 from otel_llm_collector import query
-from otel_llm_collector.query import QUESTIONS, Table, ask, connect
+from otel_llm_collector.query import QUESTIONS, Table, ask, connect, views_for
 
 from .conftest import Run, SmallLake, span
 
@@ -18,7 +18,7 @@ DAY_S = 86_400
 
 
 def answer(lake: SmallLake, name: str, by: str | None = None) -> Table:
-    with connect(lake.data) as connection:
+    with connect(lake.data, views=views_for()) as connection:
         return ask(connection, name, by)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from otel_llm.errors import NoDataError, OtelLlmError
 
 from .. import journal
-from ..query import connect
+from ..query import connect, views_for
 from .history import History, row
 from .judge import Breach, judge, over
 from .measure import measure
@@ -52,7 +52,7 @@ class Watch:
         due = [(rule, moment) for rule in self.rules.rules if (moment := self._due(rule, ready))]
         if due:
             try:
-                with opened(self._data) as connection:
+                with opened(self._data, self.rules) as connection:
                     for rule, moment in due:
                         self._look(connection, rule, moment, now)
             except NoDataError:
@@ -148,9 +148,10 @@ def received_until(data: Path) -> dt.datetime | None:
 
 
 @contextmanager
-def opened(data: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def opened(data: Path, rules: Rules) -> Iterator[duckdb.DuckDBPyConnection]:
     """The lake as it is now, for questions that must not be in anybody's way."""
-    with connect(data) as connection:
+    views = views_for(*(text for rule in rules.rules for text in (rule.sql, rule.where)))
+    with connect(data, views=views) as connection:
         connection.execute(f"SET threads = 1; SET memory_limit = '{_MEMORY}'")
         yield connection
 

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute
 
-from otel_llm.failures import swallow
 from otel_llm_semconv.pricing.contracts import Contracts
 
 from ..lake import files
 from ..lake.log import DataFile, LakeTable
+from ..lake.patience import Patience
 from ..lake.replaced import Replacing
 from ..reprice import price_of_row
 from .calls import READ
 from .recent import Change, RecentCalls
 from .settle import Pricer, apply
-
-_LOG = logging.getLogger(__name__)
 
 pc: Final[Any] = pyarrow.compute
 _PAUSE_AFTER_FAULT_S: Final = 60.0
@@ -62,21 +58,18 @@ class Recount:
         self._recent = recent
         self._price = price
         self._meanwhile = meanwhile
-        self._paused_until = 0.0
+        # the rows stand as they are: a call that was told of twice is counted twice
+        name = f"counting rows of {replacing.table.name} again"
+        self._patience = Patience("counting again", name, _PAUSE_AFTER_FAULT_S)
 
     def step(self) -> bool:
         """Write one file again, if there is one to be. False where there was nothing to do."""
-        if time.monotonic() < self._paused_until:
-            return False
-        try:
-            self._recent.look_back()
-            overdue = self._recent.overdue
-            return bool(overdue) and write_one(self._replacing, overdue, self._price, self._stem, self._meanwhile)
-        except Exception as error:  # the rows stand as they are: a call that was told of twice is counted twice
-            _LOG.exception("counting rows of %s again failed", self._replacing.table.name)
-            self._paused_until = time.monotonic() + _PAUSE_AFTER_FAULT_S
-            swallow("counting again", error)
-            return False
+        return self._patience.attempt(self._step)
+
+    def _step(self) -> bool:
+        self._recent.look_back()
+        overdue = self._recent.overdue
+        return bool(overdue) and write_one(self._replacing, overdue, self._price, self._stem, self._meanwhile)
 
 
 def write_one(

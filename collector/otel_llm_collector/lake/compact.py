@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from otel_llm.failures import swallow
-
-from .merge import Stopped, merge
+from .merge import merge
+from .patience import Patience
 from .plan import plan
 from .replaced import Replacing
-
-_LOG = logging.getLogger(__name__)
 
 #: What the names of merged files begin with. One process at a time merges in a data directory.
 STEM: Final = "merged"
@@ -36,24 +32,15 @@ class Compactor:
         self._replacing, self._table = replacing, replacing.table
         self._stem = f"{STEM}-{collector_id}"
         self._looked_at = (-1, 0.0)  # version of the table in which nothing was left to merge, and when
-        self._paused_until = 0.0
+        # the rows stand as they are; only reading them is slower
+        self._patience = Patience("compaction", f"merging small files of {self._table.name}", _PAUSE_AFTER_FAULT_S)
 
     def step(self) -> bool:
         """Merge one group of small files, if there is one. False where there was nothing to do.
 
         Raises Stopped, and leaves nothing behind, once `is_stopped` says so.
         """
-        if time.monotonic() < self._paused_until:
-            return False
-        try:
-            return self._merge()
-        except Stopped:
-            raise
-        except Exception as error:  # the rows stand as they are; only reading them is slower
-            _LOG.exception("merging small files of %s failed", self._table.name)
-            self._paused_until = time.monotonic() + _PAUSE_AFTER_FAULT_S
-            swallow("compaction", error)
-            return False
+        return self._patience.attempt(self._merge)
 
     def _merge(self) -> bool:
         self._table.refresh()

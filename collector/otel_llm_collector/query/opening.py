@@ -48,6 +48,7 @@ VIEWS: Final = (
     "alerts",
 )
 _CAST: Final = re.compile(r"TRY_CAST\((.*) AS BIGINT\) AS")
+_WORD: Final = re.compile(r"\w+")
 _SUM: Final = re.compile(r"(count|sum)\(.* AS (\w+),?$", re.MULTILINE)
 _NEWER: Final = "; a newer version wrote it: pip install --upgrade 'otel-llm[collector]'"
 DATA_VARIABLE: Final = "otel_llm_data"
@@ -85,14 +86,14 @@ class Bounds:
     tenant: str | None = None
 
 
-def connect(data: Path, *, tz: str = "UTC") -> duckdb.DuckDBPyConnection:
-    """Open the lake in `data` as it is now: one consistent version a table, and all views.
+def connect(data: Path, *, tz: str = "UTC", views: Collection[str] = VIEWS) -> duckdb.DuckDBPyConnection:
+    """Open the lake in `data` as it is now: one consistent version a table, and the views.
 
     `tz` is the IANA time zone in which timestamps are shown, days begin and times without an offset are read.
     Raises NoDataError where there is no lake or nothing in it yet, UsageError for an unknown time zone.
     """
     rolled = rolled_up(data)
-    connection = connect_to(data, {**all_live_files(data), ROLLUPS: sorted(rolled)}, tz=tz)
+    connection = connect_to(data, {**all_live_files(data), ROLLUPS: sorted(rolled)}, tz=tz, views=views)
     connection.execute(f"SET VARIABLE {ROLLUPS_LOG} = ?", [json.dumps(rolled)])
     return connection
 
@@ -104,6 +105,12 @@ def over(data: Path, table: str, paths: Iterable[str], views: Collection[str]) -
     uri = place_of(data, table).uri
     chosen = [glob_escape(f"{uri}/{path}") for path in paths]
     return connect_to(data, {table: chosen}, views=views)
+
+
+def views_for(*texts: str | None) -> list[str]:
+    """The views that our own questions and these texts read: making all takes longer than most questions."""
+    wanted = _read_by(*filter(None, texts)) | _read_by_questions()
+    return [view for view in VIEWS if view in wanted]
 
 
 def connect_to(
@@ -286,6 +293,21 @@ def _script(data: Path, filled: Collection[str], tenant: str | None = None, chos
     texts = {view: _read("views", view) for view in VIEWS if view in chosen}
     views = [fill(text, source=parts.get(view, ""), call_sums=call_sums()) for view, text in texts.items()]
     return "\n".join([_HEADER.format(data_variable=DATA_VARIABLE), *views])
+
+
+@functools.cache
+def _read_by_questions() -> set[str]:
+    folder = resources.files("otel_llm_collector") / "queries"
+    return _read_by(*(file.read_text("utf-8") for file in folder.iterdir()))
+
+
+def _read_by(*texts: str) -> set[str]:
+    """The views that texts name, and those that these name."""
+    named = {word for text in texts for word in _WORD.findall(text.lower())}.intersection(VIEWS)
+    for view in reversed(VIEWS):
+        if view in named:
+            named.update(_WORD.findall(_read("views", view)))
+    return named.intersection(VIEWS)
 
 
 def _source(data: Path, table: str) -> str:

@@ -128,7 +128,7 @@ def _count_again(spans: Replacing, day: date, price: Pricer, stem: str) -> None:
 
 
 def _sums(data: Path, since: datetime, until: datetime) -> dict[str | None, Sums]:
-    with query.connect(data) as connection:
+    with query.connect(data, views=query.views_for()) as connection:
         rows = connection.execute(question("renormalise"), {"since": since, "until": until}).fetchall()
     return {model: {"calls": calls, "tokens": tokens, "usd": usd} for model, calls, tokens, usd in rows}
 

@@ -62,7 +62,7 @@ def _report(
     place = Path("report.html") if out is None and not mail_to else out
     if place is not None and place.resolve().is_relative_to(data_dir(data).resolve()):
         raise UsageError(f"--out {place} lies inside the data directory: choose another place")
-    with opened(data, tz) as connection:
+    with opened(data, tz, where) as connection:
         report = compose(connection, since=since, until=until, where=where, tz=tz)
     if place is not None:
         for path in _write(report, place):

@@ -7,20 +7,18 @@ What comes late for it, or is written again, makes its file unsound, which nobod
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from otel_llm.failures import swallow
-
 from ..lake.files import Draft
 from ..lake.layout import LAYOUTS
 from ..lake.leftovers import delete_replaced
 from ..lake.log import DataFile, LakeTable
 from ..lake.merge import Stopped
+from ..lake.patience import Patience
 from ..lake.plan import is_over, plan
 from ..lake.replaced import Replacing
 from ..query.opening import over
@@ -28,8 +26,6 @@ from .cells import cells
 from .cubes import TABLE
 from .due import due, end_of, month_of
 from .origin import Origin, apart, mark, origins, sound
-
-_LOG = logging.getLogger(__name__)
 
 _PAUSE_AFTER_FAULT_S: Final = 600.0
 _LOOK_S: Final = 30.0
@@ -58,7 +54,8 @@ class Keeper:
         self._replacing, self._table, self._spans = replacing, replacing.table, LakeTable(data, "spans")
         self._clock, self._is_stopped = clock, is_stopped
         self._looked_at = ((-1, -1), 0.0)  # versions of both tables in which nothing was left to do, and when
-        self._paused_until = 0.0
+        # calls are read themselves then, which takes longer
+        self._patience = Patience("rollup", "adding calls up", _PAUSE_AFTER_FAULT_S)
         self._given_up: set[Origin] = set()
 
     def step(self) -> bool:
@@ -66,17 +63,7 @@ class Keeper:
 
         Raises Stopped, and leaves nothing behind, once `is_stopped` says so.
         """
-        if time.monotonic() < self._paused_until:
-            return False
-        try:
-            return self._step()
-        except Stopped:
-            raise
-        except Exception as error:  # calls are read themselves then, which takes longer
-            _LOG.exception("adding calls up failed")
-            self._paused_until = time.monotonic() + _PAUSE_AFTER_FAULT_S
-            swallow("rollup", error)
-            return False
+        return self._patience.attempt(self._step)
 
     def _step(self) -> bool:
         self._spans.refresh()
