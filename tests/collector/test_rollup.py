@@ -55,7 +55,7 @@ def test_dates_that_are_over_are_added_up_by_the_upkeep(tmp_path: Path) -> None:
     upkeep = Upkeep(tmp_path, clock=lambda: time.time() + 7 * 3600, rollup_keys=("team",))
     while upkeep.step():
         pass
-    assert total(tmp_path) == (2, "read from the roll-up users, 2 dates in 1 file")
+    assert total(tmp_path) == (2, "read from the roll-up people, 2 dates in 1 file")
     with duckdb.connect() as stranger:
         stranger.execute((tmp_path / "views.sql").read_text())
         assert stranger.execute("SELECT DISTINCT properties['team'] FROM rollups WHERE cube = 'users'").fetchall() == [
@@ -78,7 +78,7 @@ def test_what_comes_late_is_read_beside_it_and_added_up_when_it_is_merged(tmp_pa
     count, source = total(tmp_path)
     assert (count, source.partition(", and ")[2]) == (3, "from the calls of 1 file that it does not have")
     add_up(tmp_path)
-    assert total(tmp_path) == (3, "read from the roll-up users, 2 dates in 1 file")
+    assert total(tmp_path) == (3, "read from the roll-up people, 2 dates in 1 file")
     live = {mark(file.path) for file in LakeTable(tmp_path, "spans").live_files()}
     assert {one for origin in kept(tmp_path).values() for one in origin.files} == live
 
@@ -91,7 +91,7 @@ def test_what_was_written_again_is_not_read(tmp_path: Path) -> None:
     assert compactor.step()
     count, source = total(tmp_path)
     assert count == 3
-    assert source.startswith("read from the roll-up users, 1 date in 1 file, and from the calls of 1 file")
+    assert source.startswith("read from the roll-up people, 1 date in 1 file, and from the calls of 1 file")
 
 
 def test_dates_that_are_dropped_are_gone_from_it(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_killed_upkeep_leaves_nothing_that_counts(tmp_path: Path, monkeypatch:
     remove_leftovers(tmp_path)
     assert not list((tmp_path / TABLE).rglob("*.parquet"))
     add_up(tmp_path)
-    assert total(tmp_path) == (1, "read from the roll-up users, 1 date in 1 file")
+    assert total(tmp_path) == (1, "read from the roll-up people, 1 date in 1 file")
 
 
 def test_it_stops_when_it_is_told_to_and_leaves_nothing(tmp_path: Path) -> None:

@@ -170,13 +170,15 @@ def month(whole_months: SmallLake, lake: SmallLake) -> SmallLake:
     ("by", "chosen", "costs", "times"),
     [
         ("model", {}, "the roll-up calls, 12 dates in 2 files", "the roll-up models, 12 dates in 2 files"),
-        ("user", {}, "the roll-up users, 12 dates in 2 files", "no roll-up has user_id"),
-        ("day", {}, "the roll-up calls, 12 dates in 2 files", "the roll-up models, 12 dates in 2 files"),
+        ("user", {}, "the roll-up people, 12 dates in 2 files", "no roll-up has user_id"),
+        ("day", {}, "the roll-up calls, 12 dates in 2 files", "the roll-up model_days, 12 dates in 2 files"),
         ("hour", {}, "the roll-up calls, 12 dates in 12 files", "tells them apart as finely"),
         ("day", {"tz": "Europe/Berlin"}, "the roll-up calls, 12 dates in 12 files", "tells them apart as finely"),
         ("day", {"tz": "Asia/Kolkata"}, "hours of this time zone", "hours of this time zone"),
         ("day", {"tz": "Atlantic/Reykjavik"}, "12 dates in 2 files", "12 dates in 2 files"),
         ("model", {"tz": "Asia/Kolkata"}, "12 dates in 2 files", "12 dates in 2 files"),
+        ("user,model", {}, "the roll-up users, 12 dates in 2 files", "no roll-up has user_id"),
+        ("user,day", {}, "the roll-up people, 12 dates in 12 files", "no roll-up has user_id"),
         ("session", {}, "no roll-up has session_id", "no roll-up has session_id"),
         ("property.team", {}, "the roll-up calls", "the roll-up latency"),
         ("property.other", {}, "with property.other (rollup_properties)", "with property.other (rollup_properties)"),
@@ -251,4 +253,4 @@ def test_every_cube_has_every_call(opened: duckdb.DuckDBPyConnection) -> None:
     rows = told.fetchall()
     months_and_dates = [(cube.name, calls) for cube in sorted(CUBES, key=lambda cube: cube.name) for calls in (7, 7)]
     assert [(name, calls) for name, _, calls, _ in rows] == sorted(months_and_dates)
-    assert {usd for name, _, _, usd in rows if name in ("calls", "users")} == {wanted}
+    assert {usd for name, _, _, usd in rows if name in ("calls", "people", "users")} == {wanted}

@@ -1,50 +1,46 @@
 -- What do the calls cost? One row a combination of the dimensions asked for, and one over all of them (is_total).
--- One look at all calls makes few rows, of which the rest is made: what a cost is no figure for, and why.
-WITH parts AS (
+-- One look at all calls makes few rows, of which the rest is made: the sums, and what has no cost, and why.
+WITH parts AS MATERIALIZED (
 {parts}
 ),
-leveled AS (
+sums AS (
     SELECT
         {names},
         grouping({first_name}) = 1 AS is_total,
-        is_unpriced,
-        reason,
-        unknown_model,
-{sums_of_parts}
-    FROM parts
-    GROUP BY GROUPING SETS (({names}, is_unpriced, reason, unknown_model), (is_unpriced, reason, unknown_model))
-),
-reasoned AS (
-    SELECT
-        {names},
-        is_total,
-        is_unpriced,
-        reason,
-{sums_of_parts},
-        list((unknown_model, calls::BIGINT)) FILTER (WHERE unknown_model IS NOT NULL) AS unknown_models
-    FROM leveled
-    GROUP BY {names}, is_total, is_unpriced, reason
-),
-grouped AS (
-    SELECT
-        {names},
-        is_total,
-{last_sums},
-        map_from_entries(list((reason, calls::BIGINT)) FILTER (WHERE is_unpriced)) AS unpriced_reasons,
-        map_from_entries(any_value(unknown_models)) AS unknown_models,
-        map_from_entries(list((reason, calls::BIGINT)) FILTER (WHERE NOT is_unpriced AND reason IS NOT NULL)) AS inexact_reasons
-    FROM reasoned
-    GROUP BY {names}, is_total
-    UNION ALL BY NAME
-    SELECT
-        true AS is_total,
 {last_sums}
     FROM parts
-    HAVING count(*) = 0
+    GROUP BY GROUPING SETS (({names}), ())
+),
+reasons AS (
+    SELECT {names}, grouping({first_name}) = 1 AS is_total, reason, sum(calls)::BIGINT AS calls
+    FROM parts
+    WHERE is_unpriced
+    GROUP BY GROUPING SETS (({names}, reason), (reason))
+),
+told AS (
+    SELECT {names}, is_total, map_from_entries(list((reason, calls))) AS unpriced_reasons
+    FROM reasons
+    GROUP BY {names}, is_total
+),
+unknown AS (
+    SELECT unknown_model, sum(calls)::BIGINT AS calls FROM parts WHERE unknown_model IS NOT NULL GROUP BY ALL
+),
+inexact AS (
+    SELECT reason, sum(calls)::BIGINT AS calls FROM parts WHERE NOT is_unpriced AND reason IS NOT NULL GROUP BY ALL
+),
+explained AS (
+    SELECT
+        asked.*,
+        unpriced_reasons,
+        -- what stands under the answer is asked of all calls alone
+        if(asked.is_total, (SELECT map_from_entries(list((unknown_model, calls))) FROM unknown), NULL) AS unknown_models,
+        if(asked.is_total, (SELECT map_from_entries(list((reason, calls))) FROM inexact), NULL) AS inexact_reasons,
+        round(cost_usd / (SELECT cost_usd FROM sums WHERE is_total), 6) AS share
+    FROM sums AS asked
+    LEFT JOIN told AS beside ON asked.is_total = beside.is_total AND ({matched_names})
 )
 SELECT
     {output_names},
-    * EXCLUDE ({names}),
-    round(cost_usd / (SELECT cost_usd FROM grouped WHERE is_total), 6) AS share
-FROM grouped
+    * EXCLUDE ({names})
+FROM explained
 ORDER BY is_total, {order} cost_usd DESC NULLS LAST, calls DESC, {names};

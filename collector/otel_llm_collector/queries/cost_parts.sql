@@ -7,7 +7,7 @@ SELECT
         WHEN usage_status = 'partial' THEN 'partial'
         WHEN cost_status <> 'exact' THEN cost_status
     END AS reason,
-    if(cost_usd IS NULL AND cost_status = 'unknown_model', model, NULL) AS unknown_model,
+    if({no_price}, model, NULL) AS unknown_model,
 {sums}
 FROM {chosen_calls}
-GROUP BY ALL
+{grouped}

@@ -4,4 +4,4 @@ SELECT
     bucket,
 {sums}
 FROM {chosen_calls}
-GROUP BY ALL
+{grouped}

@@ -12,16 +12,19 @@ leveled AS (
 {sums}
     FROM parts
     GROUP BY GROUPING SETS (({names}, bucket), (bucket))
+    UNION ALL BY NAME
+    -- there is a row over all calls where there is none, too
+    SELECT true AS is_total, 0 AS calls, 0 AS errors, 0 AS durations, 0 AS first_chunks, 0 AS paces
 ),
 ranked AS (
     SELECT
         *,
-        sum(durations) OVER ranks AS duration_rank,
-        sum(first_chunks) OVER ranks AS first_chunk_rank,
-        sum(paces) OVER ranks AS pace_rank,
-        sum(durations) OVER whole AS all_durations,
-        sum(first_chunks) OVER whole AS all_first_chunks,
-        sum(paces) OVER whole AS all_paces
+        CAST(sum(durations) OVER ranks AS DOUBLE) AS duration_rank,
+        CAST(sum(first_chunks) OVER ranks AS DOUBLE) AS first_chunk_rank,
+        CAST(sum(paces) OVER ranks AS DOUBLE) AS pace_rank,
+        CAST(sum(durations) OVER whole AS DOUBLE) AS all_durations,
+        CAST(sum(first_chunks) OVER whole AS DOUBLE) AS all_first_chunks,
+        CAST(sum(paces) OVER whole AS DOUBLE) AS all_paces
     FROM leveled
     WINDOW
         whole AS (PARTITION BY {names}, is_total),
@@ -36,10 +39,6 @@ grouped AS (
         {percentiles}
     FROM ranked
     GROUP BY {names}, is_total
-    UNION ALL BY NAME
-    SELECT true AS is_total, 0::BIGINT AS calls, 0::BIGINT AS errors
-    FROM parts
-    HAVING count(*) = 0
 )
 SELECT
     {output_names},

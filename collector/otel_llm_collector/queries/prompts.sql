@@ -27,12 +27,12 @@ scores AS (
 ),
 compared AS (
     SELECT
-        called.*,
-        scores.scores,
+        asked.*,
+        beside.scores,
         cost_usd / nullif(calls - unpriced_calls, 0) AS usd_per_call,
         coalesce(input_mean, 0) + coalesce(output_mean, 0) AS tokens_mean
-    FROM called
-    LEFT JOIN scores ON NOT is_total AND ({matched_names})
+    FROM called AS asked
+    LEFT JOIN scores AS beside ON NOT is_total AND ({matched_names})
 )
 SELECT
     {output_names},

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from ..rollup.cubes import TABLE, Cube
-from .buckets import TIMED_SUMS, middle_ms, timed_calls
-from .opening import fill, part_sums, question, sums_of_parts
+from .buckets import COUNTS, TIMED_SUMS, middle_ms, timed_calls
+from .opening import NO_PRICE, fill, part_sums, question, sum_names
 from .plan import Plan
 
 #: Column of the answer -> what is counted, its quantile, and the digits of the answer.
@@ -25,13 +25,15 @@ def places_of(name: str, sources: Plan, names: str, chosen_calls: _Chosen) -> di
     found = []
     if sources.calls or sources.cube is None:
         calls, sums = (timed_calls(), TIMED_SUMS) if is_timed else ("llm_calls", part_sums())
-        found.append({"chosen_calls": chosen_calls(calls), "sums": sums})
+        found.append({"chosen_calls": chosen_calls(calls), "sums": sums, "grouped": "GROUP BY ALL"})
     if sources.cube is not None:
-        sums = TIMED_SUMS if is_timed else sums_of_parts()
-        found.append({"chosen_calls": chosen_calls(_relation(sources.cube), is_whole=True), "sums": sums})
+        sums = ", ".join(COUNTS if is_timed else sum_names())  # cells are few already
+        found.append(
+            {"chosen_calls": chosen_calls(_relation(sources.cube), is_whole=True), "sums": sums, "grouped": ""}
+        )
     part = question("latency_parts" if is_timed else "cost_parts")
     return {
-        "parts": "UNION ALL BY NAME\n".join(fill(part, names=names, **one) for one in found),
+        "parts": "UNION ALL BY NAME\n".join(fill(part, names=names, no_price=NO_PRICE, **one) for one in found),
         "sums": TIMED_SUMS,
         "middle": middle_ms("bucket"),
         "percentiles": ",\n".join(_percentiles()),
@@ -46,4 +48,5 @@ def _relation(cube: Cube) -> str:
 
 def _percentiles() -> Iterator[str]:
     for name, (time, quantile, digits) in _PERCENTILES.items():
-        yield fill(question("percentile"), name=name, time=time, quantile=str(quantile), digits=str(digits))
+        # an exponent makes it a DOUBLE: sums are wide, and slow as decimals
+        yield fill(question("percentile"), name=name, time=time, quantile=f"{quantile}e0", digits=str(digits))

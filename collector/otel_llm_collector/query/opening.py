@@ -55,6 +55,8 @@ DATA_VARIABLE: Final = "otel_llm_data"
 #: The table of what calls add up to, and the variable that holds what its files were made of, as JSON.
 ROLLUPS: Final = "rollups"
 ROLLUPS_LOG: Final = "rollups_log"
+#: SQL of whether a call, or a cell of calls, has no cost since nobody knows the price of its model.
+NO_PRICE: Final = "cost_usd IS NULL AND cost_status = 'unknown_model'"
 _NO_LIMIT: Final = 2**63 - 1
 _HEADER: Final = """\
 -- The tables and views of this otel-llm lake, for any DuckDB: `.read views.sql`, then `FROM llm_calls`.
@@ -253,6 +255,11 @@ def part_sums() -> str:
 def sums_of_parts(*, is_last: bool = False) -> str:
     """The SELECT items that add up the sums of parts, again and again; the last time as `call_sums` has them."""
     return ",\n".join(_sum_of_parts(*found, is_last=is_last) for found in _SUM.findall(call_sums()))
+
+
+def sum_names() -> list[str]:
+    """The columns of `call_sums`."""
+    return [name for _, name in _SUM.findall(call_sums())]
 
 
 def _sum_of_parts(function: str, name: str, *, is_last: bool) -> str:

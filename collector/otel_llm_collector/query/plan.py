@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
     from .answers import Selection
 
+#: The variables that hold which files are read.
+_CALLS: Final = "spans_files"
+_CELLS: Final = f"{TABLE}_files"
 _NO_TIME: Final = len(GRAINS) - 1
 
 
@@ -48,9 +52,9 @@ class Plan:
     @contextmanager
     def narrowing(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         """Have the views read the files of this plan, and the others again afterwards."""
-        lists = {"spans_files": self.calls, f"{TABLE}_files": self.rolled}
+        lists = {_CALLS: self.calls, _CELLS: self.rolled}
         chosen = {name: paths for name, paths in lists.items() if paths}  # a view has one file at least
-        before = {name: _variable(connection, name) for name in chosen}
+        before = dict(zip(chosen, _variables(connection, *chosen), strict=True)) if chosen else {}
         try:
             for name, paths in chosen.items():
                 connection.execute(f"SET VARIABLE {name} = ?", [list(paths)])
@@ -65,14 +69,16 @@ def planned(
 ) -> Plan:
     """The cheapest sources of an answer; only the calls themselves where it is to be `exact`."""
     if exact:
-        return Plan(_variable(connection, "spans_files") or [], why="as was asked for")
+        [spans] = _variables(connection, _CALLS)
+        return Plan(spans or [], why="as was asked for")
     return _plan(connection, by, chosen, is_timed=is_timed)
 
 
 def _plan(connection: duckdb.DuckDBPyConnection, by: Sequence[Dimension], chosen: Selection, *, is_timed: bool) -> Plan:
-    spans: list[str] = _variable(connection, "spans_files") or []
+    spans, log = _variables(connection, _CALLS, ROLLUPS_LOG)
+    spans = spans or []
     known = {mark(glob_unescape(path)): path for path in spans}
-    rolled = sound(_known(connection), known)
+    rolled = sound(origins(json.loads(log)), known) if log else {}
     since, until = chosen.parameters.get("since"), chosen.parameters.get("until")
     inside = [path for path in spans if _is_inside(_day(path), since, until)]
     if not rolled:
@@ -87,22 +93,15 @@ def _plan(connection: duckdb.DuckDBPyConnection, by: Sequence[Dimension], chosen
     fit = {
         path: origin for path, origin in rolled.items() if keys <= set(origin.keys) and _covers(origin, since, until)
     }
-    for cube in cubes:
-        taken = apart({path: origin for path, origin in fit.items() if _is_fine(cube, origin, coarsest)})
-        if taken:
-            return _with(cube, taken, known, inside)
-    return Plan(inside, why=_unfit(keys, coarsest))
+    fine = [(cube, apart({path: one for path, one in fit.items() if _is_fine(cube, one, coarsest)})) for cube in cubes]
+    cube, taken = min(fine, key=lambda found: len(found[1]) or math.inf)  # the first of those with the fewest files
+    return _with(cube, taken, known, inside) if taken else Plan(inside, why=_unfit(keys, coarsest))
 
 
 def _with(cube: Cube, taken: Mapping[str, Origin], known: Mapping[str, str], inside: Collection[str]) -> Plan:
     covered = {known[one] for origin in taken.values() for one in origin.files}
     days = {_day(path) for path in covered}
     return Plan([path for path in inside if path not in covered], sorted(taken), cube, len(days))
-
-
-def _known(connection: duckdb.DuckDBPyConnection) -> dict[str, Origin]:
-    text = _variable(connection, ROLLUPS_LOG)
-    return origins(json.loads(text)) if text else {}
 
 
 def _is_fine(cube: Cube, origin: Origin, coarsest: int) -> bool:
@@ -154,8 +153,9 @@ def _unfit(keys: Collection[str], coarsest: int) -> str:
     return f"no roll-up lies between the times asked for, and tells them apart as finely{named}"
 
 
-def _variable(connection: duckdb.DuckDBPyConnection, name: str) -> Any:
-    return connection.execute(f"SELECT getvariable('{name}')").fetchall()[0][0]
+def _variables(connection: duckdb.DuckDBPyConnection, *names: str) -> tuple[Any, ...]:
+    wanted = ", ".join(f"getvariable('{name}')" for name in names)
+    return connection.execute(f"SELECT {wanted}").fetchall()[0]
 
 
 def _day(path: str) -> dt.date:

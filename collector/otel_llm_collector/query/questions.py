@@ -199,7 +199,7 @@ def parts(by: list[Dimension], chosen: Selection) -> dict[str, str]:
         "chosen_calls": _chosen(by, chosen, "llm_calls"),
         "chosen_scores": _chosen(by, chosen, "scored_calls"),
         "names": ", ".join(columns),
-        "matched_names": " AND ".join(f"called.{column} IS NOT DISTINCT FROM scores.{column}" for column in columns),
+        "matched_names": " AND ".join(f"asked.{column} IS NOT DISTINCT FROM beside.{column}" for column in columns),
         "first_name": columns[0],
         "first_of_names": ", ".join(
             f"arg_min({column}, (start_time, start_time_ns)) AS {column}" for column in columns

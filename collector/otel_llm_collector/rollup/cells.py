@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
@@ -12,20 +12,26 @@ from otel_llm_semconv.tables import TABLES
 from ..lake.files import as_table, to_schema
 from ..lake.schema import memory_schema
 from ..query.buckets import COUNTS, TIMED_SUMS, timed_calls
-from ..query.opening import fill, literal, part_sums, question, sums_of_parts
+from ..query.opening import NO_PRICE, fill, literal, part_sums, question, sum_names, sums_of_parts
 from .cubes import CUBES, NO_CUBE, TABLE, Cube
 from .origin import Origin
 
 if TYPE_CHECKING:
     import duckdb
 
+#: What the cells of a cube are called while others are made of them: this and its name.
+_MADE: Final = "made_"
+_BASES: Final = frozenset(cube.of for cube in CUBES)
+
 
 def cells(connection: duckdb.DuckDBPyConnection, origin: Origin) -> Iterator[pa.Table]:
     """The rows of a file, cube by cube: of a date from `llm_calls`, of a month from `rollups`, as they are there."""
     found = 0
-    for cube in CUBES:
-        query = _of_month(cube, origin.keys) if origin.is_month else _of_date(cube, origin.keys)
+    for cube in sorted(CUBES, key=lambda cube: bool(cube.of)):
+        query = _of_cells(cube, origin) if origin.is_month or cube.of else _of_calls(cube, origin)
         rows = to_schema(connection.sql(_typed(cube, query, origin)).to_arrow_table(), memory_schema(TABLE))
+        if cube.name in _BASES and not origin.is_month:
+            connection.register(f"{_MADE}{cube.name}", rows)
         found += rows.num_rows
         place = rows.schema.get_field_index("made_of")
         yield rows.set_column(place, rows.schema.field(place), _repeated(origin, rows.num_rows))
@@ -38,20 +44,23 @@ def _repeated(origin: Origin, rows: int) -> pa.Array[Any]:
     return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), rows), [origin.as_text()])
 
 
-def _of_date(cube: Cube, keys: tuple[str, ...]) -> str:
+def _of_calls(cube: Cube, origin: Origin) -> str:
     calls, sums = (timed_calls(), TIMED_SUMS) if cube.is_timed else ("llm_calls", part_sums())
-    return _query(cube, cube.day_grain, keys, calls, sums)
+    return _query(cube, cube.day_grain, origin.keys, calls, sums)
 
 
-def _of_month(cube: Cube, keys: tuple[str, ...]) -> str:
-    rows = f"(FROM {TABLE} WHERE cube = {literal(cube.name)})"
-    return _query(cube, cube.month_grain, keys, rows, TIMED_SUMS if cube.is_timed else sums_of_parts())
+def _of_cells(cube: Cube, origin: Origin) -> str:
+    """Cells made of finer ones: of those of dates, or of a larger cube of the same date."""
+    rows = f"(FROM {TABLE} WHERE cube = {literal(cube.name)})" if origin.is_month else f"{_MADE}{cube.of}"
+    grain = cube.grain(is_month=origin.is_month)
+    return _query(cube, grain, origin.keys, rows, TIMED_SUMS if cube.is_timed else sums_of_parts())
 
 
 def _query(cube: Cube, grain: str, keys: tuple[str, ...], calls: str, sums: str) -> str:
     more = "bucket" if cube.is_timed else "cost_usd IS NULL AS is_unpriced"
+    unpriced = [f"if({NO_PRICE}, {name}, NULL) AS {name}" for name in cube.unpriced]
     named = [f"properties[{literal(key)}] AS property_{place}" for place, key in enumerate(_keys(cube, keys))]
-    dimensions = ", ".join([*cube.dimensions, *named, more])
+    dimensions = ", ".join([*cube.dimensions, *unpriced, *named, more])
     return fill(question("rollup"), cube=cube.name, grain=grain, dimensions=dimensions, sums=sums, calls=calls)
 
 
@@ -61,7 +70,7 @@ def _keys(cube: Cube, keys: tuple[str, ...]) -> tuple[str, ...]:
 
 def _typed(cube: Cube, query: str, origin: Origin) -> str:
     """The cells with all columns of the table, in its types; a sum that none of them holds is an error."""
-    known = {"cube", "grain", "start_time", *cube.dimensions, *(_sums(cube))}
+    known = {"cube", "grain", "start_time", *cube.dimensions, *cube.unpriced, *(_sums(cube))}
     values = {
         **{name: name for name in known},
         "date": f"DATE '{origin.first}'",
@@ -76,11 +85,6 @@ def _sums(cube: Cube) -> list[str]:
     if cube.is_timed:
         return ["bucket", *COUNTS]
     return [name for name in sum_names() if name in {column.name for column in TABLES[TABLE]}]
-
-
-def sum_names() -> list[str]:
-    """The columns of what calls add up to."""
-    return [line.rpartition(" AS ")[2].rstrip(",") for line in sums_of_parts().splitlines()]
 
 
 def _map(keys: tuple[str, ...]) -> str:

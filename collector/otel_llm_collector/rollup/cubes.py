@@ -25,7 +25,8 @@ GRAINS: Final = ("hour", "day", "month")
 class Cube:
     """Dimensions that are told apart, in files of a date by `day_grain` of the time, in those of months by the other.
 
-    `is_timed` ones hold how many calls took how long, by bucket; the others what calls cost.
+    `is_timed` ones hold how many calls took how long, by bucket; the others what calls cost. The columns in
+    `unpriced` are told only of calls whose model has no known price. Cells `of` another cube are made of its cells.
     """
 
     name: str
@@ -34,6 +35,8 @@ class Cube:
     month_grain: str
     is_timed: bool = False
     has_properties: bool = True
+    unpriced: tuple[str, ...] = ()
+    of: str = ""
 
     def grain(self, *, is_month: bool) -> str:
         return self.month_grain if is_month else self.day_grain
@@ -46,8 +49,10 @@ _WHAT: Final = (
 _HOW: Final = ("cost_status", "usage_status")
 #: The smaller ones first: a question is answered by the first that has all of its dimensions.
 CUBES: Final = (
-    Cube("models", ("provider", "model"), "day", "day", is_timed=True, has_properties=False),
+    Cube("models", ("provider", "model"), "day", "month", is_timed=True, has_properties=False, of="latency"),
+    Cube("model_days", ("provider", "model"), "day", "day", is_timed=True, has_properties=False, of="latency"),
     Cube("latency", _WHAT, "day", "month", is_timed=True),
+    Cube("people", ("user_id", *_HOW), "day", "month", has_properties=False, unpriced=("model",), of="users"),
     Cube("calls", (*_WHAT, "request_model", "response_model", "status", "error_type", *_HOW), "hour", "day"),
     Cube("users", ("user_id", "provider", "model", "environment", "tenant", *_HOW), "day", "month"),
 )
