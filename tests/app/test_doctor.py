@@ -173,6 +173,7 @@ def test_it_says_what_is_attached_and_that_the_collector_answers() -> None:
     assert max(map(len, output.splitlines())) <= COLUMNS
 
 
+@pytest.mark.slow
 def test_secrets_are_in_no_output() -> None:
     with RawServer(answering(401)) as collector:
         address = collector.url.removeprefix("http://")
@@ -189,6 +190,7 @@ def test_secrets_are_in_no_output() -> None:
             assert "(401)" in output
 
 
+@pytest.mark.slow
 def test_sampling_and_limits_are_those_that_are_live() -> None:
     more = {
         "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
@@ -246,6 +248,7 @@ def test_a_process_that_takes_too_long_is_given_up() -> None:
     assert "did not start" in observed.error
 
 
+@pytest.mark.slow
 def test_two_distros_and_the_first_wins(tmp_path: Path) -> None:
     points = "[opentelemetry_distro]\nacme = acme:Distro\n"
     code = "from opentelemetry.instrumentation.distro import BaseDistro\nclass Distro(BaseDistro):\n"
@@ -276,6 +279,7 @@ def stopped() -> dict[str, tuple[int, str, str]]:
     return dict(zip([check for _, check, _ in STOPS], found, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("check", "said"), [(check, said) for _, check, said in STOPS])
 def test_what_stops_the_set_up_is_named(stopped: dict[str, tuple[int, str, str]], check: str, said: str) -> None:
     code, output, _ = stopped[check]

@@ -425,7 +425,7 @@ def in_the_lake(data: Path) -> dict[str, str | None]:
 
 
 @pytest.mark.parametrize("scene", SCENES)
-@pytest.mark.parametrize("reverse", [False, True], ids=["in order", "in reverse"])
+@pytest.mark.parametrize("reverse", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["in order", "in reverse"])
 def test_a_row_that_comes_later_counts_as_if_it_had_come_with_the_others(
     tmp_path: Path, scene: str, reverse: bool
 ) -> None:
@@ -455,7 +455,7 @@ def test_what_is_known_of_earlier_calls_survives_a_restart(tmp_path: Path) -> No
     assert in_the_lake(tmp_path) == {"theirs": "duplicate", "ours": None}
 
 
-@pytest.mark.parametrize("reverse", [False, True], ids=["in order", "in reverse"])
+@pytest.mark.parametrize("reverse", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["in order", "in reverse"])
 def test_what_is_known_of_the_steps_between_calls_survives_a_restart(tmp_path: Path, reverse: bool) -> None:
     told, expected = SCENES["a sum above steps that are no calls"]
     for one in reversed(told) if reverse else told:
