@@ -315,6 +315,8 @@ and `LEFT JOIN messages USING (row_id)` then answers NULL. The archive of reques
 - `spans`, `logs`, `scores`, `metrics`, `alerts` keep these rows: times, models, tokens, costs, numbers. Attributes,
   events, bodies, explanations and status messages are emptied; the id is replaced by a name that says nothing, the
   same in all rows of a run, also inside of `session_id`, `session_path`, `conversation_id`, `name` and properties.
+- Open alerts, messages that no channel has taken yet and silences go on under that name. Ids of breaches are made of
+  the names of their groups, so they change: who was told of a firing before does not know its end by `breach_id`.
 - The archive loses the user's spans, records and metrics; what of it could not be read goes as a whole, from
   quarantine too. `otel-llm renormalise` leaves their rows as they are from then on.
 

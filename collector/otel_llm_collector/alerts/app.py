@@ -16,6 +16,7 @@ from otel_llm.errors import OtelLlmError
 from .. import journal
 from ..process import begin, lock
 from .courier import Courier
+from .forgetting import LOCK, renaming_asked
 from .rules import read_rules
 from .told import FIRING_MAX, Told, forget_told, tell
 from .watch import Watch
@@ -37,7 +38,8 @@ def run(data: Path, watch: Watch, stop: threading.Event) -> None:
         Courier(name, channel, watch.state).start(stop, now)
     while not stop.is_set():
         watch.step(now())
-        tell(data, told_of(watch))
+        with renaming_asked(data, watch.state):
+            tell(data, told_of(watch))
         stop.wait(_POLL_S)
     forget_told(data)
 
@@ -68,7 +70,7 @@ def main() -> int:
     data = Path(config.data)
     os.nice(_NICENESS)
     try:
-        with lock(journal.journal_dir(data) / "alerts.lock", "process for alerts"):
+        with lock(journal.journal_dir(data) / LOCK, "process for alerts"):
             run(data, Watch(data, read_rules(Path(config.alerts)), now()), stop)
     except (OtelLlmError, OSError) as error:  # the supervisor tries again, and nothing is forgotten
         _LOG.error("%s", error)

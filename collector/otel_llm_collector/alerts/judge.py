@@ -42,8 +42,7 @@ class Breach:
 
     @property
     def id(self) -> str:
-        """16 hex digits, the same for whoever looks at the same calls."""
-        return _id(self.key, self.fired_at)
+        return event_id(self.key, self.fired_at)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -115,14 +114,14 @@ def over(breach: Breach, now: dt.datetime) -> Message:
     """The end of a breach whose rule is gone."""
     begun = Message.from_dict(breach.message)
     text = f"{breach.alert} is over: there is no such rule any more"
-    return replace(begun, id=_id((*breach.key, RESOLVED), breach.fired_at), event=RESOLVED, time=now, text=text)
+    return replace(begun, id=event_id(breach.key, breach.fired_at, RESOLVED), event=RESOLVED, time=now, text=text)
 
 
 def message(rule: Rule, breach: Breach, reading: Reading | None, moment: dt.datetime, event: str) -> Message:
     """What is recorded and told. A resolved group may have no calls any more, and so no reading."""
     value = _double(reading.value) if reading else None
     return Message(
-        id=_id((*breach.key, event), breach.fired_at),
+        id=event_id(breach.key, breach.fired_at, event),
         breach_id=breach.id,
         event=event,
         alert=rule.name,
@@ -142,8 +141,7 @@ def message(rule: Rule, breach: Breach, reading: Reading | None, moment: dt.date
 
 def _text(rule: Rule, breach: Breach, reading: Reading | None, event: str) -> str:
     """One line for people."""
-    whose = ", ".join(f"{name} {value if value is not None else '-'}" for name, value in breach.labels)
-    head = f"{rule.name}{f' ({whose})' if whose else ''}"
+    head = f"{rule.name}{whose(breach.labels)}"
     if reading is None:
         return f"{head} is over: no calls any more"
     value = f"{rule.what()} {_amount(rule, reading.value)}"
@@ -160,6 +158,12 @@ def _text(rule: Rule, breach: Breach, reading: Reading | None, event: str) -> st
     if breach.kind == BURN_RATE:
         return f"{head}: {value}"
     return f"{head}: {value}, {'above' if rule.above is not None else 'below'} {_amount(rule, reading.limit)}"
+
+
+def whose(labels: Labels) -> str:
+    """What stands in a text behind the name of an alert."""
+    listed = ", ".join(f"{name} {value if value is not None else '-'}" for name, value in labels)
+    return f" ({listed})" if listed else ""
 
 
 def _amount(rule: Rule, value: Decimal | None) -> str:
@@ -182,5 +186,7 @@ def _double(value: Decimal | None) -> float | None:
     return None if value is None else float(value)
 
 
-def _id(parts: tuple[Any, ...], fired_at: dt.datetime) -> str:
+def event_id(key: Key, fired_at: dt.datetime, *event: str) -> str:
+    """16 hex digits for a breach, or for one event of it: the same for whoever looks at the same calls."""
+    parts = (*key, *event)
     return hashlib.sha256(repr((parts, fired_at.isoformat())).encode()).hexdigest()[:16]

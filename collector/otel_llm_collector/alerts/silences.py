@@ -6,7 +6,7 @@ import contextlib
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,20 @@ def keep_silence(data: Path, silence: Silence, now: dt.datetime) -> None:
         for one in read_silences(data)
         if one.until > now and (one.alert, one.labels) != (silence.alert, silence.labels)
     ]
+    _write(data, [*others, silence] if silence.until > now else others)
+
+
+def rename_in_silences(data: Path, value: str, pseudonym: str) -> int:
+    """Put a pseudonym in the place of a value of labels; in how many silences it stood."""
+    kept = read_silences(data)
+    if found := sum(value in one.labels.values() for one in kept):
+        renamed = [{name: pseudonym if had == value else had for name, had in one.labels.items()} for one in kept]
+        _write(data, [replace(one, labels=labels) for one, labels in zip(kept, renamed, strict=True)])
+    return found
+
+
+def _write(data: Path, kept: Sequence[Silence]) -> None:
     journal.journal_dir(data).mkdir(parents=True, exist_ok=True)
-    kept = [*others, silence] if silence.until > now else others
     stored = [{"alert": one.alert, "labels": one.labels, "until": one.until.isoformat()} for one in kept]
     journal.replace_file(_path(data), json.dumps(stored))
 

@@ -65,7 +65,7 @@ class State:
         except FileNotFoundError:
             pass
         except (ValueError, KeyError, TypeError) as error:
-            aside = state.path.with_suffix(".unreadable")
+            aside = _unreadable_path(data)
             state.path.rename(aside)
             _LOG.error("the state of alerts cannot be read (%r): it begins anew, %s keeps the old one", error, aside)
             return cls(state.path)
@@ -143,6 +143,15 @@ class State:
 
     def _count(self, channel: str, what: str) -> None:
         self.counts.setdefault(channel, Counter())[what] += 1
+
+
+def forget_unreadable(data: Path) -> None:
+    """Delete what could not be read, and may name anybody."""
+    _unreadable_path(data).unlink(missing_ok=True)
+
+
+def _unreadable_path(data: Path) -> Path:
+    return state_path(data).with_suffix(".unreadable")
 
 
 def state_path(data: Path) -> Path:

@@ -21,6 +21,8 @@ import pyarrow.compute
 from otel_llm.errors import OtelLlmError
 
 from .. import journal
+from ..alerts.forgetting import Renaming, rename_in_alerts
+from ..alerts.history import TABLE as ALERTS
 from ..lake import files
 from ..lake.leftovers import delete_replaced
 from ..lake.log import DataFile, LakeTable
@@ -92,21 +94,36 @@ class _Erasure:
     def run(self) -> Erased:
         for replacing in self._tables.values():
             files.remove_unlisted(replacing.table, self._stem)  # of a run that was killed
-        found = Found.by(self._subject, [self._tables[name].table for name in ("spans", "logs", "scores")])
+        naming = [self._tables[name].table for name in ("spans", "logs", "scores") if name in self._tables]
+        found = Found.by(self._subject, naming)
         self._done.counts |= erase_requests(self._data, self._subject, found)
         if "messages" in self._tables:
             self._count_erased("messages", ("row_id",), lambda rows: pc.is_in(rows["row_id"], value_set=found.row_ids))
-        erased = [name for name in ERASED if name in self._tables]
+        erased = [name for name in ERASED if name in self._tables and name != ALERTS]
         for name in erased:
-            change = functools.partial(without_subject, name, subject=self._subject, pseudonym=self._done.pseudonym)
-            self._count_erased(name, *found.belonging(name), change)
+            self._erase(name, found)
         for name in erased:  # spans last: by whom they name all else is found
             self._replace_id(name)
+        self._forget_alerts(found)
         take_unsound_away(self._data)
         for replacing in self._tables.values():
             replacing.delete(at_once=True)
             delete_replaced(replacing.table)
         return self._done
+
+    def _forget_alerts(self, found: Found) -> None:
+        """Once no call names the subject any more, by whose name it would fire again."""
+        renaming = Renaming(self._subject.id, self._done.pseudonym)
+        with contextlib.ExitStack() as held:
+            if remembered := rename_in_alerts(self._data, renaming, held):
+                self._done.counts["alerts remembered"] = remembered
+            if LakeTable.exists(self._data, ALERTS):
+                self._tables.setdefault(ALERTS, Replacing(LakeTable(self._data, ALERTS)))
+                self._erase(ALERTS, found)
+
+    def _erase(self, name: str, found: Found) -> None:
+        change = functools.partial(without_subject, name, subject=self._subject, pseudonym=self._done.pseudonym)
+        self._count_erased(name, *found.belonging(name), change)
 
     def _count_erased(self, name: str, known_by: Sequence[str], belongs: _Belongs, change: _Change = None) -> None:
         self._done.counts[name] = self._go_through(name, known_by, belongs, change)

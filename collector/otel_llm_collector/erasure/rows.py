@@ -7,6 +7,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute
 
+from ..alerts.judge import event_id
 from ..lake.schema import memory_schema
 from .subject import NAMED_IN, Subject
 
@@ -33,6 +34,8 @@ def without_subject(name: str, rows: pa.Table, subject: Subject, pseudonym: str)
     if name in NAMED_IN:
         named = NAMED_IN[name]
         rows = _with(rows, named, _renamed(rows[named].to_pylist(), subject.id, pseudonym))
+    if name == "alerts":
+        rows = _with_ids(rows)
     for column in ERASED[name]:
         rows = _with(rows, column, [_EMPTY.get(column)] * rows.num_rows)
     for column in set(_NAMING) & set(schema.names) - {subject.column} - ({"name"} if name != "spans" else set()):
@@ -44,6 +47,15 @@ def without_subject(name: str, rows: pa.Table, subject: Subject, pseudonym: str)
     if "resource" in schema.names:
         rows = _with(rows, "resource", [_silent(value, subject.id) for value in rows["resource"].to_pylist()])
     return rows
+
+
+def _with_ids(alerts: pa.Table) -> pa.Table:
+    """Rows of `alerts` with the ids that their labels make."""
+    columns = ("alert", "kind", "labels", "fired_at", "event")
+    rows = list(zip(*(alerts[column].to_pylist() for column in columns), strict=True))
+    keys = [((alert, kind, tuple(labels)), fired_at, event) for alert, kind, labels, fired_at, event in rows]
+    alerts = _with(alerts, "row_id", [event_id(key, fired_at, event) for key, fired_at, event in keys])
+    return _with(alerts, "breach_id", [event_id(key, fired_at) for key, fired_at, _ in keys])
 
 
 def replace_id(rows: pa.Table, subject: Subject, pseudonym: str) -> pa.Table:
