@@ -10,7 +10,7 @@ import pytest
 
 from otel_llm.errors import UsageError
 from otel_llm_collector import query
-from otel_llm_collector.query import QUESTIONS, Table, ask, connect, views_for
+from otel_llm_collector.query import QUESTIONS, Table, ask, connect, guard, views_for
 
 from .conftest import Run, SmallLake, span
 
@@ -154,6 +154,52 @@ HQL: dict[str, list[tuple[Any, ...]]] = {
     SELECT prompt_id, prompt_version FROM request_response_rmt
     WHERE properties['Helicone-Session-Id'] = 's1' AND notEmpty(prompt_id)
     """: [("triage", "2")],
+    # the examples of its documentation, over all time
+    """
+    SELECT request_created_at, request_model, response_body, provider_total_cost FROM request_response_rmt
+    WHERE request_created_at > now() - INTERVAL 40000 DAY ORDER BY provider_total_cost DESC LIMIT 1
+    """: [("2026-11-02", "claude-sonnet-4-5", None, Decimal("1.25"))],
+    """
+    SELECT COUNTIf(status BETWEEN 400 AND 599) AS error_count, COUNT() AS total_requests,
+      ROUND(error_count / total_requests, 4) AS error_rate
+    FROM request_response_rmt WHERE request_created_at >= toDateTime64(now(), 3) - INTERVAL 400000 HOUR
+    """: [(1, 4, 0.25)],
+    """
+    SELECT toDate(request_created_at) AS day, COUNT(DISTINCT user_id) AS dau FROM request_response_rmt
+    WHERE request_created_at >= toDateTime64(now(), 3) - INTERVAL 14000 DAY GROUP BY day ORDER BY day
+    """: [("2026-11-02", 2), ("2026-11-03", 0)],
+    """
+    SELECT properties['Helicone-Session-Id'] AS session_id, COUNT(*) AS requests FROM request_response_rmt
+    WHERE request_created_at >= toDateTime64(now(), 3) - INTERVAL 7000 DAY
+      AND properties['Helicone-Session-Id'] IS NOT NULL
+    GROUP BY session_id ORDER BY session_id LIMIT 100
+    """: [("s1", 2)],
+    # what ClickHouse alone writes so
+    """
+    SELECT quantile(0.5)(latency), quantiles(0.5, 1)(latency) AS "é", quantileExactIf(0.99)(latency, status = 200),
+      quantileTDigest(0.5)(if(latency > 0, latency, 0)) /* quantile(0.5)(x) */, 'quantile(0.5)(x)'
+    FROM request_response_rmt
+    """: [(280.0, [280.0, 1000.0], 1000, 280.0, "quantile(0.5)(x)")],
+    """
+    SELECT any(provider), topK(1)(provider), groupArray(1)(provider), uniqExact(model) FROM request_response_rmt
+    WHERE provider = any(SELECT 'openai')
+    """: [("openai", ["openai"], ["openai"], 1)],
+    """
+    SELECT DISTINCT arrayJoin(mapKeys(properties)) AS property FROM `request_response_rmt` ORDER BY 1 LIMIT 1, 2
+    """: [("Helicone-Session-Id",), ("department",)],
+    """
+    SELECT multiIf(status >= 500, 'fault', status >= 400, 'wrong', 'well') AS how, count()
+    FROM (SELECT status, quantile(0.9)(latency) FROM request_response_rmt GROUP BY status) GROUP BY how ORDER BY how
+    """: [("fault", 1), ("well", 1)],
+    """
+    SELECT toStartOfInterval(request_created_at, INTERVAL 1 HOUR) AS hour, toStartOfWeek(request_created_at),
+      toStartOfWeek(request_created_at, 1), toYYYYMM(request_created_at), count()
+    FROM request_response_rmt GROUP BY ALL ORDER BY hour
+    """: [
+        ("2026-11-02", "2026-11-01", "2026-11-02", 202611, 2),
+        ("2026-11-02", "2026-11-01", "2026-11-02", 202611, 1),
+        ("2026-11-03", "2026-11-01", "2026-11-02", 202611, 1),
+    ],
 }
 
 
@@ -163,6 +209,16 @@ def test_hql_runs_unchanged(clinic: SmallLake, sql: str) -> None:
         rows = query.sql(connection, sql).read_all().to_pylist()
     plain = [tuple(str(value)[:10] if hasattr(value, "isoformat") else value for value in row.values()) for row in rows]
     assert plain == HQL[sql]
+
+
+def test_only_queries_of_hqls_table_are_read_as_hql(clinic: SmallLake) -> None:
+    with connect(clinic.data) as connection:
+        guard.check(connection, "SELECT quantile(0.5)(latency) FROM request_response_rmt")
+        for text in ("''", "'request_response_rmt'", "'' -- request_response_rmt"):
+            with pytest.raises(UsageError, match="syntax error"):
+                query.sql(connection, f"SELECT quantile(0.5)(duration_ms) FROM llm_calls WHERE name = {text}")
+        with pytest.raises(UsageError, match="syntax error"):
+            query.sql(connection, "SELECT quantile(0.5)(latency FROM request_response_rmt")
 
 
 def test_tools_and_errors_are_views(lake: SmallLake) -> None:

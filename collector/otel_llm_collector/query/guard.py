@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_llm.errors import UsageError
 
+from .hql import understood
 from .opening import VIEWS
 from .statements import check_reading, closest, nodes, readable_errors, syntax_tree
 
@@ -53,6 +54,7 @@ def check(connection: duckdb.DuckDBPyConnection, query: str) -> None:
     import duckdb
 
     with readable_errors():
+        query = understood(connection, query)
         check_reading(connection, query)
         kind = connection.extract_statements(query)[0].type
         if kind == duckdb.StatementType.MULTI:

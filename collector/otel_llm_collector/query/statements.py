@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_llm.errors import OtelLlmError, UsageError
 
+from .hql import understood
 from .opening import VIEWS, glob_unescape
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def sql(
     Raises UsageError for what does not parse, names what is not there, or would write; OtelLlmError when it fails.
     """
     with readable_errors():
+        query = understood(connection, query)
         check_reading(connection, query)
         reader: pa.RecordBatchReader = connection.sql(query, params=parameters or None).to_arrow_reader(50_000)
         return reader

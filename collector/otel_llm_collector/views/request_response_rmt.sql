@@ -1,10 +1,13 @@
 -- The counted calls under Helicone's column names, so that HQL queries run here: one row a request, cost in whole
 -- nano-dollars as there (cost / 1e9 is USD; exact figures are in llm_calls). Functions of ClickHouse that HQL uses are
 -- macros here: toStartOfHour, toStartOfDay, toStartOfWeek, toStartOfMonth, toDate, toHour, uniq, mapKeys, mapValues,
--- has, notEmpty, empty; countIf and the like are DuckDB's own. quantile(0.95)(latency) is written quantile(latency, 0.95).
+-- has, notEmpty, empty; countIf and the like are DuckDB's own. `otel-llm sql`, Python and POST /v1/sql know more of them,
+-- also quantile(0.95)(latency), quantiles, topK, any, arrayJoin and LIMIT 5, 10; a DuckDB of your own does not.
 CREATE OR REPLACE MACRO toStartOfHour(moment) AS date_trunc('hour', moment);
 CREATE OR REPLACE MACRO toStartOfDay(moment) AS date_trunc('day', moment);
-CREATE OR REPLACE MACRO toStartOfWeek(moment) AS date_trunc('week', moment);
+CREATE OR REPLACE MACRO toStartOfWeek
+    (moment) AS date_trunc('week', moment + INTERVAL 1 DAY) - INTERVAL 1 DAY,
+    (moment, mode) AS if(mode % 2 = 1, date_trunc('week', moment), toStartOfWeek(moment));
 CREATE OR REPLACE MACRO toStartOfMonth(moment) AS date_trunc('month', moment);
 CREATE OR REPLACE MACRO toDate(moment) AS CAST(moment AS DATE);
 CREATE OR REPLACE MACRO toHour(moment) AS hour(moment);

@@ -1,0 +1,34 @@
+-- Functions of ClickHouse that queries of request_response_rmt use, beside those that its view brings along.
+CREATE OR REPLACE MACRO toDateTime(moment) AS CAST(moment AS TIMESTAMPTZ);
+CREATE OR REPLACE MACRO toDateTime64(moment, digits) AS CAST(moment AS TIMESTAMPTZ);
+CREATE OR REPLACE MACRO toUnixTimestamp(moment) AS CAST(floor(epoch(moment)) AS BIGINT);
+CREATE OR REPLACE MACRO toStartOfMinute(moment) AS date_trunc('minute', moment);
+CREATE OR REPLACE MACRO toStartOfFiveMinutes(moment) AS time_bucket(INTERVAL 5 MINUTE, moment);
+CREATE OR REPLACE MACRO toStartOfFifteenMinutes(moment) AS time_bucket(INTERVAL 15 MINUTE, moment);
+CREATE OR REPLACE MACRO toStartOfInterval(moment, width) AS time_bucket(width, moment);
+CREATE OR REPLACE MACRO toMonday(moment) AS CAST(date_trunc('week', moment) AS DATE);
+CREATE OR REPLACE MACRO toYYYYMM(moment) AS year(moment) * 100 + month(moment);
+CREATE OR REPLACE MACRO toYYYYMMDD(moment) AS toYYYYMM(moment) * 100 + day(moment);
+CREATE OR REPLACE MACRO toDayOfWeek(moment) AS isodow(moment);
+CREATE OR REPLACE MACRO toIntervalMinute(number) AS to_minutes(number);
+CREATE OR REPLACE MACRO toIntervalHour(number) AS to_hours(number);
+CREATE OR REPLACE MACRO toIntervalDay(number) AS to_days(number);
+CREATE OR REPLACE MACRO toString(value) AS CAST(value AS VARCHAR);
+CREATE OR REPLACE MACRO toFloat64(value) AS CAST(value AS DOUBLE);
+CREATE OR REPLACE MACRO toInt64(value) AS CAST(value AS BIGINT);
+CREATE OR REPLACE MACRO toUInt64(value) AS CAST(value AS UBIGINT);
+CREATE OR REPLACE MACRO uniqExact(value) AS count(DISTINCT value);
+CREATE OR REPLACE MACRO uniqIf(value, condition) AS count(DISTINCT value) FILTER (WHERE condition);
+CREATE OR REPLACE MACRO minIf(value, condition) AS min(value) FILTER (WHERE condition);
+CREATE OR REPLACE MACRO maxIf(value, condition) AS max(value) FILTER (WHERE condition);
+CREATE OR REPLACE MACRO anyLast(value) AS last(value);
+CREATE OR REPLACE MACRO groupArray(value) AS list(value);
+CREATE OR REPLACE MACRO groupUniqArray(value) AS list(DISTINCT value);
+CREATE OR REPLACE MACRO arrayJoin(items) AS unnest(items);
+CREATE OR REPLACE MACRO mapContains(pairs, name) AS list_contains(map_keys(pairs), name);
+CREATE OR REPLACE MACRO JSONExtractString(document, name) AS json_extract_string(document, [name])[1];
+CREATE OR REPLACE MACRO multiIf
+    (a, then_a, otherwise) AS if(a, then_a, otherwise),
+    (a, then_a, b, then_b, otherwise) AS CASE WHEN a THEN then_a WHEN b THEN then_b ELSE otherwise END,
+    (a, then_a, b, then_b, c, then_c, otherwise) AS
+        CASE WHEN a THEN then_a WHEN b THEN then_b WHEN c THEN then_c ELSE otherwise END;
