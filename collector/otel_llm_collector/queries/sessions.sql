@@ -1,17 +1,37 @@
 -- What happened in each session? One row a session, the one with the newest call first, and one over all of them
 -- (is_total). duration_s is from the first call's beginning to the last one's, busy_ms what its calls took together.
-WITH grouped AS (
+WITH calls AS NOT MATERIALIZED (
+    FROM {chosen_calls} WHERE {first_name} IS NOT NULL
+),
+pairs AS MATERIALIZED (
+    SELECT DISTINCT {names}, trace_id FROM calls WHERE trace_id IS NOT NULL
+),
+sessions AS (
     SELECT
         {names},
-        grouping({first_name}) = 1 AS is_total,
         arg_min(session_name, start_time) AS session_name,
         arg_min(user_id, start_time) AS user_id,
         min(start_time) AS first_time,
         max(start_time) AS last_time,
-        count(DISTINCT trace_id) AS traces,
         sum(duration_ms) FILTER (WHERE duration_ns >= 0) AS busy_ms,
-{call_sums}
-    FROM (FROM {chosen_calls} WHERE {first_name} IS NOT NULL)
+{part_sums}
+    FROM calls
+    GROUP BY {names}
+),
+grouped AS (
+    SELECT
+        {names},
+        grouping({first_name}) = 1 AS is_total,
+        arg_min(session_name, first_time) AS session_name,
+        arg_min(user_id, first_time) AS user_id,
+        min(first_time) AS first_time,
+        max(last_time) AS last_time,
+        -- a trace may be of several sessions
+        if(is_total, (SELECT count(DISTINCT trace_id) FROM pairs), coalesce(any_value(traces), 0)) AS traces,
+        sum(busy_ms) AS busy_ms,
+{last_sums}
+    FROM sessions
+    LEFT JOIN (SELECT {names}, count(*) AS traces FROM pairs GROUP BY {names}) USING ({names})
     GROUP BY GROUPING SETS (({names}), ())
 )
 SELECT

@@ -1,21 +1,30 @@
 -- What goes on? One row a combination of the dimensions asked for, the dearest first, and one over all of them (is_total).
 -- Rates are over the time from the first call to the last, a minute at least; trend has the cost of each twelfth of it.
 WITH spread AS (
-    SELECT min(epoch(start_time)) AS first_s, greatest(max(epoch(start_time)) - min(epoch(start_time)), 60) AS all_s
+    SELECT epoch(min(start_time)) AS first_s, greatest(epoch(max(start_time)) - first_s, 60) AS all_s
     FROM {chosen_calls}
 ),
-found AS (
-    SELECT calls.*, all_s, least(CAST(floor(12 * (epoch(start_time) - first_s) / all_s) AS BIGINT), 11) AS part
+parts AS MATERIALIZED (
+    SELECT
+        {names},
+        least(CAST(floor(12 * (epoch(start_time) - first_s) / all_s) AS BIGINT), 11) AS part,
+{part_sums}
     FROM {chosen_calls} AS calls
     CROSS JOIN spread
+    GROUP BY ALL
+),
+timed AS (
+    SELECT
+        {names},
+        grouping({first_name}) = 1 AS is_total,
+        quantile_cont(duration_ms, [0.5, 0.95]) FILTER (WHERE duration_ns >= 0) AS took
+    FROM {chosen_calls}
+    GROUP BY GROUPING SETS (({names}), ())
 ),
 grouped AS (
     SELECT
         {names},
         grouping({first_name}) = 1 AS is_total,
-        round(60 * count(*) / any_value(all_s), 1) AS calls_per_min,
-        round(3600 * CAST(sum(cost_usd) AS DOUBLE) / any_value(all_s), 4) AS usd_per_hour,
-        quantile_cont(duration_ms, [0.5, 0.95]) FILTER (WHERE duration_ns >= 0) AS took,
         [
             coalesce(sum(cost_usd) FILTER (WHERE part = 0), 0),
             coalesce(sum(cost_usd) FILTER (WHERE part = 1), 0),
@@ -30,21 +39,26 @@ grouped AS (
             coalesce(sum(cost_usd) FILTER (WHERE part = 10), 0),
             coalesce(sum(cost_usd) FILTER (WHERE part = 11), 0)
         ] AS trend,
-{call_sums}
-    FROM found
+{last_sums}
+    FROM parts
     GROUP BY GROUPING SETS (({names}), ())
 )
 SELECT
     {output_names},
     calls,
-    calls_per_min,
+    round(60 * calls / all_s, 1) AS calls_per_min,
     errors,
     round(took[1], 3) AS p50_ms,
     round(took[2], 3) AS p95_ms,
     cost_usd,
-    usd_per_hour,
+    round(3600 * CAST(cost_usd AS DOUBLE) / all_s, 4) AS usd_per_hour,
     trend,
     unpriced_calls,
     is_total
-FROM grouped
+FROM (
+    SELECT asked.*, took
+    FROM grouped AS asked
+    JOIN timed AS beside ON asked.is_total = beside.is_total AND ({matched_names})
+)
+CROSS JOIN spread
 ORDER BY is_total, {order} cost_usd DESC NULLS LAST, calls DESC, {names};
