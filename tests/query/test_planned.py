@@ -14,14 +14,15 @@ import duckdb
 import pytest
 from rig.rollups import add_up
 
+from otel_llm_collector.endpoint.lakes import Lakes
+from otel_llm_collector.endpoint.parcel import packed, unpacked
 from otel_llm_collector.lake.log import LakeTable
 from otel_llm_collector.query import (
     Bounds,
     Table,
-    all_live_files,
     connect,
-    connect_to,
     cost,
+    forecast,
     latency,
     selection,
 )
@@ -237,11 +238,24 @@ def test_the_commands_say_what_was_read(month: SmallLake, run: Run) -> None:
     assert run("latency", "--exact").err == ""
 
 
-def test_a_tenant_is_answered_from_its_own_calls(whole_months: SmallLake) -> None:
-    files = all_live_files(whole_months.data)
-    with connect_to(whole_months.data, files, bounds=Bounds(2**30, "nobody")) as connection:
-        assert connection.execute("SELECT count(*) FROM rollups").fetchone() == (0,)
-        assert connection.execute("SELECT getvariable('rollups_log')").fetchone() == (None,)
+@pytest.mark.parametrize(("tenant", "source"), [(None, "roll-up calls, 12 dates in 2 files"), ("nobody", "no roll-up")])
+def test_strangers_are_answered_from_it_but_tenants_are_not(
+    whole_months: SmallLake, tenant: str | None, source: str
+) -> None:
+    lakes = Lakes(whole_months.data)
+    with lakes.opened("UTC", Bounds(2**30, tenant)) as connection:
+        answer = unpacked(packed(cost(connection)))
+        assert connection.execute("SELECT count(*) > 0 FROM rollups").fetchone() == (tenant is None,)
+    assert source in answer.source
+    assert [row["calls"] for row in answer.rows()] == ([12] if tenant is None else [])
+
+
+def test_a_forecast_is_made_of_it(opened: duckdb.DuckDBPyConnection) -> None:
+    opened.execute("SET TimeZone = 'UTC'")
+    answer = forecast(opened, until="2026-11-04")
+    assert answer.source.startswith("read from the roll-up calls, 10 dates in 4 files")
+    [row] = answer.rows()
+    assert (row["spent_usd"], row["previous_usd"]) == (Decimal("1.7") + Decimal("0.10"), Decimal("2.8"))
 
 
 def test_every_cube_has_every_call(opened: duckdb.DuckDBPyConnection) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ..query import Bounds, all_live_files, connect_to
+from ..query import Bounds, all_live_files, connect_to, rolled_up
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,8 +30,9 @@ class Lakes:
     def opened(self, tz: str, bounds: Bounds) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to the lake as it is now, for the block alone. It is kept where the block raises nothing."""
         files = all_live_files(self._data)
-        key = (repr(sorted(files.items())), bounds, tz)
-        connection = self._take(key) or connect_to(self._data, files, tz=tz, bounds=bounds)
+        rolled = rolled_up(self._data) if bounds.tenant is None else {}
+        key = (repr(sorted([*files.items(), *rolled.items()])), bounds, tz)
+        connection = self._take(key) or connect_to(self._data, files, rolled=rolled, tz=tz, bounds=bounds)
         try:
             yield connection
         except BaseException:

@@ -1,4 +1,4 @@
-"""An answer of ours in one Arrow table, with its total and its notes in the metadata of the schema."""
+"""An answer of ours in one Arrow table, with its total, its notes and its source in the metadata of the schema."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 
 _TOTAL: Final = b"otel_llm.total"
 _NOTES: Final = b"otel_llm.notes"
+_SOURCE: Final = b"otel_llm.source"
 
 
 def packed(answer: Table) -> pa.Table:
     """The rows of an answer, and the rest of it beside them."""
     import pyarrow as pa
 
-    metadata = {_NOTES: json.dumps(answer.notes).encode()}
+    metadata = {_NOTES: json.dumps(answer.notes).encode(), _SOURCE: answer.source.encode()}
     if answer.total is not None:
         fields = [field for field in answer.data.schema if field.name in answer.total]
         total = pa.Table.from_pylist([answer.total], schema=pa.schema(fields))
@@ -38,4 +39,5 @@ def unpacked(table: pa.Table) -> Table:
     if _TOTAL in metadata:
         total = pa.ipc.open_stream(metadata[_TOTAL]).read_all().to_pylist(maps_as_pydicts="strict")[0]
     notes = tuple(json.loads(metadata.get(_NOTES, b"[]")))
-    return Table(table.replace_schema_metadata(None), total, notes)
+    source = metadata.get(_SOURCE, b"").decode()
+    return Table(table.replace_schema_metadata(None), total, notes, source=source)

@@ -6,7 +6,7 @@ from .anomalies import anomalies
 from .answers import Selection, Table, selection, trace, unpriced
 from .change import change
 from .forecast import forecast
-from .opening import Bounds, all_live_files, connect, connect_to, views_for, views_sql
+from .opening import Bounds, all_live_files, connect, connect_to, rolled_up, views_for, views_sql
 from .questions import QUESTIONS, ask, cost, latency, latency_split
 from .statements import sql
 from .timespan import between
@@ -29,6 +29,7 @@ __all__ = [
     "forecast",
     "latency",
     "latency_split",
+    "rolled_up",
     "selection",
     "sql",
     "trace",

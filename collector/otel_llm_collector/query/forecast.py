@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_llm.errors import UsageError
 
 from .answers import Table, selection
-from .daily import daily
 from .outlook import DAYS_MAX, DAYS_MIN, Outlook, outlook
+from .questions import cost
 from .replacement import Replacement, cost_with
 from .timespan import instant, today
 
@@ -24,7 +24,7 @@ _PLACES: Final = Decimal("1e-6")
 
 @dataclass(frozen=True, slots=True)
 class _Days:
-    """What each day cost, and the day that is not over."""
+    """What each day with a call cost, 0 where none of its calls has a price, and the day that is not over."""
 
     costs: Mapping[dt.date, Decimal]
     today: dt.date
@@ -76,8 +76,9 @@ def forecast(
     """
     now = now or dt.datetime.now(dt.UTC)
     now = now if until is None else instant(connection, until, now=now)
-    chosen = selection(connection, until=now.isoformat(), where=where)
-    days = _Days(daily(connection, chosen), today(connection, now))
+    daily = cost(connection, "day", selection(connection, until=now.isoformat(), where=where))
+    costs = {row["day"]: row["cost_usd"] or Decimal(0) for row in daily.rows()}
+    days = _Days(costs, today(connection, now))
     expected = days.outlook()
     rows = [_row("as it is", days, expected, 1.0)]
     if replace:
@@ -87,7 +88,7 @@ def forecast(
         )
         ratio = cost_with(connection, replacements, recent)
         rows.append(_row(", ".join(replace), days, expected, ratio))
-    return Table(_typed(rows))
+    return Table(_typed(rows), source=daily.source)
 
 
 def _row(scenario: str, days: _Days, expected: Outlook, ratio: float) -> dict[str, Any]:

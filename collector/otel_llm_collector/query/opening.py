@@ -88,16 +88,16 @@ class Bounds:
     tenant: str | None = None
 
 
+_NOTHING: Final[Mapping[str, str]] = {}
+
+
 def connect(data: Path, *, tz: str = "UTC", views: Collection[str] = VIEWS) -> duckdb.DuckDBPyConnection:
     """Open the lake in `data` as it is now: one consistent version a table, and the views.
 
     `tz` is the IANA time zone in which timestamps are shown, days begin and times without an offset are read.
     Raises NoDataError where there is no lake or nothing in it yet, UsageError for an unknown time zone.
     """
-    rolled = rolled_up(data)
-    connection = connect_to(data, {**all_live_files(data), ROLLUPS: sorted(rolled)}, tz=tz, views=views)
-    connection.execute(f"SET VARIABLE {ROLLUPS_LOG} = ?", [json.dumps(rolled)])
-    return connection
+    return connect_to(data, all_live_files(data), rolled=rolled_up(data), tz=tz, views=views)
 
 
 def over(data: Path, table: str, paths: Iterable[str], views: Collection[str]) -> duckdb.DuckDBPyConnection:
@@ -116,14 +116,23 @@ def views_for(*texts: str | None) -> list[str]:
 
 
 def connect_to(
-    data: Path, files: Files, *, tz: str = "UTC", bounds: Bounds | None = None, views: Collection[str] = VIEWS
+    data: Path,
+    files: Files,
+    *,
+    rolled: Mapping[str, str] = _NOTHING,
+    tz: str = "UTC",
+    bounds: Bounds | None = None,
+    views: Collection[str] = VIEWS,
 ) -> duckdb.DuckDBPyConnection:
-    """The same over these files, as `all_live_files` told them, with all `views` or some.
+    """The same over these files, as `all_live_files` and `rolled_up` told them, with all `views` or some.
 
     With `bounds` the connection reaches nothing but them, and no setting can be changed.
     """
+    if rolled:
+        files = {**files, ROLLUPS: sorted(rolled)}
     connection = _in_memory(tz, bounds)
     try:
+        connection.execute(f"SET VARIABLE {ROLLUPS_LOG} = ?", [json.dumps(rolled)])
         _reach(connection, data)
         _create_views(connection, data, files, bounds.tenant if bounds else None, views)
         if bounds:
@@ -135,7 +144,7 @@ def connect_to(
 
 
 def all_live_files(data: Path) -> Files:
-    """The files of every table now, but of what calls of all tenants add up to, which is no stranger's answer.
+    """The files of every table now, but of what calls of all tenants add up to, which is no answer for one of them.
 
     Raises NoDataError where there is no lake or nothing in it yet.
     """

@@ -12,8 +12,8 @@ from otel_llm_semconv.pricing import catalog, source
 from otel_llm_semconv.usage import FIELDS
 
 from .answers import Selection
-from .daily import daily
 from .opening import fill, question
+from .questions import cost
 from .statements import readable_errors
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def cost_with(connection: duckdb.DuckDBPyConnection, replacements: Sequence[Repl
     """
     import pyarrow.compute as pc
 
-    whole, changed = float(sum(daily(connection, chosen).values())), 0.0
+    billed = cost(connection, "day", chosen).total or {}
+    whole, changed = float(billed["cost_usd"] or 0), 0.0
     for replacement in replacements:
         calls = _calls(connection, chosen, replacement.old)
         if not calls.num_rows:
