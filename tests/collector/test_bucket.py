@@ -13,10 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rig import lake as journaled
 from rig import otlp
 from rig.bucket import BUCKET, bucket
 from rig.processes import collector, wait_for
+from rig.rollups import add_up
 
+from otel_llm_collector import query
+from otel_llm_collector.config import data_dir
+from otel_llm_collector.converter import Converter
+from otel_llm_collector.lake.address import keep_address
 from otel_llm_collector.lake.compact import Compactor
 from otel_llm_collector.lake.log import LakeTable
 from otel_llm_collector.lake.replaced import Replacing
@@ -132,3 +138,24 @@ def test_tables_that_are_elsewhere_stay_there(lake: str, tmp_path: Path) -> None
 
 def test_a_bucket_that_is_not_there_is_said(store: dict[str, str], lake: str) -> None:
     assert "cannot read the Delta log in s3://nobodys/lake/spans" in ask("SELECT 1", "s3://nobodys/lake", expected=1)
+
+
+def test_what_calls_add_up_to_is_in_the_bucket_and_answers_from_anywhere(lake: str, tmp_path: Path) -> None:
+    keep_address(tmp_path, lake)
+    start_ns = 1_780_000_000 * 10**9
+    journaled.store(
+        tmp_path, otlp.request(*(otlp.span(otlp.chat(), start_ns=start_ns + n * 86_400 * 10**9) for n in range(3)))
+    )
+    converter = Converter(tmp_path)
+    while converter.convert_some():
+        pass
+    add_up(tmp_path)
+    assert not list(tmp_path.glob("rollups/*"))
+    for data in (tmp_path, data_dir(lake)):
+        with query.connect(data) as connection:
+            told = [ask(connection, exact=exact) for ask in (query.cost, query.latency) for exact in (False, True)]
+        assert [answer.rows()[0]["calls"] for answer in told] == [3] * 4
+        assert told[0].rows() == told[1].rows()
+        assert [answer.source.partition(",")[0] for answer in told[::2]] == [
+            "read from the roll-up calls", "read from the roll-up models",
+        ]  # fmt: skip
