@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 UNIT = $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz test-sdks test-emitters test-interop test-spark test-kills test-slow test-prefork check lint types layers unit format docs wheel bench-app bench-collector bench-columns bench-compaction bench-query clean
+.PHONY: help demo test fuzz test-sdks test-emitters test-interop test-spark test-kills test-slow test-prefork check lint types layers unit format docs wheel bench-app bench-collector bench-columns bench-compaction bench-query bench-rollups clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,6 +89,9 @@ bench-compaction: $(READY) ## What merging files takes, and what a span takes on
 
 bench-query: $(READY) ## How long questions take over a million and ten million spans (makes them: 3 GB, some minutes)
 	$(BIN)/python benchmarks/query_lake.py
+
+bench-rollups: $(READY) ## How long questions take that a billion calls are added up for (makes that: 2 GB, some minutes)
+	$(BIN)/python benchmarks/rollup_lake.py
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) .venvs dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -339,10 +339,10 @@ same now, for today too. Files that a killed process left are deleted after a da
 Once a date is over and its files are merged, the same process adds its calls up, into the table `rollups`: by the hour
 for model, provider, service, environment, agent, workflow, operation, prompt and version, status and tenant, by the day
 for users, with histograms of how long calls took. `rollup_properties` names properties to tell apart, too: of few
-values, as department or team. `otel-llm cost` and `latency` read that where it tells what is asked, and the calls
-themselves for the rest: dates that go on, that came late, or that `--since` cuts. `--explain` says what was read,
-`--exact` reads the calls alone. Costs and counts are the same to the last digit, percentiles within 1 %, which a note
-says. `otel-llm compact` adds up now, today too.
+values, as department or team. `otel-llm cost`, `latency` and `forecast` read that where it tells what is asked, and
+the calls themselves for the rest: dates that go on, that came late, or that `--since` cuts. `--explain` says what was
+read, `--exact` reads the calls alone. Costs and counts are the same to the last digit, percentiles within 1 %, which a
+note says. `otel-llm compact` adds up now, today too.
 
 ## The lake in a bucket
 

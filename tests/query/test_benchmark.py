@@ -1,4 +1,4 @@
-"""The lake that `make bench-query` asks is one like the collector's, and the program answers."""
+"""The lakes that `make bench-query` and `bench-rollups` ask are like the collector's, and the programs answer."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from otel_llm_collector import query
+from otel_llm_collector.rollup.cubes import CUBES
 from otel_llm_semconv.pricing import price_call
 from otel_llm_semconv.usage import FIELDS, Usage
 
@@ -49,3 +50,15 @@ def test_its_rows_are_whole_and_priced(folder: Path) -> None:
     assert (tree.sums.spans, tree.sums.calls) == (8, 5)
     content = connection.execute("SELECT count(*) FROM messages WHERE trace_id = ?", [tree.trace_id]).fetchone()
     assert content == (5,)
+
+
+def test_what_is_added_up_is_asked_and_every_cube_has_every_call(folder: Path) -> None:
+    command = [sys.executable, str(BENCHMARKS / "rollup_lake.py"), "--folder", str(folder), "--days", "3"]
+    done = subprocess.run([*command, "--calls", "300000"], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"of \d+ bars missed", done.stdout)
+    assert "3 dates in 1 file" in done.stdout
+    with query.connect(folder / "rolled-300000") as connection:
+        cells = connection.execute("SELECT cube, date, made_of, sum(calls) FROM rollups GROUP BY ALL").fetchall()
+    assert len(cells) == len(CUBES) * 4  # three dates and their month
+    assert {calls for *_, calls in cells} == {100_000, 300_000}

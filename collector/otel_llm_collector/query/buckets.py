@@ -11,7 +11,7 @@ from .opening import fill, question
 #: What is counted of calls in a bucket.
 COUNTS: Final = ("calls", "errors", "durations", "first_chunks", "paces")
 #: What is added up of times, of calls and of cells alike.
-TIMED_SUMS: Final = ",\n".join(f"    sum({name}) AS {name}" for name in COUNTS)
+TIMED_SUMS: Final = ",\n".join(f"    CAST(sum({name}) AS BIGINT) AS {name}" for name in COUNTS)
 _TIMES: Final = {"duration": "duration_ns", "first_chunk": "time_to_first_chunk_ns", "pace": "pace"}
 
 

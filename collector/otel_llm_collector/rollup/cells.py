@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -21,15 +21,24 @@ if TYPE_CHECKING:
 
 #: What the cells of a cube are called while others are made of them: this and its name.
 _MADE: Final = "made_"
+_NOTHING: Final[Mapping[str, pa.Table]] = {}
 _BASES: Final = frozenset(cube.of for cube in CUBES)
 
 
-def cells(connection: duckdb.DuckDBPyConnection, origin: Origin) -> Iterator[pa.Table]:
-    """The rows of a file, cube by cube: of a date from `llm_calls`, of a month from `rollups`, as they are there."""
+def cells(
+    connection: duckdb.DuckDBPyConnection, origin: Origin, given: Mapping[str, pa.Table] = _NOTHING
+) -> Iterator[pa.Table]:
+    """The rows of a file, cube by cube: of a date from `llm_calls`, of a month from `rollups`, as they are there.
+
+    Cubes that are `given`, by name, are taken as they are.
+    """
     found = 0
     for cube in sorted(CUBES, key=lambda cube: bool(cube.of)):
-        query = _of_cells(cube, origin) if origin.is_month or cube.of else _of_calls(cube, origin)
-        rows = to_schema(connection.sql(_typed(cube, query, origin)).to_arrow_table(), memory_schema(TABLE))
+        rows = given.get(cube.name)
+        if rows is None:
+            query = _of_cells(cube, origin) if origin.is_month or cube.of else _of_calls(cube, origin)
+            rows = connection.sql(_typed(cube, query, origin)).to_arrow_table()
+        rows = to_schema(rows, memory_schema(TABLE))
         if cube.name in _BASES and not origin.is_month:
             connection.register(f"{_MADE}{cube.name}", rows)
         found += rows.num_rows
