@@ -1,18 +1,45 @@
 -- How do the versions of a prompt compare? One row a prompt and version, the versions of one in the order in which they
 -- came into use, and one row over all of them (is_total). Figures of money and tokens are a call's mean; *_change is that
 -- of the version against the one before it. scores has the mean of each score by its name.
-WITH called AS (
+WITH parts AS MATERIALIZED (
+    SELECT
+        {names},
+        min(start_time) AS first_time,
+        max(start_time) AS last_time,
+        sum(input_tokens) AS all_input,
+        count(input_tokens) AS input_calls,
+        sum(output_tokens) AS all_output,
+        count(output_tokens) AS output_calls,
+{part_sums}
+    FROM {chosen_calls}
+    WHERE {first_name} IS NOT NULL
+    GROUP BY {names}
+),
+timed AS (
     SELECT
         {names},
         grouping({first_name}) = 1 AS is_total,
-        min(start_time) AS first_time,
-        max(start_time) AS last_time,
-        avg(input_tokens) AS input_mean,
-        avg(output_tokens) AS output_mean,
-        quantile_cont(duration_ms, [0.5, 0.95]) FILTER (WHERE duration_ns >= 0) AS took,
-{call_sums}
-    FROM (FROM {chosen_calls} WHERE {first_name} IS NOT NULL)
+        quantile_cont(duration_ms, [0.5, 0.95]) FILTER (WHERE duration_ns >= 0) AS took
+    FROM {chosen_calls}
+    WHERE {first_name} IS NOT NULL
     GROUP BY GROUPING SETS (({names}), ())
+),
+summed AS (
+    SELECT
+        {names},
+        grouping({first_name}) = 1 AS is_total,
+        min(first_time) AS first_time,
+        max(last_time) AS last_time,
+        CAST(sum(all_input) AS DOUBLE) / nullif(sum(input_calls), 0) AS input_mean,
+        CAST(sum(all_output) AS DOUBLE) / nullif(sum(output_calls), 0) AS output_mean,
+{last_sums}
+    FROM parts
+    GROUP BY GROUPING SETS (({names}), ())
+),
+called AS (
+    SELECT asked.*, took
+    FROM summed AS asked
+    JOIN timed AS beside ON asked.is_total = beside.is_total AND ({matched_names})
 ),
 scored AS (
     SELECT {names}, score_name, round(avg(score_value), 6) AS mean
