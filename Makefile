@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 UNIT = $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz test-sdks test-emitters test-interop test-spark test-kills test-slow test-prefork check lint types layers unit format docs wheel bench-app bench-collector bench-columns bench-compaction bench-query bench-rollups clean
+.PHONY: help demo test fuzz test-sdks test-emitters test-interop test-spark test-kills test-slow test-prefork check lint types layers unit format docs wheel bench-app bench-collector bench-columns bench-compaction bench-endpoint bench-query bench-rollups clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ bench-app: $(READY) ## What we add to a call (collector healthy, down, hung, slo
 
 bench-collector: $(READY) ## What the collector takes: spans/s, CPU, memory, lag, small requests, beside the OpenTelemetry Collector
 	$(BIN)/python benchmarks/collector.py
+
+bench-endpoint: $(READY) ## What ingestion keeps of its rate while others ask heavy SQL, and while fifty rules of alerts are looked at
+	$(BIN)/python benchmarks/endpoint.py
 
 fuzz: $(READY) ## Changed requests to decoder and collector, REQUESTS=20000 of them; atheris where it can be installed
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: atheris

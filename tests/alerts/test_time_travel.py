@@ -177,25 +177,45 @@ def test_a_change_by_prompt_is_against_the_window_before(lake: Lake) -> None:
     )
 
 
-def test_a_month_has_a_budget_for_each_team_in_its_own_time_zone(lake: Lake) -> None:
+def test_a_fall_is_caught_and_the_week_before_is_by_the_clock(lake: Lake) -> None:
     rule = DELAY + (
-        'tz = "America/New_York"\n[[alert]]\nname = "budget"\nmetric = "cost"\nby = ["property.team"]\nbudget = 30\n'
+        'tz = "Europe/Berlin"\n[[alert]]\nname = "calls"\nmetric = "calls"\nwindow = "1h"\nfalls = "50%"\n'
+        'compared_to = "last week"\n'
+    )
+    lake.add(evenly(at("07:00", -14), at("08:00", -14), 60))  # nine to ten, there, while it is summer
+    lake.add(evenly(at("08:00", -7), at("09:00", -7), 60))  # and once it is not
+    lake.add(evenly(at("08:00"), at("09:00"), 300))
+    assert lake.replayed(rule, at("00:00", -7), at("00:00", -6), minutes(10)) == []
+    fired, resolved = lake.replayed(rule, at("00:00"), at("00:00", 1), minutes(10))
+    assert at("08:00") < fired.time <= at("09:00")
+    assert resolved.time >= at("09:50")
+    assert "%" in fired.text
+    assert fired.text.endswith("at the same time last week")
+
+
+@pytest.mark.parametrize("by", ["property.team", "user", "model"])
+def test_a_month_has_a_budget_for_each_group_in_its_own_time_zone(lake: Lake, by: str) -> None:
+    rule = DELAY + (
+        f'tz = "America/New_York"\n[[alert]]\nname = "budget"\nmetric = "cost"\nby = ["{by}"]\nbudget = 30\n'
         'window = "6h"\nburn_rate = 10\n'
     )
-    red, blue = {"properties": [("team", "red")]}, {"properties": [("team", "blue")]}
+    red, blue = (
+        {"properties": [("team", who)], "user_id": who, "request_model": who, "response_model": who}
+        for who in ("red", "blue")
+    )
     lake.add(evenly(at("04:00", -1), at("04:00", 20), 3600, cost_usd="0.04", **blue))  # 29 a month: all is well
     lake.add([call(at("03:59", -1), cost_usd="29.99", **red)])  # the last minute of October, there
     lake.add([call(at("12:00", 2), cost_usd="2.5", **red), call(at("12:00", 5), cost_usd="27.5", **red)])
     events = lake.replayed(rule, at("00:00", 0), at("00:00", 30), minutes(30))
     assert [(event.event, event.kind, dict(event.labels), event.time.day) for event in events] == [
-        ("firing", "burn_rate", {"property.team": "red"}, 4),
-        ("resolved", "burn_rate", {"property.team": "red"}, 4),
-        ("firing", "budget", {"property.team": "red"}, 7),
-        ("firing", "burn_rate", {"property.team": "red"}, 7),
-        ("resolved", "burn_rate", {"property.team": "red"}, 7),
-        ("resolved", "budget", {"property.team": "red"}, 1),  # a new month
+        ("firing", "burn_rate", {by: "red"}, 4),
+        ("resolved", "burn_rate", {by: "red"}, 4),
+        ("firing", "budget", {by: "red"}, 7),
+        ("firing", "burn_rate", {by: "red"}, 7),
+        ("resolved", "burn_rate", {by: "red"}, 7),
+        ("resolved", "budget", {by: "red"}, 1),  # a new month
     ]
-    assert events[2].text == "budget (property.team red): sum cost 30 USD this month, of a budget of 30 USD"
+    assert events[2].text == f"budget ({by} red): sum cost 30 USD this month, of a budget of 30 USD"
     assert events[-1].time >= dt.datetime(2026, 12, 1, 5, tzinfo=dt.UTC)
 
 

@@ -363,6 +363,7 @@ def test_a_query_whose_client_goes_is_interrupted(narrow: Asker) -> None:
     wait_for(lambda: narrow.gauge("queries_running") == 0, 60)
     assert narrow.rows("SELECT 1 AS n") == [{"n": 1}]
     assert narrow.query_process().pid == pid
+    assert "Traceback" not in narrow.running.stderr
 
 
 def test_many_at_once_wait_and_more_are_told_to_come_again(narrow: Asker) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import os
 import sys
 import threading
 from collections import Counter
@@ -14,7 +13,7 @@ from typing import Final
 from otel_llm.errors import OtelLlmError
 
 from .. import journal
-from ..process import begin, lock
+from ..process import begin, lock, stand_back
 from .courier import Courier
 from .forgetting import LOCK, renaming_asked
 from .rules import read_rules
@@ -68,7 +67,7 @@ def main() -> int:
     """Watch until SIGTERM, SIGINT or the end of standard input."""
     config, stop = begin("alerts")
     data = Path(config.data)
-    os.nice(_NICENESS)
+    stand_back(_NICENESS)
     try:
         with lock(journal.journal_dir(data) / LOCK, "process for alerts"):
             run(data, Watch(data, read_rules(Path(config.alerts)), now()), stop)

@@ -72,6 +72,15 @@ def _bound_memory(config: Config) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (_OWN_BYTES + answers + config.sql_memory_bytes_max, hard))
 
 
+def _load() -> None:
+    """What queries need, before the process stands back: where all cores are taken it would take minutes then."""
+    import deltalake
+    import duckdb
+    import pyarrow
+
+    _LOG.debug("duckdb %s, pyarrow %s, deltalake %s", duckdb.__version__, pyarrow.__version__, deltalake.__version__)
+
+
 def _go_first() -> None:
     """Where memory is short, this process is ended rather than one that keeps what it was sent."""
     with contextlib.suppress(OSError):  # not Linux
@@ -83,6 +92,7 @@ def main() -> int:
     orders = Orders()
     config = Config.load(orders.first)
     speak("query", config)
+    _load()
     stand_back(config.sql_niceness)
     _go_first()
     desk = Desk(config)

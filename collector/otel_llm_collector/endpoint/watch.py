@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _LOOK_S: Final = 0.05
 #: Some functions of DuckDB are not interrupted. After so long, or as long again as a query may take, the process ends
-#: instead, and is started again.
+#: instead, and is started again; after so many times that where others take all cores.
 _GRACE_S_MAX: Final = 5.0
+_STARVED: Final = 4
 #: The exit code of a process that ended itself because of such a query.
 STUCK: Final = 75
 
@@ -82,16 +83,23 @@ class Watch:
 
     def _look(self, connection: duckdb.DuckDBPyConnection) -> None:
         ended_at: float | None = None
+        used_s = 0.0
         while not self._done.wait(_LOOK_S):
             now = time.monotonic()
             if ended_at is None:
                 ended_at = now if now > self._deadline or self._is_gone() else None
+                used_s = time.process_time()
             if ended_at is None:
                 continue
             with contextlib.suppress(Exception):  # closed by now, or between two statements
                 connection.interrupt()
-            if now > ended_at + min(_GRACE_S_MAX, self._seconds_max):
+            if self._is_stuck(now - ended_at, time.process_time() - used_s):
                 self._end_process()
+
+    def _is_stuck(self, over_s: float, used_s: float) -> bool:
+        """Whether it should have heard by now: a process that gets no core has not had the time to."""
+        grace_s = min(_GRACE_S_MAX, self._seconds_max)
+        return min(over_s, used_s) > grace_s or over_s > _STARVED * grace_s
 
     def _end_process(self) -> None:
         _LOG.error("a query could not be interrupted: this process ends, and is started again when it is asked")

@@ -68,7 +68,7 @@ ANSWERING: Final = (
     Option(
         "sql_niceness",
         "OTEL_LLM_COLLECTOR_SQL_NICENESS",
-        10,
+        19,
         read_count,
         "N",
         False,

@@ -284,6 +284,10 @@ class Connection(asyncio.Protocol):
             answer = await self._answer_of(request)
         finally:
             self._give_back(request)
+        if self._transport.is_closing():  # nobody is there any more to read it
+            if answer.rest is not None:
+                answer.rest.close()
+            return True
         self._since = self._loop.time()
         is_last = not request.keep_alive or (self._is_last and not self._waiting)
         self._write(request, answer, is_last)
