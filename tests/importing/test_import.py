@@ -26,7 +26,7 @@ from rig import lake, otlp
 from rig.processes import collector, wait_for
 
 from otel_llm_collector.converter import Converter
-from otel_llm_collector.importing import Importer, command
+from otel_llm_collector.importing import Importer, command, langfuse
 from otel_llm_collector.importing.files import File
 from otel_llm_collector.importing.otlp import requests as read_requests
 from otel_llm_collector.importing.told import json_in, moment_ns
@@ -326,6 +326,50 @@ def test_what_langfuse_knew_of_a_call_is_in_its_row(into: Imported) -> None:
     assert (row["cost_usd"], row["emitted_cost_usd"]) == (Decimal("0.00024"), Decimal("0.00024"))
     assert (row["user_id"], row["session_id"], row["prompt_version"]) == ("dr-okafor", "visit-1", "7")
     assert (row["time_to_first_chunk_ms"], row["department"]) == (320.0, "cardiology")
+
+
+def test_a_langfuse_trace_says_what_it_said_once(
+    into: Imported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    said = {"metadata": {"ward": "west", "beds": 2}, "input": {"text": "Anna coughs"}, "output": "rest"}
+    place = {"id": trace, "timestamp": "2026-10-05 09:00:00", "name": "admission", "user_id": "ada", **said}
+    span = {"type": "SPAN", "trace_id": trace, "start_time": "2026-10-05 09:00:00", "end_time": "2026-10-05 09:00:01"}
+    write_lines(tmp_path / "traces.jsonl", place)
+    write_lines(
+        tmp_path / "observations.jsonl",
+        {**span, "id": "1", "parent_observation_id": "2", "name": "inner"},
+        {**span, "id": "2", "name": "outer", "level": "WARNING", "status_message": "slow"},
+        {**span, "id": "3", "name": "later", "start_time": "2026-10-05 09:00:02"},
+    )
+    files = [tmp_path / f"{name}.jsonl" for name in ("traces", "observations")]
+    inner, outer, later = (span["attributes"] for span in told(*files))
+    assert outer["langfuse.trace.input"] == {"stringValue": '{"text":"Anna coughs"}'}
+    assert outer["langfuse.trace.output"] == {"stringValue": "rest"}
+    assert outer["langfuse.observation.status_message"] == {"stringValue": "slow"}
+    assert "langfuse.trace.output" not in inner.keys() | later.keys()
+    assert into.take(*files) == 0
+    monkeypatch.setattr(langfuse, "SAID_BYTES_MAX", 30)
+    small = Imported(tmp_path / "small")
+    assert small.take(*files) == 0
+    assert "traces.jsonl:1: what too many traces say at once" in small.said
+    assert small.rows("SELECT DISTINCT properties, user_id FROM spans") == [{"properties": {}, "user_id": "ada"}]
+    assert into.rows("SELECT DISTINCT properties['ward'] AS ward, user_id FROM spans") == [
+        {"ward": "west", "user_id": "ada"}
+    ]
+
+
+def test_where_a_langfuse_score_came_from_is_kept(into: Imported, tmp_path: Path) -> None:
+    score = {"id": "s", "timestamp": "2026-10-05 10:00:00", "trace_id": "t", "name": "tone", "value": 1}
+    more = {"data_type": "NUMERIC", "source": "EVAL", "evaluator_id": "judge-1", "metadata": {"round": 2, "by": "x"}}
+    write_lines(tmp_path / "scores.jsonl", {**score, **more})
+    assert into.take(tmp_path / "scores.jsonl") == 0
+    (row,) = into.rows("SELECT properties FROM scores")
+    assert row["properties"] == {"source": "EVAL", "evaluator_id": "judge-1", "round": "2", "by": "x"}
+
+
+def write_lines(path: Path, *records: dict[str, Any]) -> None:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
 
 
 def test_langfuse_scores_judge_what_they_judged(into: Imported) -> None:

@@ -25,12 +25,25 @@ SERVICE: Final = "langfuse"
 SCOPE: Final = "langfuse-sdk"
 #: Traces of the legacy export whose users and sessions are known while their observations are read.
 TRACES_MAX: Final = 1_000_000
+#: What they say, of which input and output are kept until their first observation without a parent has them.
+SAID_BYTES_MAX: Final = 256 * 1024 * 1024
 _PREFIX: Final = "langfuse.observation."
 _METADATA: Final = f"{_PREFIX}metadata."
+_TRACE: Final = "langfuse.trace."
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 #: What the pages name otherwise than the files.
 _ALIASES: Final = {"model": "provided_model_name", "usage": "usage_details"}
 _OF_TRACE: Final = ("user_id", "session_id", "tags", "release", "trace_name")
+#: Columns of a score that tell where it came from.
+_OF_SCORE: Final = (
+    "source",
+    "author_user_id",
+    "config_id",
+    "queue_id",
+    "evaluator_id",
+    "evaluation_rule_id",
+    "execution_trace_id",
+)
 _NO_COUNTS: Final = frozenset({"unit"})
 
 
@@ -51,6 +64,8 @@ class Langfuse:
 
     def __init__(self) -> None:
         self._traces: dict[str, dict[str, Any]] = {}
+        self._said: dict[str, dict[str, str]] = {}
+        self._said_bytes = 0
 
     def tell(self, record: Record) -> Told:
         """What a record tells; of a trace nothing yet. UnreadableError for one without ids or times."""
@@ -62,14 +77,30 @@ class Langfuse:
         around = {key: value for key, value in resource.items() if value}
         if "value" in row:
             return Told(SCOPE, around, scores=[_score(row)])
-        known = self._traces.get(str(row.get("trace_id")), {})
+        trace = str(row.get("trace_id"))
+        known = self._traces.get(trace, {}) | ({} if row.get("parent_observation_id") else self._take(trace))
         return Told(SCOPE, around, [_span({**known, **{key: value for key, value in row.items() if value}})])
 
     def _keep(self, row: Record) -> None:
         if len(self._traces) >= TRACES_MAX:
             raise UnreadableError(f"more than {TRACES_MAX:,} traces at once: import their files a few at a time")
-        known = {**row, "trace_name": row.get("name")}
-        self._traces[str(row.get("id"))] = {name: known[name] for name in _OF_TRACE if known.get(name)}
+        trace, known = str(row.get("id")), {**row, "trace_name": row.get("name")}
+        self._traces[trace] = kept = {name: known[name] for name in _OF_TRACE if known.get(name)}
+        metadata = _written(row.get("metadata")) or ""
+        said = {f"trace_{name}": text for name in ("input", "output") if (text := _written(row.get(name)))}
+        size = sum(map(len, (metadata, *said.values())))
+        if self._said_bytes + size > SAID_BYTES_MAX:
+            raise UnreadableError("what too many traces say at once: import their files a few at a time")
+        self._said_bytes += size
+        kept["trace_metadata"] = metadata
+        if said:
+            self._said[trace] = said
+
+    def _take(self, trace: str) -> dict[str, str]:
+        """What a trace says, once: for its first observation without a parent."""
+        said = self._said.pop(trace, {})
+        self._said_bytes -= sum(map(len, said.values()))
+        return said
 
 
 def _span(row: Record) -> Span:
@@ -96,6 +127,7 @@ def _attributes(row: Record) -> dict[str, Any]:
     found: dict[str, Any] = {
         a.LANGFUSE_KIND: str(row.get("type", "")).lower() or None,
         f"{_PREFIX}level": text_in(row.get("level")),
+        f"{_PREFIX}status_message": text_in(row.get("status_message")),
         f"{_PREFIX}model.name": text_in(row.get("provided_model_name")),
         f"{_PREFIX}model.parameters": _written(row.get("model_parameters")),
         f"{_PREFIX}usage_details": _written(_usage(row)),
@@ -105,16 +137,19 @@ def _attributes(row: Record) -> dict[str, Any]:
         f"{_PREFIX}completion_start_time": _iso(row.get("completion_start_time")),
         f"{_PREFIX}prompt.name": text_in(row.get("prompt_name")),
         f"{_PREFIX}prompt.version": text_in(row.get("prompt_version")),
-        "langfuse.trace.name": text_in(row.get("trace_name")),
+        f"{_TRACE}name": text_in(row.get("trace_name")),
+        f"{_TRACE}input": row.get("trace_input"),
+        f"{_TRACE}output": row.get("trace_output"),
         "langfuse.release": text_in(row.get("release")),
         "langfuse.version": text_in(row.get("version")),
         a.USER_ID: text_in(row.get("user_id")),
         a.SESSION_ID: text_in(row.get("session_id")),
     }
     if isinstance(tags := json_in(row.get("tags")), list) and tags:
-        found["langfuse.trace.tags"] = [str(tag) for tag in tags]
-    for key, value in mapping_in(row.get("metadata")).items():
-        found[_METADATA + key] = value if isinstance(value, str) else _written(value)
+        found[f"{_TRACE}tags"] = [str(tag) for tag in tags]
+    for prefix, name in ((f"{_TRACE}metadata.", "trace_metadata"), (_METADATA, "metadata")):
+        for key, value in mapping_in(row.get(name)).items():
+            found[prefix + key] = value if isinstance(value, str) else _written(value)
     return found
 
 
@@ -138,7 +173,8 @@ def _score(row: Record) -> Score:
     if name is None or given_ns is None or not (trace or session):
         raise UnreadableError("a score without name, time, trace or session")
     kind, value = str(row.get("data_type")).upper(), number_in(row.get("value"))
-    source = text_in(row.get("source"))
+    told = {key: text for key, value in mapping_in(row.get("metadata")).items() if (text := _written(value))}
+    told |= {name: text for name in _OF_SCORE if (text := text_in(row.get(name)))}
     return Score(
         name,
         given_ns,
@@ -148,7 +184,7 @@ def _score(row: Record) -> Score:
         trace_id=trace_id_of(trace).hex() if trace else None,
         span_id=span_id_of(observation).hex() if observation else None,
         session_id=session,
-        properties={"source": source} if source else {},
+        properties=told,
     )
 
 
