@@ -32,7 +32,7 @@ test-spark: $(READY) ## Spark reads the lake: examples/spark, with Java and Mave
 test-kills: $(READY) ## A hundred SIGKILLs of the collector under load: nothing lost, nothing twice (5 minutes)
 	cd tests && ../$(BIN)/python -m rig.killing
 
-test-slow: $(READY) ## What takes longer than the others: buckets, whole demos, large lakes (3 minutes)
+test-slow: $(READY) ## What takes longer than the others: buckets, whole demos, large lakes (5 minutes)
 	$(UNIT) -m slow
 
 test-prefork: $(READY) ## Forks, gunicorn, Celery, multiprocessing: every span arrives (2 minutes)
