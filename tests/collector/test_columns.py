@@ -47,7 +47,7 @@ def contracts(tmp_path_factory: pytest.TempPathFactory) -> Contracts:
     return replace(read(path), deployments={"chat-prod": "gpt-4o-mini", "unheard": "of"})
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.lists(requests(), min_size=1, max_size=3))
 def test_rows_are_those_of_the_reference(contracts: Contracts, payloads: list[bytes]) -> None:
     by_columns = rows_of(payloads, contracts, BY_COLUMNS)
@@ -98,7 +98,7 @@ def test_a_cache_that_does_not_fit_is_counted_as_by_the_reference(provider: str,
     assert by_columns["spans"][0]["input_tokens"] == 500 + cached * is_apart
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(mutated().filter(is_valid))
 def test_a_request_that_is_spelled_otherwise_is_read_as_well(contracts: Contracts, payload: bytes) -> None:
     assert rows_of([payload], contracts, BY_COLUMNS) == rows_of([payload], contracts, ONE_BY_ONE)
@@ -141,13 +141,13 @@ def draw_value(draw: st.DrawFn, kind: str) -> Any:
     return draw(st.floats(allow_nan=False))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(alike(), min_size=1, max_size=2))
 def test_spans_that_are_alike_but_for_their_values(contracts: Contracts, payloads: list[bytes]) -> None:
     assert rows_of(payloads, contracts, BY_COLUMNS) == rows_of(payloads, contracts, ONE_BY_ONE)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(alike(), st.data())
 def test_one_of_many_that_are_alike_is_spoilt(contracts: Contracts, payload: bytes, data: st.DataObject) -> None:
     octets = bytearray(payload)

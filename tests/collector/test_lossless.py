@@ -53,7 +53,7 @@ def by_key(message: Any) -> bytes:
     return bytes(copy.SerializeToString(deterministic=True))
 
 
-@settings(max_examples=75, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_a_record_comes_back(data: st.DataObject) -> None:
     record = LogRecord(
@@ -99,7 +99,7 @@ FIELDS: dict[str, Any] = {
 COLUMN_OF = {"as_double": "value", "as_int": "value_int", "explicit_bounds": "bucket_bounds"}
 
 
-@settings(max_examples=75, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_a_point_comes_back(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(sorted(FIELDS)))

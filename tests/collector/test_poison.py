@@ -66,7 +66,7 @@ def spans(draw: st.DrawFn) -> Span:
     )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(spans(), min_size=1, max_size=4))
 def test_every_span_becomes_a_row_that_fits_the_table(batch: list[Span]) -> None:
     records = read_spans(otlp.request(*batch).SerializeToString())

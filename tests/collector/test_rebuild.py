@@ -71,7 +71,7 @@ def canonical(message: ResourceSpans) -> str:
 
 
 @pytest.mark.parametrize("rows_min", [0, 1_000_000], ids=["by columns", "one by one"])
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.lists(requests(), min_size=1, max_size=3))
 def test_every_span_comes_back(rows_min: int, payloads: list[bytes]) -> None:
     assert rebuilt(payloads, rows_min) == sent(payloads)
