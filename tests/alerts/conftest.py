@@ -21,6 +21,15 @@ from otel_llm_collector.lake.log import LakeTable
 from otel_llm_collector.lake.schema import memory_schema
 from otel_llm_collector.query import connect, views_for
 
+#: A user spends ten dollars in ten minutes.
+SPEND = """
+[[alert]]
+name = "spend"
+metric = "cost"
+by = "user"
+window = "10m"
+above = 10
+"""
 #: A Monday.
 MONDAY = dt.datetime(2026, 11, 2, tzinfo=dt.UTC)
 

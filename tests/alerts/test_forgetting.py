@@ -15,24 +15,17 @@ from otel_llm_collector.alerts.state import State
 from otel_llm_collector.erasure.subject import Subject
 from otel_llm_collector.process import lock
 
-from .conftest import Lake, at, evenly
+from .conftest import SPEND, Lake, at, evenly
 
 ADA = "ada@example.org"
-RULE = """
+RULE = f"""
 delay = "0s"
 
 [channels.ops]
 type = "webhook"
 url = "http://127.0.0.1:9/nobody"
 private_hosts = ["127.0.0.1"]
-
-[[alert]]
-name = "spend"
-metric = "cost"
-by = "user"
-window = "10m"
-above = 10
-channels = ["ops"]
+{SPEND}channels = ["ops"]
 """
 
 

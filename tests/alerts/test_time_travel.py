@@ -12,17 +12,9 @@ import pytest
 
 from otel_llm_collector.alerts.message import Message
 
-from .conftest import MONDAY, Lake, at, brief, call, evenly, minutes
+from .conftest import MONDAY, SPEND, Lake, at, brief, call, evenly, minutes
 
 DELAY = 'delay = "0s"\n'
-SPEND = """
-[[alert]]
-name = "spend"
-metric = "cost"
-by = "user"
-window = "10m"
-above = 10
-"""
 
 
 def test_it_fires_once_within_a_window_and_resolves_when_all_was_well_for_long_enough(lake: Lake) -> None:

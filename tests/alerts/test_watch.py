@@ -23,22 +23,15 @@ from otel_llm_collector.alerts.told import tell
 from otel_llm_collector.alerts.watch import LOOK_S_MAX, Watch, limited, opened, received_until
 from otel_llm_collector.receiver.telemetry import Telemetry
 
-from .conftest import Lake, at, call, evenly, minutes
+from .conftest import SPEND, Lake, at, call, evenly, minutes
 
-RULE = """
+RULE = f"""
 delay = "0s"
 
 [channels.ops]
 type = "webhook"
 url = "https://hooks.example.com/alerts"
-
-[[alert]]
-name = "spend"
-metric = "cost"
-by = "user"
-window = "10m"
-above = 10
-channels = ["ops"]
+{SPEND}channels = ["ops"]
 """
 
 
