@@ -49,6 +49,8 @@ VIEWS: Final = (
 )
 _CAST: Final = re.compile(r"TRY_CAST\((.*) AS BIGINT\) AS")
 _WORD: Final = re.compile(r"\w+")
+#: What SQL of ours reads: a name elsewhere is a column, or stands in a comment.
+_FROM: Final = re.compile(r"\b(?:FROM|JOIN)\s+(\w+)")
 _SUM: Final = re.compile(r"(count|sum)\(.* AS (\w+),?$", re.MULTILINE)
 _NEWER: Final = "; a newer version wrote it: pip install --upgrade 'otel-llm[collector]'"
 DATA_VARIABLE: Final = "otel_llm_data"
@@ -111,7 +113,8 @@ def over(data: Path, table: str, paths: Iterable[str], views: Collection[str]) -
 
 def views_for(*texts: str | None) -> list[str]:
     """The views that our own questions and these texts read: making all takes longer than most questions."""
-    wanted = _read_by(*filter(None, texts)) | _read_by_questions()
+    named = {word for text in texts if text for word in _WORD.findall(text.lower())}
+    wanted = _with_needs(named) | _read_by_questions()
     return [view for view in VIEWS if view in wanted]
 
 
@@ -314,16 +317,18 @@ def _script(data: Path, filled: Collection[str], tenant: str | None = None, chos
 @functools.cache
 def _read_by_questions() -> set[str]:
     folder = resources.files("otel_llm_collector") / "queries"
-    return _read_by(*(file.read_text("utf-8") for file in folder.iterdir()))
+    return _with_needs(
+        {name for file in folder.iterdir() for name in _FROM.findall(file.read_text("utf-8"))} | {ROLLUPS}
+    )
 
 
-def _read_by(*texts: str) -> set[str]:
-    """The views that texts name, and those that these name."""
-    named = {word for text in texts for word in _WORD.findall(text.lower())}.intersection(VIEWS)
+def _with_needs(named: set[str]) -> set[str]:
+    """The views among these names, and those that they read."""
+    found = named.intersection(VIEWS)
     for view in reversed(VIEWS):
-        if view in named:
-            named.update(_WORD.findall(_read("views", view)))
-    return named.intersection(VIEWS)
+        if view in found:
+            found.update(_FROM.findall(_read("views", view)))
+    return found.intersection(VIEWS)
 
 
 def _source(data: Path, table: str) -> str:
