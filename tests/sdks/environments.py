@@ -68,6 +68,7 @@ class Environment:
         outcomes = self.home / "outcomes.json"
         outcomes.unlink(missing_ok=True)
         command = [self.home / "bin/pytest", self.folder, "-q", "--tb=short", "-c", ROOT / "pyproject.toml"]
+        command += ["--confcutdir", self.folder.parent]  # tests/conftest.py needs what an app does not install
         overrides = ["-o", "norecursedirs=.*", "-o", _WARNINGS, "-p", "no:cacheprovider", f"--outcomes={outcomes}"]
         done = self.run([*command, *overrides, *arguments], TESTS_S_MAX, may_fail=True)
         if done.returncode or arguments:
