@@ -200,6 +200,52 @@ HQL: dict[str, list[tuple[Any, ...]]] = {
         ("2026-11-02", "2026-11-01", "2026-11-02", 202611, 1),
         ("2026-11-03", "2026-11-01", "2026-11-02", 202611, 1),
     ],
+    # clauses of ClickHouse's own
+    """
+    SELECT count(), sum(status) FROM (SELECT status FROM request_response_rmt LIMIT 1 BY status) -- one of each
+    """: [(2, 700)],
+    """
+    SELECT if(status < 400, 'well', 'wrong') AS status, latency AS ms FROM request_response_rmt FINAL
+    ORDER BY 2 DESC LIMIT 2 BY 1 LIMIT 2
+    """: [("well", 1000), ("well", 500)],
+    """
+    SELECT status, latency FROM request_response_rmt ORDER BY latency LIMIT 1 OFFSET 1 BY status;
+    """: [(200, 500)],
+    """
+    SELECT user_id, model, count() AS calls FROM request_response_rmt GROUP BY user_id, model
+    ORDER BY calls DESC, user_id, model LIMIT 0, 1 BY user_id LIMIT 1, 5
+    """: [("bob", "gpt-4o-mini-2024-07-18", 1), (None, "gpt-4o-mini-2024-07-18", 1)],
+    """
+    SELECT count(), sum(latency) FROM (
+      SELECT latency FROM request_response_rmt AS r FINAL
+      PREWHERE r.status IS DISTINCT FROM 500 OR false WHERE latency < 700 OR false ORDER BY latency LIMIT 5)
+    """: [(2, 560)],
+    """
+    SELECT count() FROM request_response_rmt PREWHERE status = 500 OR status = 404;
+    """: [(1,)],
+    """
+    SELECT formatDateTime(request_created_at, '%Y-%m-%d %H:%i:%S, %M, Q%Q 100%%Q') AS minute,
+      formatDateTime(request_created_at, '%F %R', 'Europe/Berlin'), formatDateTime(toDate(request_created_at), '%D %W')
+    FROM request_response_rmt ORDER BY request_created_at LIMIT 1
+    """: [("2026-11-02 00:00:00, November, Q4 100%Q", "2026-11-02 01:00", "11/02/26 Monday")],
+}
+
+#: What stays out, and what is said instead of a syntax error.
+NOT_HQL = {
+    "SELECT model, count() FROM request_response_rmt GROUP BY model WITH TOTALS": r"GROUPING SETS \(\(model\), \(\)\)",
+    "SELECT model, count() FROM request_response_rmt GROUP BY model WITH ROLLUP": r"GROUP BY ROLLUP \(",
+    "SELECT 1 FROM (SELECT 1 FROM request_response_rmt GROUP BY model WITH CUBE)": r"GROUP BY CUBE \(",
+    "SELECT toDate(request_created_at) d FROM request_response_rmt ORDER BY d WITH FILL": "generate_series",
+    "SELECT name FROM request_response_rmt ARRAY JOIN mapKeys(properties) AS name": r"write arrayJoin\(",
+    "SELECT 1 FROM request_response_rmt SETTINGS max_threads = 1": "SETTINGS: leave it out",
+    "SELECT 1 FROM request_response_rmt FORMAT JSONEachRow;": "FORMAT: leave it out",
+    "SELECT DISTINCT model FROM request_response_rmt LIMIT 1 BY model": "neither DISTINCT nor QUALIFY",
+    "SELECT model FROM request_response_rmt LIMIT 1 + 1 BY model": "plain numbers: LIMIT 2 BY model",
+    "SELECT formatDateTime(request_created_at, '%g') FROM request_response_rmt": "%g is not known here; strftime",
+    "SELECT count( FROM request_response_rmt": "syntax error: a bracket is not closed",
+    f"SELECT {'(' * 101}1{')' * 101} FROM request_response_rmt": "is in 100 others",
+    "SELECT 1) FROM request_response_rmt /* left open": "a bracket closes nothing",
+    "SELECT formatDateTime(request_created_at, model) FROM request_response_rmt": "its format as a text",
 }
 
 
@@ -209,6 +255,22 @@ def test_hql_runs_unchanged(clinic: SmallLake, sql: str) -> None:
         rows = query.sql(connection, sql).read_all().to_pylist()
     plain = [tuple(str(value)[:10] if hasattr(value, "isoformat") else value for value in row.values()) for row in rows]
     assert plain == HQL[sql]
+
+
+@pytest.mark.parametrize("sql", NOT_HQL)
+def test_hql_that_stays_out_says_what_to_write(clinic: SmallLake, sql: str) -> None:
+    with connect(clinic.data) as connection, pytest.raises(UsageError, match=NOT_HQL[sql]):
+        query.sql(connection, sql)
+
+
+def test_words_of_clauses_may_be_names(clinic: SmallLake) -> None:
+    named = """
+    WITH totals AS (SELECT 'with totals, settings x = 1' AS settings, 2 AS final FROM request_response_rmt)
+    SELECT settings, final, mode() WITHIN GROUP (ORDER BY final) FROM totals GROUP BY ALL
+    """
+    with connect(clinic.data) as connection:
+        found = [tuple(row.values()) for row in query.sql(connection, named).read_all().to_pylist()]
+    assert found == [("with totals, settings x = 1", 2, 2)]
 
 
 def test_only_queries_of_hqls_table_are_read_as_hql(clinic: SmallLake) -> None:

@@ -1,7 +1,8 @@
 """Queries written for Helicone's HQL, which is ClickHouse's SQL, as DuckDB understands them.
 
-Only those that name its table are changed. Functions are macros (`queries/hql.sql`); what no macro can say is written
-anew token by token: aggregates with parameters of their own, `any`, and LIMIT with its offset first.
+Only those that name its table are changed. Functions are macros (`queries/hql.sql`), clauses are arranged anew
+(`clauses.py`), and what is left is written anew token by token: aggregates with parameters of their own, `any`,
+`formatDateTime`, whose format has to be known beforehand, and LIMIT with its offset first.
 """
 
 from __future__ import annotations
@@ -10,7 +11,11 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from otel_llm.errors import UsageError
+
+from .clauses import arranged
 from .opening import question
+from .tokens import check_brackets, closing, listed, tokens_of, word
 
 if TYPE_CHECKING:
     import duckdb
@@ -21,36 +26,38 @@ _PARAMETRIC: Final = re.compile(r"(quantiles?|topk|grouparray)(exact|timing|tdig
 #: Before `any` these mean any row of a subquery.
 _COMPARING: Final = frozenset({"=", "==", "<>", "!=", "<", ">", "<=", ">=", "like", "ilike"})
 
+#: Codes of formatDateTime, which are MySQL's, as strftime has them; those that both have alike.
+_CODES: Final = (
+    {letter: f"%{letter}" for letter in "abdfGHIjmpSTuVwyY%"}
+    | {"c": "%m", "h": "%I", "i": "%M", "M": "%B", "s": "%S", "W": "%A"}
+    | {"D": "%m/%d/%y", "F": "%Y-%m-%d", "R": "%H:%M"}
+)
+#: Stands for %Q, the quarter, which strftime has not.
+_QUARTER: Final = "\x01"
+
 
 def understood(connection: duckdb.DuckDBPyConnection, query: str) -> str:
     """The query as it is, or, of the table of HQL, as this connection can run it."""
     if TABLE not in query.lower():
         return query
-    tokens = _tokens(query)
-    if not any(_word(token) == TABLE for token in tokens):
+    tokens = tokens_of(query)
+    if not any(word(token) == TABLE for token in tokens):
         return query
+    check_brackets(tokens)
     connection.execute(question("hql"))
-    return "".join(_rewritten(tokens))
-
-
-def _tokens(query: str) -> list[str]:
-    """The query in pieces: each a token and the space behind it."""
-    import duckdb
-
-    whole = query.encode()
-    starts = [position for position, _ in duckdb.tokenize(query)]
-    return [whole[start:end].decode() for start, end in zip([0, *starts], [*starts, len(whole)], strict=True)]
-
-
-def _word(token: str) -> str:
-    return token.strip().strip('"`').lower()
+    return "".join(_rewritten(tokens_of(arranged(tokens))))
 
 
 def _rewritten(tokens: Sequence[str]) -> Iterator[str]:
     place = 0
     while place < len(tokens):
-        text, place = _parametric(tokens, place) or _limit(tokens, place) or (tokens[place], place + 1)
-        is_aggregate = _word(text) == "any" and _word(tokens[place - 2]) not in _COMPARING
+        text, place = (
+            _parametric(tokens, place)
+            or _formatted(tokens, place)
+            or _limit(tokens, place)
+            or (tokens[place], place + 1)
+        )
+        is_aggregate = word(text) == "any" and word(tokens[place - 2]) not in _COMPARING
         yield "any_value" if is_aggregate else text
 
 
@@ -61,10 +68,10 @@ def _parametric(tokens: Sequence[str], place: int) -> tuple[str, int] | None:
     arguments = _group(tokens, parameters[1]) if parameters else None
     if not (found and parameters and arguments):
         return None
-    listed = ["".join(_rewritten(argument)) for argument in arguments[0]]
-    rows = f" FILTER (WHERE {listed.pop()})" if found[3] else ""
+    of = ["".join(_rewritten(argument)) for argument in arguments[0]]
+    rows = f" FILTER (WHERE {of.pop()})" if found[3] else ""
     wanted = ", ".join("".join(parameter) for parameter in parameters[0])
-    return f"{_aggregate(found[1].lower(), found[2].lower(), ', '.join(listed), wanted, rows)} ", arguments[1]
+    return f"{_aggregate(found[1].lower(), found[2].lower(), ', '.join(of), wanted, rows)} ", arguments[1]
 
 
 def _aggregate(name: str, kind: str, of: str, wanted: str, rows: str) -> str:
@@ -76,25 +83,39 @@ def _aggregate(name: str, kind: str, of: str, wanted: str, rows: str) -> str:
     return f"quantile_{'disc' if kind == 'exact' else 'cont'}({of}, {level}){rows}"
 
 
+def _formatted(tokens: Sequence[str], place: int) -> tuple[str, int] | None:
+    """`formatDateTime(moment, '%i')`, if it begins here, by strftime; and where it ends."""
+    found = _group(tokens, place + 1) if word(tokens[place]) == "formatdatetime" else None
+    if found is None:
+        return None
+    moment, *others = ("".join(_rewritten(argument)).strip() for argument in found[0])
+    if not others or not re.fullmatch("'.*'", others[0], re.DOTALL):
+        raise UsageError("formatDateTime takes a moment and its format as a text: formatDateTime(moment, '%Y-%m')")
+    if len(others) > 1:
+        moment = f"CAST({moment} AS TIMESTAMPTZ) AT TIME ZONE {others[1]}"
+    text = f"strftime({moment}, {re.sub('%(.?)', _code, others[0], flags=re.DOTALL)})"
+    is_with_quarter = _QUARTER in text
+    return (
+        f"replace({text}, '{_QUARTER}', CAST(quarter({moment}) AS VARCHAR)) " if is_with_quarter else f"{text} "
+    ), found[1]
+
+
+def _code(found: re.Match[str]) -> str:
+    code = _QUARTER if found[1] == "Q" else _CODES.get(found[1])
+    if code is None:
+        raise UsageError(f"formatDateTime: {found[0]} is not known here; strftime(moment, format) has codes of its own")
+    return code
+
+
 def _group(tokens: Sequence[str], place: int) -> tuple[list[Sequence[str]], int] | None:
     """What stands in the brackets that open here, cut at its commas, and where what follows begins."""
-    if place >= len(tokens) or _word(tokens[place]) != "(":
-        return None
-    depth, begin, parts = 0, place + 1, list[Sequence[str]]()
-    for end in range(place, len(tokens)):
-        word = _word(tokens[end])
-        depth += (word in ("(", "[")) - (word in (")", "]"))
-        if depth == 0 or (depth == 1 and word == ","):
-            parts.append(tokens[begin:end])
-            begin = end + 1
-        if depth == 0:
-            return parts, begin
-    return None
+    end = closing(tokens, place) if place < len(tokens) and word(tokens[place]) == "(" else None
+    return None if end is None else (listed(tokens[place + 1 : end]), end + 1)
 
 
 def _limit(tokens: Sequence[str], place: int) -> tuple[str, int] | None:
     """`LIMIT 5, 10`, if it begins here, as DuckDB writes it."""
-    words = [_word(token) for token in tokens[place : place + 4]]
+    words = [word(token) for token in tokens[place : place + 4]]
     if len(words) == 4 and words[0] == "limit" and words[1].isdigit() and words[2] == "," and words[3].isdigit():
         return f"LIMIT {words[3]} OFFSET {words[1]} ", place + 4
     return None
