@@ -139,6 +139,18 @@ def test_means_of_traces_by_a_dimension_of_their_first_call(lake: SmallLake) -> 
     assert (found.total["traces"], found.total["calls"], found.total["model_ms"]) == (3, 6, 350)
 
 
+def test_dimensions_are_those_of_the_first_chosen_call_and_of_no_span_before_it(lake: SmallLake) -> None:
+    rows = [root(), *(call(n, 1, at_ms=n, ms=5, service_name=name) for n, name in enumerate("abc", 2))]
+    [row] = answer(lake, *rows, where="service_name >= 'b'").rows()
+    assert (row["service"], row["calls"]) == ("b", 2)
+
+
+def test_what_is_chosen_is_asked_of_calls_alone(lake: SmallLake) -> None:
+    rows = [root(user_id="nobody"), call(2, 1, at_ms=0, ms=100, user_id="7")]
+    [row] = answer(lake, *rows, where="CAST(user_id AS INTEGER) = 7").rows()
+    assert (row["traces"], row["model_ms"]) == (1, 100)
+
+
 def test_chosen_calls_choose_whole_traces(lake: SmallLake) -> None:
     rows = [root(), call(2, 1, at_ms=0, ms=100, prompt_name="a"), call(3, 1, at_ms=200, ms=100, prompt_name="b")]
     [row] = answer(lake, *rows, where="prompt_name = 'a'").rows()

@@ -7,115 +7,106 @@
 -- What of a call is network is known where the provider says how long it took, or where the server that was asked has a
 -- span below (timed_calls): the rest until the first chunk, or the end, is network, from the beginning on. Where it is not
 -- known it is counted for the model, and network_ms is NULL where it is known of no span.
-WITH calls AS (
-    FROM {chosen_calls} WHERE trace_id IS NOT NULL
-),
-chosen AS (
-    SELECT trace_id, {first_of_names}, count(*) AS calls
-    FROM calls
-    GROUP BY trace_id
-),
-timed AS MATERIALIZED (
-    SELECT
-        trace_id,
-        span_id,
-        parent_span_id,
-        kind,
-        is_llm_call,
-        not_counted_reason,
-        start_time_ns::HUGEINT AS began,
-        began + duration_ns AS ended,
-        TRY_CAST(1e9 * TRY_CAST(attributes['otel_llm.retry.wait'] AS DOUBLE) AS BIGINT) AS wait_told,
-        TRY_CAST(1e9 * TRY_CAST(attributes['otel_llm.provider.time'] AS DOUBLE) AS BIGINT) AS time_told,
-        if(wait_told > 0, least(wait_told, duration_ns), 0) AS waited,
-        if(time_told >= 0, time_told, NULL) AS provider_time,
-        time_to_first_chunk_ns
+WITH served AS (
+    SELECT trace_id, parent_span_id AS span_id, max(duration_ns) AS server_time
     FROM spans
-    SEMI JOIN chosen USING (trace_id)
-    WHERE duration_ns >= 0 AND coalesce(clock_flag, '') NOT IN ('zero_time', 'out_of_range')
-),
-served AS (
-    SELECT trace_id, parent_span_id AS span_id, max(ended - began) AS server_time
-    FROM timed
-    WHERE kind = 'SERVER' AND parent_span_id IS NOT NULL
+    WHERE kind = 'SERVER'
+        AND parent_span_id IS NOT NULL
+        AND duration_ns >= 0
+        AND coalesce(clock_flag, '') NOT IN ('zero_time', 'out_of_range')
     GROUP BY ALL
 ),
-asked AS (
+timed AS (
     SELECT
-        timed.*,
-        ended - began - waited AS answered_in,
+        *,
         CASE
-            WHEN is_llm_call AND provider_time IS NOT NULL
-                THEN least(coalesce(time_to_first_chunk_ns, answered_in), answered_in) - provider_time
-            ELSE answered_in - server_time
+            WHEN coalesce(duration_ns, -1) < 0 OR coalesce(clock_flag, '') IN ('zero_time', 'out_of_range') THEN NULL
+            WHEN is_llm_call THEN 'call'
+            WHEN kind = 'CLIENT' AND not_counted_reason IS NULL THEN if(server_time IS NULL, 'service', 'served')
+            ELSE 'own'
+        END AS part,
+        start_time_ns AS began,
+        -- the last moment of a BIGINT stands for those after it
+        least(greatest(duration_ns, 0), 9223372036854775807 - greatest(began, 0)) AS took,
+        began + took AS ended,
+        TRY_CAST(1e9 * TRY_CAST(attributes['otel_llm.retry.wait'] AS DOUBLE) AS BIGINT) AS wait_told,
+        TRY_CAST(1e9 * TRY_CAST(attributes['otel_llm.provider.time'] AS DOUBLE) AS BIGINT) AS time_told,
+        if(wait_told > 0, least(wait_told, took), 0) AS waited,
+        began + waited AS asked,
+        CASE
+            WHEN part = 'call' AND time_told >= 0
+                THEN least(coalesce(time_to_first_chunk_ns, took - waited), took - waited)::HUGEINT - time_told
+            WHEN server_time IS NOT NULL AND part IN ('call', 'served') THEN took - waited - server_time
         END AS other_time,
-        if(other_time IS NULL, NULL, greatest(0, other_time)) AS network,
-        server_time IS NOT NULL AS is_served
-    FROM timed
+        if(other_time IS NULL, NULL, CAST(greatest(0, other_time) AS BIGINT)) AS network
+    FROM {spans_of_traces}
     LEFT JOIN served USING (trace_id, span_id)
-    WHERE is_llm_call OR (kind = 'CLIENT' AND not_counted_reason IS NULL)
 ),
-pieces AS (
-    SELECT trace_id, 'own' AS part, began, ended FROM timed
-    UNION ALL
-    SELECT trace_id, 'waiting', began, began + waited FROM asked WHERE is_llm_call
-    UNION ALL
-    SELECT trace_id, 'network', began + waited, began + waited + network FROM asked WHERE network IS NOT NULL
-    UNION ALL
-    SELECT trace_id, 'model', began + waited + coalesce(network, 0), ended FROM asked WHERE is_llm_call
-    UNION ALL
-    SELECT trace_id, 'services', began, ended FROM asked WHERE NOT is_llm_call AND NOT is_served
-),
-edges AS (
-    SELECT trace_id, part, began AS edge, 1 AS step FROM pieces
-    UNION ALL
-    SELECT trace_id, part, ended, -1 FROM pieces
-),
-steps AS (
+spells AS (
     SELECT
         trace_id,
-        edge,
-        coalesce(sum(step) FILTER (WHERE part = 'model'), 0) AS model,
-        coalesce(sum(step) FILTER (WHERE part = 'network'), 0) AS network,
-        coalesce(sum(step) FILTER (WHERE part = 'waiting'), 0) AS waiting,
-        coalesce(sum(step) FILTER (WHERE part = 'services'), 0) AS services,
-        coalesce(sum(step) FILTER (WHERE part = 'own'), 0) AS own
-    FROM edges
-    GROUP BY trace_id, edge
-),
-moments AS (
-    SELECT
-        trace_id,
-        lead(edge) OVER in_order - edge AS ns,
-        CASE
-            WHEN sum(model) OVER in_order > 0 THEN 'model'
-            WHEN sum(network) OVER in_order > 0 THEN 'network'
-            WHEN sum(waiting) OVER in_order > 0 THEN 'waiting'
-            WHEN sum(services) OVER in_order > 0 THEN 'services'
-            WHEN sum(own) OVER in_order > 0 THEN 'own'
-        END AS part
-    FROM steps
-    WINDOW in_order AS (PARTITION BY trace_id ORDER BY edge)
-),
-known AS (
-    SELECT
-        trace_id,
-        count(*) FILTER (WHERE is_llm_call AND network IS NOT NULL) AS timed_calls,
-        count(network) > 0 AS knows_network
-    FROM asked
+        {first_of_names},
+        count(*) FILTER (WHERE is_chosen) AS calls,
+        count(network) FILTER (WHERE part = 'call') AS timed_calls,
+        count(network) > 0 AS knows_network,
+        list(asked + coalesce(network, 0)) FILTER (WHERE part = 'call') AS models_begin,
+        list(ended) FILTER (WHERE part = 'call') AS models_end,
+        list(asked) FILTER (WHERE network > 0) AS networks_begin,
+        list(asked + network) FILTER (WHERE network > 0) AS networks_end,
+        list(began) FILTER (WHERE part = 'call' AND asked > began) AS waits_begin,
+        list(asked) FILTER (WHERE part = 'call' AND asked > began) AS waits_end,
+        list(began) FILTER (WHERE part = 'service') AS services_begin,
+        list(ended) FILTER (WHERE part = 'service') AS services_end,
+        list(began) FILTER (WHERE part IS NOT NULL) AS all_begin,
+        list(ended) FILTER (WHERE part IS NOT NULL) AS all_end,
+        max(took) FILTER (WHERE part IS NOT NULL) AS longest
+    FROM timed
+    WHERE trace_id IS NOT NULL
     GROUP BY trace_id
+    HAVING calls > 0 AND bool_or(part <> 'own')
+),
+levels AS (
+    -- a part with those that go before it, in order; NULL where the trace has nothing of it
+    SELECT
+        *,
+        list_sort(models_begin) AS to_models_begin,
+        list_sort(models_end) AS to_models_end,
+        if(networks_begin IS NULL, NULL, list_sort(list_concat(models_begin, networks_begin))) AS to_networks_begin,
+        if(networks_begin IS NULL, NULL, list_sort(list_concat(models_end, networks_end))) AS to_networks_end,
+        if(waits_begin IS NULL, NULL, list_sort(list_concat(models_begin, networks_begin, waits_begin)))
+            AS to_waits_begin,
+        if(waits_begin IS NULL, NULL, list_sort(list_concat(models_end, networks_end, waits_end))) AS to_waits_end,
+        if(
+            services_begin IS NULL,
+            NULL,
+            list_sort(list_concat(models_begin, networks_begin, waits_begin, services_begin))
+        ) AS to_services_begin,
+        if(services_begin IS NULL, NULL, list_sort(list_concat(models_end, networks_end, waits_end, services_end)))
+            AS to_services_end,
+        list_max(all_end) - list_min(all_begin) = longest AS is_inside_one,
+        if(is_inside_one, NULL, list_sort(all_begin)) AS to_own_begin,
+        if(is_inside_one, NULL, list_sort(all_end)) AS to_own_end
+    FROM spells
+),
+covered AS (
+    SELECT
+        *,
+        {to_models_covered} AS models,
+        {to_networks_covered} AS networks,
+        {to_waits_covered} AS waits,
+        {to_services_covered} AS services,
+        {to_own_covered} AS own
+    FROM levels
 ),
 split AS (
     SELECT
-        trace_id,
-        coalesce(sum(ns) FILTER (WHERE part IS NOT NULL), 0) AS total,
-        coalesce(sum(ns) FILTER (WHERE part = 'model'), 0) AS model,
-        coalesce(sum(ns) FILTER (WHERE part = 'network'), 0) AS network,
-        coalesce(sum(ns) FILTER (WHERE part = 'waiting'), 0) AS waiting,
-        coalesce(sum(ns) FILTER (WHERE part = 'services'), 0) AS services,
-        coalesce(sum(ns) FILTER (WHERE part = 'own'), 0) AS own
-    FROM moments
-    GROUP BY trace_id
+        *,
+        coalesce(models, 0) AS to_models,
+        coalesce(networks, to_models) AS to_networks,
+        coalesce(waits, to_networks) AS to_waits,
+        coalesce(services, to_waits) AS to_services,
+        coalesce(own, longest) AS total
+    FROM covered
 )
 SELECT
     {output_names},
@@ -123,14 +114,12 @@ SELECT
     CAST(sum(calls) AS BIGINT) AS calls,
     CAST(sum(timed_calls) AS BIGINT) AS timed_calls,
     round(avg(total) / 1e6, 3) AS total_ms,
-    round(avg(model) / 1e6, 3) AS model_ms,
-    CASE WHEN bool_or(knows_network) THEN round(avg(network) / 1e6, 3) END AS network_ms,
-    round(avg(waiting) / 1e6, 3) AS waiting_ms,
-    round(avg(services) / 1e6, 3) AS services_ms,
-    round(avg(own) / 1e6, 3) AS own_ms,
+    round(avg(to_models) / 1e6, 3) AS model_ms,
+    CASE WHEN bool_or(knows_network) THEN round(avg(to_networks - to_models) / 1e6, 3) END AS network_ms,
+    round(avg(to_waits - to_networks) / 1e6, 3) AS waiting_ms,
+    round(avg(to_services - to_waits) / 1e6, 3) AS services_ms,
+    round(avg(total - to_services) / 1e6, 3) AS own_ms,
     grouping({first_name}) = 1 AS is_total
-FROM chosen
-JOIN split USING (trace_id)
-JOIN known USING (trace_id)
+FROM split
 GROUP BY GROUPING SETS (({names}), ())
 ORDER BY is_total, {order} traces DESC, {names};

@@ -96,6 +96,8 @@ QUESTIONS: Final = {
     )
 }
 _WITHIN: Final = f"percentiles are within {RELATIVE_ERROR:.0%}, out of the roll-up; --exact reads the calls"
+#: What `latency_split.sql` asks of how long it was on.
+_LEVELS: Final = ("to_models", "to_networks", "to_waits", "to_services", "to_own")
 #: Columns that a query gives for the notes under its answer; they are no part of it.
 _FOR_NOTES: Final = ("is_total", "unknown_models", "inexact_reasons")
 
@@ -202,7 +204,7 @@ def parts(by: list[Dimension], chosen: Selection) -> dict[str, str]:
         "matched_names": " AND ".join(f"asked.{column} IS NOT DISTINCT FROM beside.{column}" for column in columns),
         "first_name": columns[0],
         "first_of_names": ", ".join(
-            f"arg_min({column}, (start_time, start_time_ns)) AS {column}" for column in columns
+            f"arg_min({column}, (start_time, start_time_ns)) FILTER (WHERE is_chosen) AS {column}" for column in columns
         ),
         "output_names": ", ".join(f"{column} AS {_quoted(part.name)}" for part, column in named),
         "order": f"{columns[0]}, " if by[0].is_time else "",
@@ -210,6 +212,8 @@ def parts(by: list[Dimension], chosen: Selection) -> dict[str, str]:
         "part_sums": part_sums(),
         "sums_of_parts": sums_of_parts(),
         "last_sums": sums_of_parts(is_last=True),
+        "spans_of_traces": _spans_of_traces(by, chosen),
+        **{f"{level}_covered": fill(question("_covered"), level=level) for level in _LEVELS},
     }
 
 
@@ -217,11 +221,26 @@ def _columns(by: Sequence[Dimension]) -> list[str]:
     return [f"_by{position}" for position in range(len(by))]
 
 
+def _named(by: Sequence[Dimension]) -> str:
+    """SELECT items of what is grouped by."""
+    return ", ".join(f"{part.expression} AS {column}" for part, column in zip(by, _columns(by), strict=True))
+
+
 def _chosen(by: Sequence[Dimension], chosen: Selection, calls: str, *, is_whole: bool = False) -> str:
     """A relation with what is grouped by, of the rows that are chosen; of all times where it `is_whole`."""
-    dimensioned = ", ".join(f"{part.expression} AS {column}" for part, column in zip(by, _columns(by), strict=True))
     filtered = "true" if is_whole else " AND ".join(chosen.conditions)
-    return f"(SELECT *, {dimensioned} FROM (SELECT * FROM {calls} AS llm_calls WHERE {chosen.where}) WHERE {filtered})"  # noqa: S608
+    return f"(SELECT *, {_named(by)} FROM (SELECT * FROM {calls} AS llm_calls WHERE {chosen.where}) WHERE {filtered})"  # noqa: S608
+
+
+def _spans_of_traces(by: Sequence[Dimension], chosen: Selection) -> str:
+    """A relation of all spans of the traces that have a chosen call, with what is grouped by, and which are chosen."""
+    is_chosen = f"({chosen.where}) AND {' AND '.join(chosen.conditions)}"
+    told = f"{_named(by)}, CASE WHEN is_llm_call THEN {is_chosen} END AS is_chosen"
+    spans = f"(SELECT *, {told} FROM spans AS llm_calls)"  # noqa: S608 (as above)
+    if chosen == Selection():
+        return spans
+    filtered = fill(question("_of_traces"), where=chosen.where, filter=" AND ".join(chosen.conditions))
+    return f"(FROM {spans} WHERE {filtered})"
 
 
 def _split(answer: pa.Table) -> tuple[pa.Table, dict[str, Any]]:
