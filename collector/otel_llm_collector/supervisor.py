@@ -40,11 +40,13 @@ from .alerts.told import forget_told
 from .commandline import run
 from .config import contracts, data_dir
 from .config_file import Configured
+from .endpoint.wire import MORE_S
 from .forward.queue import Queue
 from .lake.address import keep_address
 from .logs import speak
 from .options import CONFIG_ENV, KEPT_DAYS, OPTIONS, Config, Option, is_loopback
 from .process import is_readable
+from .tally import Tally, Teller
 
 _LOG = logging.getLogger(__name__)
 
@@ -110,12 +112,13 @@ class Child:
         self._config = config
         self._channel = channel  # stays open here, so that what lies in it outlives the process
         self._environment = {**os.environ, **(environment or {})}
+        self.started = 0.0  # by the monotonic clock
         self._failures = 0
         self._due: float | None = None  # when it is started again, once it has died
         self.process = self._start()
 
     def _start(self) -> subprocess.Popen[str]:
-        self._started = time.monotonic()
+        self.started = time.monotonic()
         files = [self._channel.fileno()] if self._channel else []
         process = subprocess.Popen(  # noqa: S603 - our own modules
             [sys.executable, "-m", f"otel_llm_collector.{self.name}", *map(str, files)],
@@ -164,7 +167,7 @@ class Child:
             self.process = self._start()
 
     def _pause(self) -> float:
-        if time.monotonic() - self._started > _STEADY_S:
+        if time.monotonic() - self.started > _STEADY_S:
             self._failures = 0
         pause = _RESTART_S[min(self._failures, len(_RESTART_S) - 1)]
         self._failures += 1
@@ -177,13 +180,53 @@ class Child:
         try:
             self.process.wait(wait_s)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+            self.kill()
         self._close_pipes()
+
+    def kill(self) -> None:
+        """End it at once, whatever it does."""
+        self.process.kill()
+        self.process.wait()
 
     def _close_pipes(self) -> None:
         _close(self.process.stdin)
         _close(self.process.stdout)
+
+
+class Answering:
+    """The process that answers queries: there from the first of them on, and again where it has ended.
+
+    One that takes nothing out of the channel for as long as somebody waits for an answer is ended for another, which
+    then takes what lies there. A process takes at once what lies there, unless it is stopped or stuck.
+    """
+
+    def __init__(self, config: Callable[[], Config], channel: socket.socket) -> None:
+        self.child: Child | None = None
+        self.tally = Tally()
+        self._config = config
+        self._channel = channel
+        self._teller = Teller(Path(config().data), "supervisor", self.tally)
+        self._teller.write()
+        self._empty_at = 0.0
+
+    def look(self, now: float) -> None:
+        """See to it that somebody answers; `now` is by the monotonic clock. Never waits."""
+        if not is_readable(self._channel):
+            self._empty_at = now
+        elif self.child is None:
+            self.child = Child("endpoint.app", self._config, _QUERY_ENV, self._channel)
+        elif now - max(self._empty_at, self.child.started) > self._config().sql_seconds_max + MORE_S:
+            self._end(self.child)
+        else:
+            self.child.keep_alive()
+
+    def _end(self, child: Child) -> None:
+        if child.process.poll() is None:
+            _LOG.error("%s takes no queries any more, and is ended by SIGKILL for another", child.name)
+            child.kill()
+            self.tally.silent["query"] += 1
+            self._teller.write()
+        child.keep_alive()
 
 
 class Supervisor:
@@ -195,12 +238,12 @@ class Supervisor:
         self._stale = threading.Event()
         self.config = config
         self._make_queues()
-        asking, self._asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        asking, asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._receiver = Child("receiver.app", self._current, _RECEIVER_ENV, asking)
-        self._query: Child | None = None
         said = dict(part.split("=", 1) for part in self._receiver.first_line(_READY_S).split()[1:])
         # with port 0 the system chose; a receiver that is started again must listen where the senders know it
         self.config = replace(config, http=said["http"], grpc=said["grpc"])
+        self._answering = Answering(self._current, asked)
         try:
             _refuse_loop(self.config)
         except UsageError:
@@ -218,12 +261,12 @@ class Supervisor:
                 self._stale.clear()
                 self._reload()
             for child in self._children():
-                if child is not self._query:
+                if child is not self._answering.child:
                     child.keep_alive()
-            self._answer_queries()
+            self._answering.look(time.monotonic())
         deadline = time.monotonic() + _STOP_S
         for child in self._children():
-            if child not in (self._receiver, self._query):
+            if child not in (self._receiver, self._answering.child):
                 child.revive()  # what it left when it died is still to be done
             child.stop(max(_STOP_S_MIN, deadline - time.monotonic()))
 
@@ -236,16 +279,8 @@ class Supervisor:
         self._stale.set()
 
     def _children(self) -> list[Child]:
-        found = (self._receiver, self._query, self._upkeep, self._alerts, self._forward, self._converter)
+        found = (self._receiver, self._answering.child, self._upkeep, self._alerts, self._forward, self._converter)
         return [child for child in found if child]
-
-    def _answer_queries(self) -> None:
-        """Start the process that answers queries once there is one, and again where it has ended."""
-        ready = is_readable(self._asked)
-        if ready and self._query is None:
-            self._query = Child("endpoint.app", self._current, _QUERY_ENV, self._asked)
-        elif ready and self._query:
-            self._query.keep_alive()
 
     def _current(self) -> Config:
         return self.config
@@ -264,8 +299,8 @@ class Supervisor:
         _warn_if_public(after)
         self._make_queues()
         self._receiver.tell()
-        if self._query:
-            self._query.tell()
+        if self._answering.child:
+            self._answering.child.tell()
         if _differs(before, after, "targets", *_AT_START):
             self._renew_forward()
         if _differs(before, after, *_AT_START):

@@ -1,4 +1,4 @@
-"""What converter and upkeep have done since they began, in files that others read: metrics, the doctor, tests."""
+"""What converter, upkeep and supervisor have done since they began, in files for metrics, the doctor and tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from otel_llm.failures import swallow
 
 from . import journal
 
-_PROCESSES: Final = ("converter", "upkeep")
+_PROCESSES: Final = ("converter", "upkeep", "supervisor")
 _TELL_S: Final = 1.0
 
 
@@ -24,7 +24,8 @@ class Tally:
     """Counts since the process began, by table.
 
     `rows` were written; `repeated` were there already; `unreadable` could not become a row, whose segment is kept in
-    quarantine. `seconds` and `runs` are of each kind of work: convert, compact, recount.
+    quarantine. `seconds` and `runs` are of each kind of work: convert, compact, recount. `silent` processes, by their
+    names, were ended since they did not answer any more.
     """
 
     rows: Counter[str] = field(default_factory=Counter)
@@ -32,6 +33,7 @@ class Tally:
     unreadable: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     runs: Counter[str] = field(default_factory=Counter)
+    silent: Counter[str] = field(default_factory=Counter)
 
     def timed(self, work: str, step: Callable[[], bool]) -> bool:
         """Do a step of some work; count it and how long it took, where there was something to do."""
@@ -51,10 +53,13 @@ class Teller:
         self._told_at = 0.0
 
     def tell(self) -> None:
-        """Write, if it is time. What fails here is told, and stops no work."""
-        if monotonic() - self._told_at < _TELL_S:
-            return
-        self._told_at = monotonic()
+        """Write, if it is time."""
+        if monotonic() - self._told_at >= _TELL_S:
+            self._told_at = monotonic()
+            self.write()
+
+    def write(self) -> None:
+        """Write now. What fails here is told, and stops no work."""
         try:
             temporary = self._path.with_suffix(".tmp")
             temporary.write_text(
@@ -62,7 +67,7 @@ class Teller:
             )
             temporary.rename(self._path)
         except Exception as error:
-            swallow("telling what the converter has done", error)
+            swallow("telling what was done", error)
 
 
 def read_tally(data: Path) -> Tally:
@@ -71,8 +76,8 @@ def read_tally(data: Path) -> Tally:
     for process in _PROCESSES:
         with contextlib.suppress(FileNotFoundError):
             stored = json.loads(_path(data, process).read_text())
-            for name in ("rows", "repeated", "runs"):
-                getattr(found, name).update(stored[name])
+            for name in ("rows", "repeated", "runs", "silent"):
+                getattr(found, name).update(stored.get(name, {}))  # an older version's file has fewer of them
             found.unreadable += stored["unreadable"]
             found.seconds |= stored["seconds"]
     return found

@@ -31,15 +31,18 @@ from otel_llm_collector import journal
 from otel_llm_collector.config_file import Configured
 from otel_llm_collector.endpoint.freshness import wait_until_converted
 from otel_llm_collector.endpoint.request import read as read_request
-from otel_llm_collector.endpoint.wire import Asked
+from otel_llm_collector.endpoint.wire import MORE_S, SIGN, Asked
 from otel_llm_collector.options import Config
+from otel_llm_collector.process import is_readable
 from otel_llm_collector.query import Bounds, all_live_files, connect_to
 from otel_llm_collector.receiver.access import Access
 from otel_llm_collector.receiver.connection import Request
 from otel_llm_collector.receiver.refusals import BusyError, ForbiddenError
-from otel_llm_collector.receiver.sql import SqlDoor
+from otel_llm_collector.receiver.sql import Conversation, SqlDoor
 from otel_llm_collector.receiver.telemetry import Telemetry
 from otel_llm_collector.receiver.turns import WAITING_MAX, Turns
+from otel_llm_collector.supervisor import Answering
+from otel_llm_collector.tally import read_tally
 
 PAGE = "https://app.example.com"
 ROWS_MAX = 20_000
@@ -380,6 +383,58 @@ def test_many_at_once_wait_and_more_are_told_to_come_again(narrow: Asker) -> Non
         assert (cut.status, cut.headers["retry-after"], cut.json()["code"]) == (503, "1", "busy")
         assert [other.result().json() for other in others] == [[{"n": 1}]] * WAITING_MAX
     assert narrow.gauge("queries_waiting") == 0
+
+
+def test_a_process_that_takes_no_queries_is_ended_for_another(tmp_path: Path) -> None:
+    config: Config = Configured({"data": str(tmp_path), "sql_niceness": "0"}, {}, None).config
+    journal.Writer(tmp_path)
+    ours, asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    held = contextlib.ExitStack()
+    answering = Answering(lambda: config, asked)
+
+    def ask() -> socket.socket:
+        client, theirs = socket.socketpair()
+        held.enter_context(client)
+        with theirs:
+            socket.send_fds(ours, [SIGN], [theirs.fileno()])
+        client.sendall(Asked(b"SELECT 1", "text/plain", "", None).dump())
+        return client
+
+    def is_answered(client: socket.socket) -> bool:
+        answering.look(time.monotonic())
+        return is_readable(client)
+
+    with held, ours, asked:
+        held.callback(lambda: answering.child and answering.child.stop(0))
+        first = ask()
+        wait_for(lambda: is_answered(first), 60)
+        assert answering.child is not None
+        stopped, now = answering.child.process, time.monotonic()
+        answering.look(now)
+        os.kill(stopped.pid, signal.SIGSTOP)
+        wait_for(lambda: psutil.Process(stopped.pid).status() == psutil.STATUS_STOPPED)
+        second = ask()
+        answering.look(now + config.sql_seconds_max + MORE_S - 1)
+        assert stopped.poll() is None, "somebody may wait for its answer still"
+        answering.look(now + config.sql_seconds_max + MORE_S + 1)
+        assert stopped.poll() == -signal.SIGKILL
+        assert read_tally(tmp_path).silent == {"query": 1}
+        wait_for(lambda: is_answered(second), 60)
+        assert b'"status": 404' in second.recv(64), "what lay there is answered: there is no data yet"
+
+
+def test_who_waits_for_a_process_that_says_nothing_is_told_so() -> None:
+    import asyncio
+
+    async def wait() -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            client = Conversation(*await asyncio.open_connection(sock=ours), 1)
+            with pytest.raises(BusyError, match="says nothing"):
+                await client.ask(Asked(b"SELECT 1", "text/plain", "", None), 0.01)
+            client.close()
+
+    asyncio.run(wait())
 
 
 def test_turns_are_given_in_order_and_given_up() -> None:

@@ -13,6 +13,9 @@ from typing import IO, Final
 SIGN: Final = b"?"
 #: Bytes of the lines.
 LINE_BYTES_MAX: Final = 64 * 1024
+#: How long nobody waits for an answer any more, on top of the time that a query may take: the start of the process, and
+#: what that waits for.
+MORE_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
-from ..endpoint.wire import LINE_BYTES_MAX, SIGN, Asked, Said
+from ..endpoint.wire import LINE_BYTES_MAX, MORE_S, SIGN, Asked, Said
 from ..options import Config, is_loopback
 from .access import Access
 from .connection import Answer, Request
@@ -26,9 +26,8 @@ PATH: Final = "/v1/sql"
 QUERY_BYTES_MAX: Final = 1024 * 1024
 _TYPES: Final = ("application/json", "application/sql", "text/plain")
 _PART_BYTES: Final = 64 * 1024
-#: On top of the time that a query may take: the start of the process, and what it waits for.
-_MORE_S: Final = 30.0
 _ENDED: Final = "the process that answers queries ended, and is started again; ask again in a moment, or for less"
+_SILENT: Final = "the process that answers queries says nothing; it is started again where it takes no more: ask again"
 
 
 class SqlDoor:
@@ -77,7 +76,7 @@ class SqlDoor:
         try:
             client = await self._hand_on()
             request.on_gone = client.close
-            said = await client.ask(asked, self._config.sql_seconds_max + _MORE_S)
+            said = await client.ask(asked, self._config.sql_seconds_max + MORE_S)
         except BaseException:
             if client:
                 client.close()
@@ -151,7 +150,9 @@ class Conversation:
         self._writer.write(asked.dump())
         try:
             said = Said.load(await asyncio.wait_for(self._reader.readline(), wait_s))
-        except (OSError, ValueError, TimeoutError):
+        except TimeoutError:
+            raise BusyError(_SILENT) from None
+        except (OSError, ValueError):
             raise BusyError(_ENDED) from None
         self._left = said.length
         return said

@@ -102,7 +102,7 @@ class Telemetry:
 
 
 class _OfOthers(Collector):
-    """What converter, forwarder and alerts wrote down a second ago at most."""
+    """What converter, upkeep, supervisor, forwarder and alerts wrote down a second ago at most."""
 
     def __init__(self, data: Path) -> None:
         self._data = data
@@ -123,6 +123,7 @@ class _OfOthers(Collector):
         yield unreadable
         yield _count("work_runs", "Batches converted, steps of compaction, files recounted", "work", tally.runs)
         yield _count("work_seconds", "Time that these took", "work", tally.seconds)
+        yield _count("silent_processes", "Processes ended since they did not answer any more", "process", tally.silent)
 
     def _forward(self) -> Iterator[Metric]:
         states = read_states(self._data)
