@@ -6,51 +6,77 @@ import datetime as dt
 from decimal import Decimal
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_llm.errors import UsageError
 from otel_llm_collector.query import change, connect
-from otel_llm_collector.query.drivers import Cell, Drivers, drivers
+from otel_llm_collector.query.opening import fill, question
 
 from .conftest import Run, SmallLake, span
 
 NOW = dt.datetime(2026, 11, 4, tzinfo=dt.UTC)
 DAY_S = 86_400
 ZERO = Decimal(0)
+CONNECTION = duckdb.connect()
+#: Model, tokens and cost of each.
+Calls = list[tuple[str, int, Decimal]]
 
 
-def only(**parts: str) -> Drivers:
-    return Drivers(*(Decimal(parts.get(name, "0")) for name in ("volume", "mix", "tokens", "price")))
+def parts(before: Calls, now: Calls) -> tuple[Decimal, ...]:
+    """What drove the change: volume, mix, tokens, price."""
+    rows = [(place, *call) for place, calls in enumerate((before, now)) for call in calls]
+    texts = [
+        f"({place}, '{model}', {tokens}, CAST('{cost:f}' AS DECIMAL(38, 12)))" for place, model, tokens, cost in rows
+    ]
+    calls = f"""(
+        SELECT *, 1 AS _by0, 'p' AS provider, 0 AS output_tokens
+        FROM (VALUES {", ".join([*texts, "(0, 'unpriced', 0, NULL)"])})
+            AS calls (start_time, model, input_tokens, cost_usd)
+    )"""
+    query = fill(question("change"), chosen_calls=calls, names="_by0", output_names="_by0 AS one")
+    found, total = CONNECTION.sql(query, params={"middle": 1}).to_arrow_table().to_pylist()
+    assert {**found, "one": None, "is_total": True} == total
+    sums = [sum((call[2] for call in calls), ZERO) for calls in (before, now)]
+    assert [found["cost_before_usd"], found["cost_usd"], found["change_usd"]] == [*sums, sums[1] - sums[0]]
+    return tuple(found[f"{part}_usd"] for part in ("volume", "mix", "tokens", "price"))
+
+
+ONE = ("a", 10, Decimal("0.1"))
 
 
 @pytest.mark.parametrize(
     ("before", "now", "expected"),
     [
-        ({"a": Cell(10, 100, Decimal(1))}, {"a": Cell(20, 200, Decimal(2))}, only(volume="1")),
-        ({"a": Cell(10, 100, Decimal(1))}, {"a": Cell(10, 140, Decimal("1.4"))}, only(tokens="0.4")),
-        ({"a": Cell(10, 100, Decimal(1))}, {"a": Cell(10, 100, Decimal(3))}, only(price="2")),
-        ({"a": Cell(10, 100, Decimal(1))}, {"b": Cell(10, 100, Decimal(5))}, only(mix="4")),
-        ({}, {"a": Cell(10, 100, Decimal(1))}, only(volume="1")),
-        ({"a": Cell(10, 100, Decimal(1))}, {}, only(volume="-1")),
-        ({}, {}, only()),
+        ([ONE], [ONE] * 2, ("0.1", "0", "0", "0")),
+        ([ONE], [("a", 14, Decimal("0.14"))], ("0", "0", "0.04", "0")),
+        ([ONE], [("a", 10, Decimal("0.3"))], ("0", "0", "0", "0.2")),
+        ([ONE], [("b", 10, Decimal("0.5"))], ("0", "0.4", "0", "0")),
+        ([], [ONE], ("0.1", "0", "0", "0")),
+        ([ONE], [], ("-0.1", "0", "0", "0")),
+        ([], [], ("0", "0", "0", "0")),
     ],
 )
-def test_one_cause_is_one_part(before: dict[Any, Cell], now: dict[Any, Cell], expected: Drivers) -> None:
-    assert drivers(before, now) == expected
+def test_one_cause_is_one_part(before: Calls, now: Calls, expected: tuple[str, ...]) -> None:
+    assert parts(before, now) == tuple(map(Decimal, expected))
 
 
-cells = st.builds(Cell, st.integers(1, 10**6), st.integers(0, 10**9), st.decimals(0, 10**5, places=12, allow_nan=False))
-times = st.dictionaries(st.sampled_from("abcd"), cells)
+def test_several_causes_are_apart() -> None:
+    """Twice the calls, half of them of a model that is new: ln 2 of the weights, which are 0.1 and 1 / ln 1e100."""
+    assert parts([ONE], [ONE, ("b", 10, Decimal(1))]) == (Decimal("0.072325"), Decimal("0.927675"), ZERO, ZERO)
+
+
+costs = st.decimals(0, 10**5, places=12, allow_nan=False)
+calls = st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 10**9), costs), max_size=8)
 
 
 @settings(deadline=None)
-@given(times, times)
-def test_the_parts_add_up_to_the_change(before: dict[Any, Cell], now: dict[Any, Cell]) -> None:
-    found = drivers(before, now)
-    cost = [sum((cell.cost_usd for cell in cells.values()), ZERO) for cells in (before, now)]
-    assert found.volume_usd + found.mix_usd + found.tokens_usd + found.price_usd == cost[1] - cost[0]
+@given(calls, calls)
+def test_the_parts_add_up_to_the_change(before: Calls, now: Calls) -> None:
+    cost = [sum((call[2] for call in calls), ZERO) for calls in (before, now)]
+    assert sum(parts(before, now), ZERO) == cost[1] - cost[0]
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ _WITHIN: Final = f"percentiles are within {RELATIVE_ERROR:.0%}, out of the roll-
 #: What `latency_split.sql` asks of how long it was on.
 _LEVELS: Final = ("to_models", "to_networks", "to_waits", "to_services", "to_own")
 #: Columns that a query gives for the notes under its answer; they are no part of it.
-_FOR_NOTES: Final = ("is_total", "unknown_models", "inexact_reasons")
+_FOR_NOTES: Final = ("is_total", "unknown_models", "inexact_reasons", "unpriced_now", "unpriced_before")
 
 
 def ask(
@@ -122,14 +122,14 @@ def ask(
         raise UsageError(f"{name} is always by {asked.by}")
     chosen, found = selection or Selection(), dimensions(asked.by if by is None else by)
     if not asked.is_rolled:
-        return _answer(connection, asked, fill(question(name), **parts(found, chosen)), chosen)
+        return answered(connection, asked, fill(question(name), **parts(found, chosen)), chosen)
     sources = planned(connection, found, chosen, exact=exact, is_timed=name == "latency")
     text = question("latency_rolled" if sources.rolled and name == "latency" else name)
     names = ", ".join(_columns(found))
     mixed = places_of(name, sources, names, functools.partial(_chosen, found, chosen))
     is_whole = bool(sources.rolled) and not sources.calls
     with sources.narrowing(connection):
-        answer = _answer(
+        answer = answered(
             connection,
             asked,
             fill(text, **parts(found, chosen) | mixed),
@@ -139,7 +139,8 @@ def ask(
     return replace(answer, notes=answer.notes + more, source=sources.source)
 
 
-def _answer(connection: duckdb.DuckDBPyConnection, asked: Question, query: str, chosen: Selection) -> Table:
+def answered(connection: duckdb.DuckDBPyConnection, asked: Question, query: str, chosen: Selection) -> Table:
+    """The answer of SQL whose last row, over all of them, is the total. Raises UsageError as `ask` does."""
     with readable_errors(None if chosen.where == "true" else chosen.where):
         rows, total = _split(connection.sql(query, params=chosen.parameters).to_arrow_table())
     told = {key: value for key, value in total.items() if key not in _FOR_NOTES}
