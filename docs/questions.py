@@ -20,7 +20,6 @@ from otel_llm_collector.demo.history.stage import make
 from otel_llm_collector.demo.history.story import Story
 
 PAGE = Path(__file__).with_name("questions.md")
-#: A collector takes what is older than 400 days for a broken clock: move it on once a year.
 UNTIL = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 STORY = Story(60, UNTIL)
 WIDTH = 126

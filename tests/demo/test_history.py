@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,11 +23,14 @@ from otel_llm_collector.demo.command import command
 from otel_llm_collector.demo.history.requests import requests
 from otel_llm_collector.demo.history.scenes import AGENT, CALL, CASE_REVIEW, SCENES, TASK, TOOL, Step
 from otel_llm_collector.demo.history.schedule import traces
+from otel_llm_collector.demo.history.stage import STORY_FILE, make
 from otel_llm_collector.demo.history.story import Story
 from otel_llm_collector.demo.standin import Standin
+from otel_llm_collector.query import connect
 
 UNTIL = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 STORY = Story(14, UNTIL)
+DAY = dt.timedelta(days=1)
 
 
 def test_a_story_is_told_in_the_same_bytes_each_time() -> None:
@@ -101,18 +105,34 @@ def _call_of_a_program(standin: Standin) -> ReadableSpan:
     return span
 
 
-def test_the_second_time_nothing_is_there_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = tmp_path / "data"
+@pytest.fixture(scope="module")
+def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A history of seven days that end now."""
+    data = tmp_path_factory.mktemp("week") / "data"
     assert command(["--history", "7d", "--data", str(data)]) == 0
-    first, before = capsys.readouterr().out, _rows(data)
+    return data
+
+
+def test_the_second_time_nothing_is_there_twice(week: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, before = week, _rows(week)
     assert command(["--history", "7", "--data", str(data)]) == 0
-    assert capsys.readouterr().out.splitlines()[0] == first.splitlines()[0]
+    assert f"{before['spans']:,} spans of 7 days" in capsys.readouterr().out.splitlines()[0]
     assert _rows(data) == before
     assert before["spans"] == before["ids"] > 5_000
-    assert f"{before['spans']:,} spans of 7 days" in first
     assert before["logs"] == before["scores"] > 50
     with pytest.raises(UsageError, match="holds a history of 7 days until"):
         command(["--history", "8d", "--data", str(data)])
+
+
+def test_an_old_story_becomes_the_rows_that_a_collector_makes_of_a_new_one(week: Path, tmp_path: Path) -> None:
+    until = dt.datetime.fromisoformat(json.loads((week / STORY_FILE).read_text())["until"])
+    make(tmp_path / "old", 7, until, until + 400 * DAY)
+    for table in ("spans", "logs", "scores"):
+        query = f"SELECT * EXCLUDE (collector_id, segment) FROM {table} ORDER BY row_id"
+        with connect(week) as ours, connect(tmp_path / "old") as theirs:
+            rows = ours.sql(query).to_arrow_table()
+            assert rows.equals(theirs.sql(query).to_arrow_table())
+        assert rows.num_rows
 
 
 def _rows(data: Path) -> dict[str, int]:

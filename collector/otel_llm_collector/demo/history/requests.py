@@ -15,23 +15,23 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from otel_llm_semconv import attributes as a
 
+from ... import journal
+from ...signals import SIGNALS, Signal
 from .schedule import Score, Told
 from .telling import pairs
 
-TRACES_PATH: Final = "/v1/traces"
-LOGS_PATH: Final = "/v1/logs"
 #: Of a request; the exporters' own is smaller, and takes longer.
 _TRACES_MAX: Final = 400
 _PROGRAM_VERSION: Final = "2.4.0"
 
 
-def requests(told: Iterable[Told]) -> Iterator[tuple[str, bytes, int]]:
-    """Path, body and number of spans of each request, in the order of the traces."""
+def requests(told: Iterable[Told]) -> Iterator[tuple[Signal, bytes, int]]:
+    """Signal, body and number of spans of each request, in the order of the traces."""
     waiting = iter(told)
     while together := list(islice(waiting, _TRACES_MAX)):
-        yield TRACES_PATH, _traces(together), sum(len(one.trace.spans) for one in together)
+        yield SIGNALS[journal.TRACES], _traces(together), sum(len(one.trace.spans) for one in together)
         if any(one.scores for one in together):
-            yield LOGS_PATH, _logs(together), 0
+            yield SIGNALS[journal.LOGS], _logs(together), 0
 
 
 def _traces(told: list[Told]) -> bytes:

@@ -1,11 +1,15 @@
-"""Making a history: a collector, the story sent to it as exporters send, and the wait until all of it is readable."""
+"""Making a history: a collector, the story sent to it as exporters send, and the wait until all of it is readable.
+
+A story that begins longer ago than a collector dates by itself is brought in as an import is, each day as if it were
+received at its end.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,7 +18,11 @@ import urllib3
 
 from otel_llm.errors import OtelLlmError, UsageError
 
+from ...config import contracts
+from ...delivery import to_directory
+from ...normalise import PAST_MAX
 from ...query.opening import live_files
+from ...signals import Signal
 from .. import progress
 from ..processes import Family
 from ..stage import start_collector, wait_endpoint
@@ -29,6 +37,7 @@ _HEADERS: Final = {"content-type": "application/x-protobuf"}
 _RETRIES: Final = urllib3.Retry(10, backoff_factor=0.2, status_forcelist=(503,), allowed_methods=None)
 _LOOK_EVERY_S: Final = 0.3
 _STANDSTILL_S: Final = 60.0
+_DAY: Final = dt.timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +59,46 @@ def make(data: Path, days: int, until: dt.datetime | None, now: dt.datetime) -> 
     clock = time.monotonic()
     story = _story(data, days, until, now)
     (data / CONTRACTS_FILE).write_text(story.contracts())
+    is_old = story.since < now - PAST_MAX + _DAY
+    spans = _bring(data, story) if is_old else _collect(data, story)
+    return Made(story, data, spans, time.monotonic() - clock)
+
+
+def _collect(data: Path, story: Story) -> int:
+    """Have a collector receive the story. Returns the number of its spans."""
     with Family() as family:
         with progress.step("Starting a collector on 127.0.0.1"):
             collector = start_collector(family, data, "--contracts", str(data / CONTRACTS_FILE))
             endpoint = wait_endpoint(family, collector)
-        with progress.step(f"Sending {days} days of a clinic's calls") as say:
+        with progress.step(f"Sending {story.days} days of a clinic's calls") as say:
             spans = _send(family, endpoint, story, say)
         with progress.step(f"Waiting for the rows of {spans:,} spans") as say:
             _wait_rows(family, data, story, spans, say)
             family.stop(collector)
-    return Made(story, data, spans, time.monotonic() - clock)
+    return spans
+
+
+def _bring(data: Path, story: Story) -> int:
+    """Import the story. Returns the number of its spans."""
+    prices = contracts(data / CONTRACTS_FILE)
+    with (
+        progress.step(f"Importing {story.days} days of a clinic's calls, older than a collector dates") as say,
+        to_directory(data, prices) as delivery,
+    ):
+        sent = 0
+        for date, signal, body, spans in _told(story):
+            say(f"{date}, {sent:,} spans")
+            end = dt.datetime.combine(date + _DAY, dt.time(), dt.UTC)
+            delivery.take(signal.kind, body, int(end.timestamp()) * 10**9)
+            sent += spans
+    return sent
+
+
+def _told(story: Story) -> Iterator[tuple[dt.date, Signal, bytes, int]]:
+    """The requests of the story, a day after the other, with the number of their spans."""
+    for date in story.dates:
+        for signal, body, spans in requests(traces(story, date)):
+            yield date, signal, body, spans
 
 
 def _story(data: Path, days: int, until: dt.datetime | None, now: dt.datetime) -> Story:
@@ -82,14 +121,13 @@ def _send(family: Family, endpoint: str, story: Story, say: Callable[[str], None
     """Send all of it, a day after the other. Returns the number of spans, all of them acknowledged."""
     sent = 0
     with urllib3.PoolManager(retries=_RETRIES, timeout=30) as pool:
-        for date in story.dates:
+        for date, signal, body, spans in _told(story):
             family.wait(0)  # an interrupt ends it here
             say(f"{date}, {sent:,} spans")
-            for path, body, spans in requests(traces(story, date)):
-                answer = pool.request("POST", endpoint + path, body=body, headers=_HEADERS)
-                if answer.status != 200:
-                    raise OtelLlmError(f"the collector answered {answer.status} to {path}: see demo/collector.log")
-                sent += spans
+            answer = pool.request("POST", endpoint + signal.path, body=body, headers=_HEADERS)
+            if answer.status != 200:
+                raise OtelLlmError(f"the collector answered {answer.status} to {signal.path}: see demo/collector.log")
+            sent += spans
     return sent
 
 
