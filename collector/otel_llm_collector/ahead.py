@@ -11,6 +11,7 @@ import typer
 from .asking import (
     Asked,
     DataOption,
+    ExplainOption,
     FormatOption,
     OutputOption,
     TzOption,
@@ -20,7 +21,7 @@ from .asking import (
     print_answer,
     terminal_width,
 )
-from .commandline import run
+from .commandline import run, say
 from .query import Table
 from .render import Format
 
@@ -65,6 +66,7 @@ def _forecast(
     ] = None,
     tz: TzOption = "UTC",
     where: WhereOption = None,
+    explain: ExplainOption = False,
     data: DataOption = None,
     format: FormatOption = Format.TABLE,
     output: OutputOption = None,
@@ -75,6 +77,8 @@ def _forecast(
 
     with opened(data, tz, where) as connection:
         answer = lake.forecast(connection, where=where, replace=replace or (), until=until)
+        if explain:
+            say(answer.source)
         print_answer(answer, None, format, output, data)
 
 

@@ -258,6 +258,12 @@ def test_a_forecast_is_made_of_it(opened: duckdb.DuckDBPyConnection) -> None:
     assert (row["spent_usd"], row["previous_usd"]) == (Decimal("1.8"), Decimal("1.0"))
 
 
+def test_the_forecast_says_what_was_read(month: SmallLake, run: Run) -> None:
+    told = run("forecast", "--explain", "--until", "2026-11-04")
+    told_of = "read from the roll-up calls, 7 dates in 4 files, and from the calls of 1 file that it does not have\n"
+    assert (told.code, told.err) == (0, told_of)
+
+
 def test_every_cube_has_every_call(opened: duckdb.DuckDBPyConnection) -> None:
     told = opened.execute(
         "SELECT cube, made_of LIKE '%\"is_month\":true%', sum(calls), sum(cost_usd) FROM rollups "

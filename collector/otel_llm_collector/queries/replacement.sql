@@ -5,4 +5,8 @@ SELECT
 FROM (SELECT * FROM llm_calls WHERE {where})
 WHERE {filter}
     AND cost_usd IS NOT NULL
-    AND $model IN (model, request_model, regexp_replace(model, '-(\d{8}|\d{4}-\d\d-\d\d)$', ''));
+    AND (
+        $model IN (model, request_model)
+        -- the beginning first: few calls have to be looked at closely
+        OR (starts_with(model, $model) AND $model = regexp_replace(model, '-(\d{8}|\d{4}-\d\d-\d\d)$', ''))
+    );

@@ -80,7 +80,7 @@ def forecast(
     costs = {row["day"]: row["cost_usd"] or Decimal(0) for row in daily.rows()}
     days = _Days(costs, today(connection, now))
     expected = days.outlook()
-    rows = [_row("as it is", days, expected, 1.0)]
+    rows, source = [_row("as it is", days, expected, 1.0)], daily.source
     if replace:
         replacements = [Replacement.of(text) for text in replace]
         recent = selection(
@@ -88,7 +88,8 @@ def forecast(
         )
         ratio = cost_with(connection, replacements, recent)
         rows.append(_row(", ".join(replace), days, expected, ratio))
-    return Table(_typed(rows), source=daily.source)
+        source += "; what is replaced, from the calls of four weeks"
+    return Table(_typed(rows), source=source)
 
 
 def _row(scenario: str, days: _Days, expected: Outlook, ratio: float) -> dict[str, Any]:
