@@ -67,7 +67,11 @@ class Recogniser:
         reader = find_reader(wire_format)
         provider = self.provider_of(host)
         body = _parse(written)
-        if provider is None and not is_marked(headers) and not _is_shaped(reader, body, written, path):
+        if provider is None and not is_marked(headers):
+            is_call = _is_shaped(reader, body, written, path)
+        else:
+            is_call = not reader.is_other(body)
+        if not is_call:
             return None
         return Target(provider or reader.PROVIDER, wire_format, reader, body, path)
 

@@ -48,7 +48,8 @@ class Answer:
 
     `usage` is the provider's own object; cumulative counts overwrite. `error_type` is the provider's, None where
     it did not say. `place` is the geography that inference was kept to, `declared_cost_usd` what the provider says that
-    it charges, `provider_time_s` how long it says it took until it began to answer. `parts` collects content by choice
+    it charges, `provider_time_s` how long it says it took until it began to answer, `conversation` the id of
+    what the answer is a part of. `parts` collects content by choice
     or block, only when content is captured.
     """
 
@@ -64,6 +65,7 @@ class Answer:
     error_message: str | None = None
     declared_cost_usd: str | float | None = None
     provider_time_s: float | None = None
+    conversation: str | None = None
     parts: dict[int, Any] = field(default_factory=dict)
     roles: dict[int, str] = field(default_factory=dict)
 
@@ -88,6 +90,7 @@ class Answer:
 
 _SAID: Final = (
     "id", "model", "service_tier", "place", "fingerprint", "error_type", "error_message", "declared_cost_usd",
+    "conversation",
 )  # fmt: skip
 _GATHERED: Final = ("finish_reasons", "usage", "parts", "roles")
 
@@ -153,6 +156,10 @@ class Reader(ABC):
 
     def is_request(self, body: Json, path: str) -> bool:
         """True where the body has the shape of this format's request: the last resort of recognition."""
+        return False
+
+    def is_other(self, body: Json) -> bool:
+        """True where a provider that is known, or its SDK, asks for something else at this format's path."""
         return False
 
     @abstractmethod

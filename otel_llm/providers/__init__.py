@@ -29,6 +29,7 @@ PROVIDERS: Final[Mapping[str, str]] = {
     "gemini_embeddings": "otel_llm.providers.gemini_embeddings",
     "gemini_interactions": "otel_llm.providers.gemini_interactions",
     "huggingface_text": "otel_llm.providers.huggingface_text",
+    "mistral_conversations": "otel_llm.providers.mistral_conversations",
     "ollama": "otel_llm.providers.ollama",
     "openai_audio": "otel_llm.providers.openai_audio",
     "openai_chat": "otel_llm.providers.openai_chat",
@@ -41,8 +42,8 @@ PROVIDERS: Final[Mapping[str, str]] = {
 }
 
 #: End of a URL's path -> wire format, the longest first; `*` stands for any text. Everything else is passed on
-#: after one look-up of the path's last word, which is what follows the last `/` or `:`. A message on a websocket has
-#: its type behind the connection's path.
+#: after a look-up of the path's last word, which is what follows the last `/` or `:`, and one of the folder before it,
+#: for what an id follows. A message on a websocket has its type behind the connection's path.
 PATHS: Final[Mapping[str, str]] = {
     "/": "huggingface_text",
     "/agents/completions": "openai_chat",
@@ -56,6 +57,9 @@ PATHS: Final[Mapping[str, str]] = {
     "/audio/translations": "openai_audio",
     "/chat/completions": "openai_chat",
     "/completions": "openai_completions",
+    "/conversations": "mistral_conversations",
+    "/conversations/*": "mistral_conversations",
+    "/conversations/*/restart": "mistral_conversations",
     "/embeddings": "openai_embeddings",
     "/generate": "huggingface_text",
     "/generate_stream": "huggingface_text",
@@ -213,7 +217,7 @@ def find_reader(wire_format: str) -> Reader:
 @functools.lru_cache(maxsize=1024)
 def find_format(path: str) -> str | None:
     """The wire format of a URL's path."""
-    rows = _ROWS.get(last_word(path))
+    rows = _ROWS.get(last_word(path)) or _ROWS.get(_folder(path))
     if rows is not None:
         for ending, wire_format in rows:
             if ending.search(path):
@@ -226,6 +230,11 @@ def last_word(path: str) -> str:
     return path.rpartition("/")[2].rpartition(":")[2]
 
 
+def _folder(path: str) -> str:
+    """The last word of what a path lies in, with `/*` for what follows: nothing else has a word like this."""
+    return path.rpartition("/")[0].rpartition("/")[2] + "/*"
+
+
 def pattern(text: str, *, start: str = "") -> re.Pattern[str]:
     """A row's text as an expression that matches up to the end; `*` stands for any text."""
     return re.compile(start + ".+".join(re.escape(piece) for piece in text.split("*")) + r"\Z")
@@ -235,7 +244,8 @@ def _rows_by_last_word() -> dict[str, list[tuple[re.Pattern[str], str]]]:
     rows: dict[str, list[tuple[re.Pattern[str], str]]] = {}
     for ending in sorted(PATHS, key=len, reverse=True):
         start = r"\A" if ending == "/" else ""  # the root alone, not every path that ends like it
-        rows.setdefault(last_word(ending), []).append((pattern(ending, start=start), PATHS[ending]))
+        key = _folder(ending) if ending.endswith("/*") else last_word(ending)
+        rows.setdefault(key, []).append((pattern(ending, start=start), PATHS[ending]))
     return rows
 
 

@@ -86,12 +86,13 @@ def _call_key(calls: dict[int, Any], call: Json) -> int:
 
 def _output(answer: Answer, index: int) -> dict[str, Any]:
     kept = answer.parts[index]
-    parts = _stream_parts(kept) if isinstance(kept, dict) else kept
+    parts = stream_parts(kept) if isinstance(kept, dict) else kept
     reason = answer.finish_reasons.get(index) or _NO_REASON
     return {"role": "assistant", "parts": parts, "finish_reason": _REASONS.get(reason, reason)}
 
 
-def _stream_parts(state: dict[str, Any]) -> list[dict[str, Any]]:
+def stream_parts(state: dict[str, Any]) -> list[dict[str, Any]]:
+    """The parts that a stream's pieces make together."""
     parts: list[dict[str, Any]] = []
     if state["reasoning"]:
         parts.append({"type": "reasoning", "content": "".join(state["reasoning"])})

@@ -27,6 +27,7 @@ FORMATS = (
     "gemini_embeddings",
     "gemini_interactions",
     "huggingface_text",
+    "mistral_conversations",
     "ollama",
     "vertex_predict",
 )
@@ -433,6 +434,11 @@ def test_tgi_counts_in_its_headers() -> None:
         ("/v1/embeddings", "openai_embeddings"),
         ("/v1/fim/completions", "openai_completions"),
         ("/v1/agents/completions", "openai_chat"),
+        ("/v1/conversations", "mistral_conversations"),
+        ("/v1/conversations/conv_1", "mistral_conversations"),
+        ("/v1/conversations/conv_1/restart", "mistral_conversations"),
+        ("/v1/conversations/conv_1/messages", None),
+        ("/v1/conversations/conv_1/items/msg_1", None),
         ("/v1/projects/p/locations/l/publishers/mistralai/models/m:streamRawPredict", "openai_chat"),
         ("/v1beta/openai/chat/completions", "openai_chat"),
         ("/v1beta/models/imagen-4.0-generate-001:predict", "vertex_predict"),
@@ -490,6 +496,8 @@ def test_official_sdks_leave_their_mark(headers: dict[str, str]) -> None:
         ("/generate", {"prompt": "hello"}),
         ("/rerank", {"query": "hello"}),
         ("/interactions", {"input": "hello"}),
+        ("/conversations", {"inputs": "hello"}),
+        ("/conversations/7", {"inputs": {"name": "Anna"}, "stream": False}),
     ],
 )
 def test_what_only_looks_like_a_call_is_none(path: str, body: dict[str, Any]) -> None:

@@ -277,6 +277,13 @@ CASES: Final[Mapping[str, Case]] = {
         {"input": 100, "output": 20},
         STREAMED,
     ),
+    "mistral conversation": Case(
+        "/mistral/v1/conversations",
+        {"model": "mistral-medium-latest", "inputs": "wrist"},
+        {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
+        {"input": 100, "output": 20},
+        STREAMED,
+    ),
     "mistral embeddings": Case(
         "/mistral/v1/embeddings",
         {"model": "mistral-embed", "input": ["wrist"]},

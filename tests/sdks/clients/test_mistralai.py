@@ -75,6 +75,23 @@ def test_fill_in_the_middle(recorded: Recorded, standin: Standin, client: Mistra
     one_call(recorded, standin, operation="text_completion", provider=PROVIDER)
 
 
+@pytest.mark.feature("conversations")
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("begun", [None, "conv_1"])
+def test_a_conversation(recorded: Recorded, standin: Standin, client: Mistral, begun: str | None, stream: bool) -> None:
+    conversations = client.beta.conversations
+    asked: Any = {"model": "mistral-medium-latest"} if begun is None else {"conversation_id": begun}
+    if stream:
+        ask = conversations.start_stream if begun is None else conversations.append_stream
+        with ask(inputs="hello", **asked) as events:
+            assert len(list(events)) > 2
+    else:
+        ask = conversations.start if begun is None else conversations.append
+        assert ask(inputs="hello", **asked).outputs
+    found = chat_seen(recorded, standin)
+    assert found[a.CONVERSATION_ID].startswith("conv_" if begun is None else begun)
+
+
 @pytest.mark.feature("embeddings")
 def test_embeddings(recorded: Recorded, standin: Standin, client: Mistral) -> None:
     assert client.embeddings.create(model="mistral-embed", inputs=["one", "two"]).data

@@ -45,6 +45,7 @@ ROUTES: Final[tuple[tuple[str, str, Wire], ...]] = (
     ("POST", r"/mistral/v1/chat/completions", mistral.CHAT),
     ("POST", r"/mistral/v1/fim/completions", mistral.CHAT),
     ("POST", r"/mistral/v1/embeddings", mistral.EMBEDDINGS),
+    ("POST", r"/mistral/v1/conversations(/(?P<id>[^/]+)(/restart)?)?", mistral.CONVERSATIONS),
     ("POST", _HUB + r"/v1/chat/completions", huggingface.CHAT),
     ("POST", _HUB + r"/generate(?P<stream>_stream)?", huggingface.GENERATE),
     ("POST", _HUB + r"/pipeline/feature-extraction", huggingface.FEATURES),

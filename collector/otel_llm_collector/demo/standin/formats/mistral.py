@@ -1,4 +1,6 @@
-"""Mistral: `POST /v1/chat/completions`, `/v1/fim/completions`, `/v1/embeddings`, alike to OpenAI's but not the same."""
+"""Mistral: `POST /v1/chat/completions`, `/v1/fim/completions`, `/v1/embeddings`, alike to OpenAI's but not the same;
+and `/v1/conversations`, which are its own.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +11,12 @@ from uuid import uuid4
 
 from .. import tokens
 from ..drawing import Draw, pieces
-from ..wire import OVERLOADED, Answer, Event, Json, Step, Wire, sse, sse_events
+from ..wire import OVERLOADED, Answer, Event, Json, Step, Wire, new_id, sse, sse_events
 from . import chat_completions, embeddings
 from .providers import MISTRAL, mistral_error
 
 _DRAWN_FROM: Final = ("model", "messages", "tools", "prompt", "suffix", "max_tokens")
+_OF_AGENTS: Final = "mistral-medium-latest"
 _PADDING: Final = "abcdefghijklmnopqrstuvwxyz012345"
 
 
@@ -72,5 +75,41 @@ def _embed(request: Json, draw: Draw, told: Json | None) -> Answer:
     return Answer(body["id"], body["model"], body, body["usage"])
 
 
+def _converse(request: Json, draw: Draw, told: Json | None) -> Answer:
+    """An answer of a conversation: of the model that is asked, or of the one that an agent has."""
+    prompt, _ = draw.prompt_tokens()
+    output, _, _ = draw.output_tokens(False, (request.get("completion_args") or {}).get("max_tokens"))
+    usage = {"prompt_tokens": prompt, "completion_tokens": output, "total_tokens": prompt + output}
+    body: Json = {
+        "object": "conversation.response",
+        "conversation_id": request.get("id") or new_id("conv_"),
+        "outputs": [
+            {
+                "object": "entry",
+                "type": "message.output",
+                "id": new_id("msg_"),
+                "role": "assistant",
+                "model": request.get("model") or _OF_AGENTS,
+                "content": draw.prose(),
+            }
+        ],
+        "usage": usage if told is None else told,
+    }
+    error = {"type": "conversation.response.error", "message": OVERLOADED, "code": 3700}
+    [entry] = body["outputs"]
+    events = sse_events(_entries(body), "type")
+    return Answer(entry["id"], entry["model"], body, body["usage"], events, sse(error, str(error["type"])))
+
+
+def _entries(body: Json) -> Iterator[Step]:
+    yield {"type": "conversation.response.started", "conversation_id": body["conversation_id"]}, None
+    [entry] = body["outputs"]
+    head = {key: entry[key] for key in ("id", "model", "role")} | {"type": "message.output.delta", "output_index": 0}
+    for text in pieces(entry["content"]):
+        yield head | {"content": text}, None
+    yield {"type": "conversation.response.done", "usage": body["usage"]}, body["usage"]
+
+
 CHAT: Final = Wire(MISTRAL, _answer, _DRAWN_FROM, tokens.OPENAI_CHAT)
 EMBEDDINGS: Final = Wire(MISTRAL, _embed, ("model", "input", "output_dimension"), tokens.OPENAI_CHAT)
+CONVERSATIONS: Final = Wire(MISTRAL, _converse, ("model", "agent_id", "inputs"), tokens.OPENAI_CHAT)
