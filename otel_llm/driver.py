@@ -408,6 +408,7 @@ class Call:
             service_tier=answer.service_tier,
             place=answer.place,
             usage_status=self._usage_status,
+            adviser=_adviser(self._result) if usage.is_advised() else None,
         )
 
     def _count(self, usage: u.Usage, price: Any) -> None:
@@ -435,6 +436,11 @@ class Call:
 
     def _read_content(self) -> Content:
         return self.target.reader.read_content(self.target.body, self.answer)
+
+
+def _adviser(found: Mapping[str, Any]) -> str | None:
+    model = found.get(a.USAGE_ADVISOR_MODEL)
+    return model if isinstance(model, str) else None
 
 
 def _price_attributes(price: Any, declared_usd: str | float | None) -> dict[str, AttributeValue]:

@@ -292,6 +292,7 @@ def _best_price(
         place=place,
         usage_status=row["usage_status"],
         contract=contract,
+        adviser=row.get("advisor_model"),
     )
     return fit(priced)
 

@@ -169,5 +169,6 @@ def _price(call: Mapping[str, Any], contracts: Contracts) -> quote.Price:
         place=call["place"],
         usage_status=call["usage_status"],
         contract=contract,
+        adviser=call["advisor_model"],
     )
     return fit(priced)

@@ -3,11 +3,13 @@
 `input_tokens` excludes the cache here, so it is made inclusive; `output_tokens` includes thinking. In a stream
 `message_start` brings the input counts with a placeholder output, and the usage of each `message_delta` is
 cumulative: it overwrites, it is never added. The provider bills more than these counts say: what a compaction took is
-added to ours, the tokens of an adviser, which is another model, are units without a price.
+added to ours. The tokens of an adviser, which is another model, stand beside them, or are units without a price where
+no one model is named, or some of them were cached.
 """
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from typing import Final
 
@@ -116,14 +118,18 @@ class AnthropicMessages(Reader):
     def _with_iterations(self, found: Usage, iterations: list[Json]) -> Usage:
         """The counts with what they leave out."""
         for iteration in iterations:
-            kind = iteration.get("type")
-            if kind == _COMPACTION:
+            if iteration.get("type") == _COMPACTION:
                 found = added(found, self.read_usage(iteration))
-            elif kind == _ADVISER:
-                advised = self.read_usage(iteration)
-                tokens = sum_known(found.unpriced_units, advised.input_tokens, advised.output_tokens)
-                found = replace(found, unpriced_units=tokens)
-        return found
+        advised = [iteration for iteration in iterations if iteration.get("type") == _ADVISER]
+        return self._with_advice(found, advised) if advised else found
+
+    def _with_advice(self, found: Usage, iterations: list[Json]) -> Usage:
+        """The counts, and beside them the adviser's where these have a price: of one model, and nothing was cached."""
+        told = functools.reduce(added, map(self.read_usage, iterations))
+        models = {text(iteration.get("model")) for iteration in iterations}
+        if len(models) > 1 or None in models or told.cache_read_tokens or told.cache_write_tokens:
+            return replace(found, unpriced_units=sum_known(told.input_tokens, told.output_tokens))
+        return replace(found, advisor_input_tokens=told.input_tokens, advisor_output_tokens=told.output_tokens)
 
     def response_attributes(self, answer: Answer) -> dict[str, AttributeValue]:
         found: dict[str, AttributeValue] = {}

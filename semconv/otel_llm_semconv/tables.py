@@ -179,9 +179,24 @@ _TOKENS = (
     _c(
         "unpriced_units",
         LONG,
-        "What else the provider bills, which has no price here: tokens of an adviser, calls of hosted tools",
+        "What else the provider bills, which has no price here: hosted tools, an adviser without a name",
         attribute=a.USAGE_UNPRICED_UNITS,
     ),
+    _c(
+        "advisor_input_tokens",
+        LONG,
+        "Input of another model that advised this one, beside the call's own; billed by that model's prices",
+        unit="tokens",
+        attribute=a.USAGE_ADVISOR_INPUT_TOKENS,
+    ),
+    _c(
+        "advisor_output_tokens",
+        LONG,
+        "Output of that model, beside the call's own",
+        unit="tokens",
+        attribute=a.USAGE_ADVISOR_OUTPUT_TOKENS,
+    ),
+    _c("advisor_model", TEXT, "The model that advised", attribute=a.USAGE_ADVISOR_MODEL),
     _c("usage_status", TEXT, "reported, partial, missing or estimated; NULL on rows that are no call"),
 )
 

@@ -42,11 +42,19 @@ class Usage:
     image_output_tokens: int | None = None
     cache_read_audio_tokens: int | None = None  # the part of cache_read_tokens that is audio
     cache_read_image_tokens: int | None = None
-    unpriced_units: int | None = None  # what else the provider bills: an adviser's tokens, calls of hosted tools
+    unpriced_units: int | None = (
+        None  # what else the provider bills: calls of hosted tools, an unknown adviser's tokens
+    )
+    advisor_input_tokens: int | None = None  # of another model, which advised this one: no part of input_tokens
+    advisor_output_tokens: int | None = None  # nor of output_tokens
 
     def is_empty(self) -> bool:
         """True when neither an input nor an output count is known: such a call has no cost."""
         return self.input_tokens is None and self.output_tokens is None
+
+    def is_advised(self) -> bool:
+        """True where another model took tokens for it."""
+        return bool(self.advisor_input_tokens or self.advisor_output_tokens)
 
     def completed(self) -> Usage:
         """The same counts with what a part alone implies: tokens that are written for an hour are written."""
@@ -110,6 +118,8 @@ ATTRIBUTE_OF: Final[Mapping[str, str]] = {
     "cache_read_audio_tokens": a.USAGE_CACHE_READ_AUDIO_TOKENS,
     "cache_read_image_tokens": a.USAGE_CACHE_READ_IMAGE_TOKENS,
     "unpriced_units": a.USAGE_UNPRICED_UNITS,
+    "advisor_input_tokens": a.USAGE_ADVISOR_INPUT_TOKENS,
+    "advisor_output_tokens": a.USAGE_ADVISOR_OUTPUT_TOKENS,
 }
 FIELDS: Final = tuple(field.name for field in fields(Usage))
 _COUNTS: Final = operator.attrgetter(*FIELDS)

@@ -35,7 +35,7 @@ def test_what_anthropic_leaves_out_of_its_counts_stands_beside_them() -> None:
     reader.read_response({"type": "message", "usage": usage}, answer, False)
     # the compaction is billed like the rest, the adviser by the prices of another model
     billed = Usage(input_tokens=312, output_tokens=52, cache_read_tokens=2, unpriced_units=56)
-    assert reader.read_usage(answer.usage) == billed
+    assert reader.read_usage(answer.usage) == billed, "some of the adviser's tokens were cached"
     assert reader.response_attributes(answer) == {
         a.USAGE_COMPACTION_INPUT_TOKENS: 302,
         a.USAGE_COMPACTION_OUTPUT_TOKENS: 50,
@@ -43,6 +43,27 @@ def test_what_anthropic_leaves_out_of_its_counts_stands_beside_them() -> None:
         a.USAGE_ADVISOR_OUTPUT_TOKENS: 5,
         a.USAGE_ADVISOR_MODEL: "claude-opus-4-8",
     }
+
+
+def test_an_adviser_is_priced_by_its_own_model() -> None:
+    def iteration(given: int, made: int, model: str | None) -> dict[str, Any]:
+        counted = {"input_tokens": given, "output_tokens": made}
+        return {
+            "type": "advisor_message",
+            "cache_read_input_tokens": 0,
+            "cache_creation_input_tokens": 0,
+            **counted,
+        } | ({"model": model} if model else {})
+
+    def usage(*iterations: dict[str, Any]) -> Usage:
+        counted = {"input_tokens": 10, "output_tokens": 2, "iterations": list(iterations)}
+        return usage_of("anthropic_messages", {"type": "message", "usage": counted})
+
+    opus = "claude-opus-4-8"
+    twice = usage(iteration(50, 5, opus), iteration(70, 7, opus))
+    assert twice == Usage(10, 2, advisor_input_tokens=120, advisor_output_tokens=12)
+    assert usage(iteration(50, 5, opus), iteration(70, 7, "claude-x")) == Usage(10, 2, unpriced_units=132)
+    assert usage(iteration(50, 5, None)) == Usage(10, 2, unpriced_units=55)
 
 
 def test_latency_that_is_paid_for_is_a_tier_of_bedrock() -> None:

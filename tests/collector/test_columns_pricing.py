@@ -20,7 +20,16 @@ from otel_llm_semconv.pricing.contracts import Contract
 from otel_llm_semconv.usage import FIELDS, Usage
 
 NOON = int(datetime(2026, 1, 15, 12, tzinfo=UTC).timestamp())
-WORDS = ("provider", "response_model", "deployed_model", "request_model", "service_tier", "place", "usage_status")
+WORDS = (
+    "provider",
+    "response_model",
+    "deployed_model",
+    "request_model",
+    "service_tier",
+    "place",
+    "usage_status",
+    "advisor_model",
+)
 #: Providers, each with the model that answered, the one behind a deployment, and the one that was asked for.
 #: Tiers, times of day, two cache lives, places, modes, media, names that nobody knows, and none at all.
 MODELS: list[tuple[str | None, ...]] = [
@@ -54,8 +63,11 @@ CONTRACTS = (
 )
 SMALL = st.none() | st.integers(0, 2000)
 COUNT = SMALL | st.sampled_from([-1, 0, 200_000, 200_001, 10**7, 10**9, 1 << 40, (1 << 40) + 1, 1 << 62, (1 << 63) - 1])
-USAGES = st.builds(Usage, *(st.one_of(SMALL, COUNT) for _ in FIELDS)) | st.builds(
-    Usage, st.integers(1000, 400_000), st.integers(1000, 2000), *(st.none() | st.integers(0, 400) for _ in FIELDS[2:])
+PARTS = *(st.none() | st.integers(0, 400) for _ in FIELDS[2:-2]), st.none(), st.none()
+USAGES = (
+    st.builds(Usage, *(st.one_of(SMALL, COUNT) for _ in FIELDS[:-2]))
+    | st.builds(Usage, st.integers(1000, 400_000), st.integers(1000, 2000), *PARTS)
+    | st.builds(Usage, SMALL, SMALL, advisor_input_tokens=COUNT, advisor_output_tokens=SMALL)
 )
 CALLS = st.tuples(
     st.sampled_from(MODELS),
@@ -65,11 +77,12 @@ CALLS = st.tuples(
     st.integers(-400, 400).map(lambda days: NOON + days * 86_400) | st.integers(NOON, NOON + 86_400),
     st.integers(-1, len(CONTRACTS) - 1),
     USAGES,
+    st.sampled_from([None, "claude-opus-4-8", "gpt-4o", "nobody-knows"]),
 )
 
 
 def reference(call: Any) -> dict[str, Any]:
-    (provider, *models), tier, place, stated, at_s, contract, usage = call
+    (provider, *models), tier, place, stated, at_s, contract, usage, adviser = call
     found = fit(
         price_call(
             provider,
@@ -80,6 +93,7 @@ def reference(call: Any) -> dict[str, Any]:
             place=place,
             usage_status=stated,
             contract=CONTRACTS[contract] if contract >= 0 else None,
+            adviser=adviser,
         )
     )
     costs = {f"cost_{name}_usd": found.components.get(name) for name in pricing.SHOWN}
@@ -87,7 +101,7 @@ def reference(call: Any) -> dict[str, Any]:
 
 
 def by_columns(calls: list[Any], *, with_contracts: bool = True) -> list[dict[str, Any]]:
-    told = [(*models, tier, place, stated) for models, tier, place, stated, *_ in calls]
+    told = [(*models, tier, place, stated, adviser) for models, tier, place, stated, *_, adviser in calls]
     found = pricing.price(
         pricing.Calls(
             at_s=np.array([call[4] for call in calls], np.int64),
@@ -103,15 +117,20 @@ def by_columns(calls: list[Any], *, with_contracts: bool = True) -> list[dict[st
 
 @settings(deadline=None)
 @given(st.lists(CALLS, min_size=1, max_size=30))
-@example([(MODELS[0], None, None, None, NOON, 2, Usage(10**12, 3))])  # rounds a half
-@example([(MODELS[0], None, None, None, NOON, 2, Usage(1, 1)), (MODELS[5], None, None, None, NOON, 2, Usage(5, 5))])
+@example([(MODELS[0], None, None, None, NOON, 2, Usage(10**12, 3), None)])  # rounds a half
+@example(
+    [
+        (MODELS[0], None, None, None, NOON, 2, Usage(1, 1), None),
+        (MODELS[5], None, None, None, NOON, 2, Usage(5, 5), None),
+    ]
+)
 def test_a_row_costs_what_the_reference_says(calls: list[Any]) -> None:
     assert by_columns(calls) == [reference(call) for call in calls]
 
 
 def test_more_groups_than_numbers_are_numbered_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     usage, tiers = Usage(1000, 100), (None, "flex", "priority")
-    calls = [(models, tier, None, None, NOON, -1, usage) for models in MODELS for tier in tiers]
+    calls = [(models, tier, None, None, NOON, -1, usage, None) for models in MODELS for tier in tiers]
     expected = by_columns(calls)
     monkeypatch.setattr(pricing, "_GROUPS_MAX", 2)
     assert by_columns(calls) == expected == [reference(call) for call in calls]
@@ -124,14 +143,14 @@ def test_no_rows_are_no_rows() -> None:
 
 def test_halves_are_rounded_to_even() -> None:
     """At 0.7 picodollars a token."""
-    calls = [(MODELS[0], None, None, None, NOON, 2, Usage(0, tokens)) for tokens in range(20)]
+    calls = [(MODELS[0], None, None, None, NOON, 2, Usage(0, tokens), None) for tokens in range(20)]
     found = [int(row["cost_output_usd"] * 10**12) for row in by_columns(calls)]
     assert found == [round(7 * tokens / 10) for tokens in range(20)]
 
 
 @pytest.mark.parametrize("input_tokens", [199_999, 200_000, 200_001])
 def test_a_tier_begins_above_its_start(input_tokens: int) -> None:
-    call = (MODELS[5], None, None, None, NOON, -1, Usage(input_tokens, 1000))
+    call = (MODELS[5], None, None, None, NOON, -1, Usage(input_tokens, 1000), None)
     (row,) = by_columns([call])
     per_million = Decimal("1.25") if input_tokens <= 200_000 else Decimal("2.5")
     assert row["cost_input_usd"] == per_million * input_tokens / 1_000_000

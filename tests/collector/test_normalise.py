@@ -39,6 +39,18 @@ def test_a_call_becomes_a_priced_row() -> None:
     assert (row["cost_status"], row["usage_status"], row["dialect"]) == ("exact", "reported", "genai")
 
 
+def test_an_adviser_is_priced_by_its_own_model() -> None:
+    advised = {"otel_llm.usage.advisor.input_tokens": 1000, "otel_llm.usage.advisor.output_tokens": 100}
+    row = row_of(otlp.chat(1000, 200) | advised | {"otel_llm.usage.advisor.model": "gpt-4o"})
+    assert (row["advisor_input_tokens"], row["advisor_output_tokens"], row["advisor_model"]) == (1000, 100, "gpt-4o")
+    assert (row["input_tokens"], row["output_tokens"]) == (1000, 200)
+    assert row["cost_input_usd"] == Decimal("0.000150") + Decimal("0.0025")
+    assert row["cost_output_usd"] == Decimal("0.000120") + Decimal("0.0010")
+    assert (row["cost_usd"], row["cost_status"]) == (Decimal("0.003770"), "exact")
+    unnamed = row_of(otlp.chat(1000, 200) | advised)
+    assert (unnamed["cost_usd"], unnamed["cost_status"]) == (None, "unknown_model")
+
+
 @pytest.mark.parametrize(
     ("attributes", "status"),
     [

@@ -19,7 +19,7 @@ TEXT = [("openai", "gpt-4o"), ("anthropic", "claude-haiku-4-5"), ("gcp.gemini", 
 MODELS = [*TEXT, REALTIME, IMAGE]
 #: Parts small enough that many of these are consistent.
 WHOLE = st.integers(10**3, 2 * 10**3)
-MEDIA = st.builds(Usage, WHOLE, WHOLE, *(st.none() | st.integers(0, 400) for _ in FIELDS[2:]))
+MEDIA = st.builds(Usage, WHOLE, WHOLE, *(st.none() | st.integers(0, 400) for _ in FIELDS[2:-2]))
 
 
 def priced(usage: Usage, model: tuple[str, str]) -> Price:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from otel_llm_semconv.pricing import price, quote
+from otel_llm_semconv.pricing import Price, price, price_call, quote
+from otel_llm_semconv.pricing.contracts import Contract
 from otel_llm_semconv.usage import Usage
 
 MTOK = Decimal(1_000_000)
@@ -466,6 +467,24 @@ def test_a_bill_of_which_a_part_has_no_price_is_unknown(provider: str, model: st
     assert (found.amount, found.components, found.status) == (None, {}, quote.UNKNOWN_MODEL)
     nothing = replace(used, web_searches=0, output_tokens=0)
     assert price(provider, model, nothing, AUTUMN).status == quote.EXACT
+
+
+def test_an_adviser_costs_by_its_own_model() -> None:
+    used = Usage(100, 10, advisor_input_tokens=1000, advisor_output_tokens=200)
+    models = ["claude-haiku-4-5"]
+    found = price_call("anthropic", models, used, AUTUMN, adviser="claude-opus-4-5")
+    # claude-haiku-4-5, USD a million: input 1, output 5; claude-opus-4-5: input 5, output 25
+    assert found.amount == Decimal(100 * 1 + 10 * 5 + 1000 * 5 + 200 * 25) / 1_000_000
+    told = {name: cost for name, cost in found.components.items() if cost}
+    assert told == {"input": Decimal("0.0051"), "output": Decimal("0.00505")}
+    assert found.status == quote.EXACT
+    for unknown in (None, "nobody-knows"):
+        assert price_call("anthropic", models, used, AUTUMN, adviser=unknown) == Price(quote.UNKNOWN_MODEL)
+    halved = Contract("halved", 1, model="claude-haiku-*", multiplier=Decimal("0.5"))
+    cheaper = price_call("anthropic", models, used, AUTUMN, adviser="claude-opus-4-5", contract=halved)
+    assert cheaper.amount == Decimal("0.010075")  # the contract is about the one model, not its adviser
+    fast = price_call("anthropic", models, used, AUTUMN, adviser="claude-opus-4-5", service_tier="nobody-has-this")
+    assert fast.status == quote.ASSUMED_TIER
 
 
 def test_what_is_billed_and_has_no_price_here_leaves_no_cost() -> None:

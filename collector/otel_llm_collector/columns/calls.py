@@ -84,7 +84,7 @@ def price(spans: Spans, columns: Mapping[str, Column], is_call: Bools, contracts
 
     found, total = spans.attributes, len(spans)
     counts = {name: of(columns[name]) for name in usage.FIELDS}
-    words = {name: of(columns[name]) for name in ("provider", "response_model", "request_model")}
+    words = {name: of(columns[name]) for name in ("provider", "response_model", "request_model", "advisor_model")}
     words["deployed_model"] = _deployed(of(text_or_null(found, total, a.DEPLOYED_MODEL)), words, contracts)
     words["service_tier"] = of(_tier(spans))
     words["place"] = of(text_or_null(found, total, a.INFERENCE_PLACE))

@@ -111,6 +111,10 @@ class Counts:
         """Where integers of 64 bits might not hold what is computed of them."""
         return _any(count.value > _COUNT_MAX for count in self._by_field.values() if count)
 
+    def are_advised(self) -> Any:
+        """See `Usage.is_advised`."""
+        return (self["advisor_input_tokens"].value != 0) | (self["advisor_output_tokens"].value != 0)
+
     def name_media(self) -> Any:
         """See `Usage.names_media`."""
         return _any(self[name].known for name in _MEDIA)

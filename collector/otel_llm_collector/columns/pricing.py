@@ -1,7 +1,8 @@
 """What many calls cost: `otel_llm_semconv.pricing` by columns, equal to the last digit.
 
 Calls that differ in nothing but time and counts share their rates until these change. So rates are looked up once a
-group, and multiplied in integers of 64 bits. A row for which these might be too small is priced by the reference.
+group, and multiplied in integers of 64 bits. A row for which these might be too small, or that another
+model advised, is priced by the reference.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ SHOWN: Final = tuple(dict.fromkeys(SHOWN_AS.get(component, component) for compon
 #: What a price depends on beside counts and time.
 _WORDS: Final = (
     "provider", "response_model", "deployed_model", "request_model", "service_tier", "place", "usage_status",
+    "advisor_model",
 )  # fmt: skip
 
 
@@ -76,12 +78,12 @@ def _price_block(calls: Calls, words: Mapping[str, Words], cards: _Cards, start:
     counts = Counts({name: count_of(column.slice(start, rows)) for name, column in calls.counts.items()})
     group = cards.of_row[start : start + rows]
     priced = _Priced(_reasons(counts, cards.unknown[group]))
-    is_huge = np.broadcast_to(counts.are_huge(), rows)
-    usable = np.flatnonzero((priced.status == 0) & ~is_huge)
+    by_reference = np.broadcast_to(counts.are_huge() | counts.are_advised(), rows)
+    usable = np.flatnonzero((priced.status == 0) & ~by_reference)
     if len(usable):
         bill = _Bill(cards, group[usable], counts.at(usable).completed())
         priced.put(usable, bill, _is_estimated(words["usage_status"], start + usable))
-    for row in np.flatnonzero(priced.is_odd | is_huge).tolist():
+    for row in np.flatnonzero(priced.is_odd | by_reference).tolist():
         found = _price_row(calls, words, counts.of_row(row), start + row)
         priced.put_row(row, found, cards.version_code(found.version))
     return priced.columns(cards.versions)
@@ -275,7 +277,7 @@ def _end_of(card: RateCard | None) -> int:
 
 def _grouped(calls: Calls, words: Mapping[str, Words]) -> tuple[Ints, Ints]:
     """The group of each row, and a row of each group."""
-    told: list[tuple[npt.NDArray[Any], int]] = [(words[name].codes, len(words[name].values)) for name in _WORDS[:-1]]
+    told: list[tuple[npt.NDArray[Any], int]] = [(words[name].codes, len(words[name].values)) for name in _WORDS[:-2]]
     if calls.contract is not None:
         told.append((calls.contract + 1, len(calls.contracts) + 1))
     group, numbers = np.zeros(len(calls), np.int64), 1
@@ -326,7 +328,7 @@ def _texts(words: Mapping[str, Words], row: int) -> Iterator[str | None]:
 
 def _card(calls: Calls, words: Mapping[str, Words], row: int) -> tuple[RateCard | None, str | None]:
     """The rates of a row, and the version of the prices that they are."""
-    provider, *models, tier, place, _ = _texts(words, row)
+    provider, *models, tier, place, _, _ = _texts(words, row)
     card = quote.find_card(provider, tuple(models), int(calls.at_s[row]), tier, place) if provider else None
     contract = _contract(calls, row)
     if contract is not None:
@@ -340,7 +342,7 @@ def _contract(calls: Calls, row: int) -> Contract | None:
 
 
 def _price_row(calls: Calls, words: Mapping[str, Words], usage: Usage, row: int) -> Price:
-    provider, *models, tier, place, usage_status = _texts(words, row)
+    provider, *models, tier, place, usage_status, adviser = _texts(words, row)
     priced = quote.price_call(
         provider,
         models,
@@ -350,6 +352,7 @@ def _price_row(calls: Calls, words: Mapping[str, Words], usage: Usage, row: int)
         place=place,
         usage_status=usage_status,
         contract=_contract(calls, row),
+        adviser=adviser,
     )
     return fit(priced)
 

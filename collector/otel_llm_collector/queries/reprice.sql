@@ -18,6 +18,7 @@ SELECT
     {counts},
     service_tier,
     inference_place AS place,
+    advisor_model,
     coalesce(attributes['server.address'], '') AS endpoint,
     properties
 FROM (SELECT * FROM llm_calls WHERE {where})

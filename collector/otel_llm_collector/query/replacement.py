@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Whose price is meant where several sell a model: those who make it.
 _MAKERS: Final = ("openai", "anthropic", "google", "mistral", "deepseek", "x-ai", "cohere", "meta", "moonshotai", "zai")
+#: What an adviser took stays out: another model has none.
+_ADVISED: Final = "advisor_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def _priced(calls: pa.Table, replacement: Replacement) -> float:
         pricing.Calls(
             at_s=np.full(rows, int(datetime.now(UTC).timestamp())),
             words={name: pa.repeat(pa.scalar(value), rows) for name, value in words.items()},
-            counts={name: calls[name].combine_chunks() for name in FIELDS},
+            counts={name: calls[name].combine_chunks() for name in FIELDS if not name.startswith(_ADVISED)},
         )
     )
     if priced["cost_usd"].null_count:

@@ -49,6 +49,8 @@ DIALECT = Dialect(
         "tool_use_prompt_tokens": (a.USAGE_TOOL_USE_PROMPT_TOKENS,),
         "web_searches": (a.USAGE_WEB_SEARCHES,),
         "unpriced_units": (a.USAGE_UNPRICED_UNITS,),
+        "advisor_input_tokens": (a.USAGE_ADVISOR_INPUT_TOKENS,),
+        "advisor_output_tokens": (a.USAGE_ADVISOR_OUTPUT_TOKENS,),
         "finish_reasons": (a.RESPONSE_FINISH_REASONS, "gen_ai.response.finish_reason"),
         "time_to_first_chunk_ns": (Scaled(a.RESPONSE_TIME_TO_FIRST_CHUNK, NS_PER_S),),
         "stream": (a.REQUEST_STREAM, "gen_ai.is_streaming"),

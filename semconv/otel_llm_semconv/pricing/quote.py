@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -100,10 +101,12 @@ def price_call(
     place: str | None = None,
     usage_status: str | None = None,
     contract: Contract | None = None,
+    adviser: str | None = None,
 ) -> Price:
     """The price of one call by the first of its models that is known: the one that answered, then the one asked for.
 
-    `at` is aware. Never raises for unknown or odd input. Components are rounded half-even to 12 decimal places of a
+    `at` is aware; `adviser` is the model that advised, whose tokens are charged by its own prices, in the components of
+    input and output. Never raises for unknown or odd input. Components are rounded half-even to 12 decimal places of a
     USD; the amount is their exact sum.
     """
     return price_at(
@@ -115,6 +118,7 @@ def price_call(
         place=place,
         usage_status=usage_status,
         contract=contract,
+        adviser=adviser,
     )
 
 
@@ -128,8 +132,33 @@ def price_at(
     place: str | None = None,
     usage_status: str | None,
     contract: Contract | None = None,
+    adviser: str | None = None,
 ) -> Price:
     """As `price_call`, with the time in seconds since 1970: what an instrumented app runs for each of its calls."""
+    priced = functools.partial(
+        _price_alone, provider, at_s=at_s, service_tier=service_tier, place=place, usage_status=usage_status
+    )
+    own = priced(models, usage, contract=contract)
+    if own.picos is None or not usage.is_advised():
+        return own
+    advised = Usage(input_tokens=usage.advisor_input_tokens or 0, output_tokens=usage.advisor_output_tokens or 0)
+    if contract is not None and not contract.is_about(provider or "", (adviser,), contract.endpoint):
+        contract = None
+    return _together(own, priced((adviser,), advised, contract=contract))
+
+
+def _price_alone(
+    provider: str | None,
+    models: tuple[str | None, ...],
+    usage: Usage,
+    *,
+    at_s: int,
+    service_tier: str | None,
+    place: str | None,
+    usage_status: str | None,
+    contract: Contract | None,
+) -> Price:
+    """The price of what one model took."""
     if usage.is_empty():
         return Price(MISSING_USAGE)
     if not usage.is_consistent():
@@ -147,6 +176,14 @@ def price_at(
     if picos is None:
         return Price(UNKNOWN_MODEL)
     return Price(_status(usage, card, usage_status), version_of(contract), picos)
+
+
+def _together(own: Price, advised: Price) -> Price:
+    """What a call and its adviser cost; nothing where the adviser's has no price: a part of the bill is no bill."""
+    if own.picos is None or advised.picos is None:
+        return Price(advised.status)
+    shared = {name: own.picos.get(name, 0) + picos for name, picos in advised.picos.items() if picos}
+    return Price(advised.status if own.status == EXACT else own.status, own.version, {**own.picos, **shared})
 
 
 def price(
