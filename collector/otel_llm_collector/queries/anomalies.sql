@@ -2,7 +2,7 @@
 WITH daily AS (
     SELECT
         {by} AS value,
-        CAST(start_time AS DATE) AS day,
+        {day} AS day,
         count(*) AS calls,
         count(*) FILTER (WHERE status = 'ERROR') AS errors,
         count(cost_usd) AS priced,
@@ -12,13 +12,12 @@ WITH daily AS (
         coalesce(sum(output_tokens) FILTER (WHERE output_tokens < 1e12), 0) AS output_tokens,
         quantile_cont(duration_ms, 0.95) FILTER (WHERE duration_ns >= 0) AS p95_ms
     FROM (SELECT * FROM llm_calls WHERE {where})
-    WHERE {filter}
+    WHERE {filter} AND {by} IS NOT NULL
     GROUP BY ALL
 ),
 dearest AS (
     SELECT value
     FROM daily
-    WHERE value IS NOT NULL
     GROUP BY value
     ORDER BY sum(cost_usd) DESC, sum(calls) DESC, value
     LIMIT 50

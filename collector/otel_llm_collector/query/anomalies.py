@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from .answers import Selection, Table, selection
-from .dimensions import Dimension, dimensions
+from .dimensions import TIMES, Dimension, dimensions
 from .opening import fill, question
 from .statements import readable_errors
 from .timespan import instant, today
@@ -98,7 +98,11 @@ def _series(
 ) -> Iterator[tuple[str, list[Day]]]:
     """Each value of the dimension, and its days in their order."""
     query = fill(
-        question("anomalies"), by=dimension.expression, where=chosen.where, filter=" AND ".join(chosen.conditions)
+        question("anomalies"),
+        by=dimension.expression,
+        day=TIMES["day"],
+        where=chosen.where,
+        filter=" AND ".join(chosen.conditions),
     )
     with readable_errors(None if chosen.where == "true" else chosen.where):
         rows = connection.sql(query, params=chosen.parameters).to_arrow_table().to_pylist()
