@@ -52,6 +52,10 @@ def embedding(tokens: int = 70) -> dict[str, Any]:
     }
 
 
+def at_host(host: str) -> dict[str, Any]:
+    return embedding() | {"server.address": host}
+
+
 NO_ANSWER = {"gen_ai.response.model": ""}
 SCENES: dict[str, tuple[list[Told], dict[str, str | None]]] = {
     "calls of one emitter": (
@@ -217,6 +221,30 @@ SCENES: dict[str, tuple[list[Told], dict[str, str | None]]] = {
             *(Told(f"n{n}", NATIVE, parent="step", attributes=embedding(), at=(n + 70, 299 + n)) for n in range(64)),
         ],
         {f"{who}{n}": "duplicate" if who == "p" else None for n in range(64) for who in "pn"},
+    ),
+    # as Google's SDK is told of, by OpenTelemetry's instrumentor and on the wire
+    "one call, of which one tells the usual host and the other the real one": (
+        [Told("p", PEER, attributes=at_host("api.openai.com")), Told("a", at=(1, 99), attributes=at_host("10.0.0.7"))],
+        {"p": "duplicate", "a": None},
+    ),
+    "calls of one length to two hosts at once, by two emitters": (
+        [
+            *(Told(f"p{n}", PEER, at=(n, 100 + n), attributes=at_host(f"gpu-{n}")) for n in range(2)),
+            *(Told(f"a{n}", at=(n + 1, 99 + n), attributes=at_host(f"gpu-{n}")) for n in range(2)),
+        ],
+        {"p0": "duplicate", "p1": "duplicate", "a0": None, "a1": None},
+    ),
+    "calls to two hosts, of each of which another emitter tells, and an id": (
+        [
+            Told("p", PEER, attributes=chat(id="r1", **{"server.address": "gpu-0"})),
+            Told("a", at=(1, 99), attributes=chat(id="r2", **{"server.address": "gpu-1"})),
+        ],
+        {"p": None, "a": None},
+    ),
+    # what addresses cannot tell apart, since emitters tell of one call with several
+    "calls of one length to two hosts at once, of each of which another emitter tells": (
+        [Told("p", PEER, attributes=at_host("gpu-0")), Told("a", at=(1, 99), attributes=at_host("gpu-1"))],
+        {"p": "duplicate", "a": None},
     ),
     "two services of one trace, each with a call of its own": (
         [

@@ -2,7 +2,8 @@
 
 Time says little where many calls are alike, as embeddings of one length are. So the two sides are matched as a whole,
 each row once, in as many pairs as there can be: what is left over is another call. Which of the calls that are alike a
-row is paired with changes no sum.
+row is paired with changes no sum. Addresses are not compared: of one call some tell the host that a library asks by
+default, or the URL, and others the host that was asked.
 """
 
 from __future__ import annotations
