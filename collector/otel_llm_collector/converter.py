@@ -22,6 +22,8 @@ from otel_llm_semconv.pricing.contracts import Contracts
 
 from . import journal
 from .columns.reader import Reader
+from .columns.request import room
+from .columns.wire import PADDING
 from .config import contracts
 from .counting.recent import RecentCalls
 from .counting.recount import Recount, newest_first, pricer
@@ -67,9 +69,9 @@ def ways(collector_id: str, contracts: Contracts, settle: Settle, set_aside: Set
     records = one_by_one(logs, {journal.LOGS: Reading(read_records, log_rows)})
     points = one_by_one(metrics, {journal.METRICS: Reading(read_points, point_row)})
     return (
-        Way((journal.TRACES, journal.LOGS), by_columns.read, (*spans,), settle, alone=(journal.TRACES,)),
+        Way((journal.TRACES, journal.LOGS), by_columns.read, (*spans,), settle),
         Way((journal.LOGS,), records.read, (*logs,)),
-        Way((journal.METRICS,), points.read, (*metrics,), alone=(journal.METRICS,)),
+        Way((journal.METRICS,), points.read, (*metrics,)),
     )
 
 
@@ -119,8 +121,13 @@ class Converter:
         self._recounted.delete(at_once=True)
 
     def _read(self, batch: Sequence[journal.Segment]) -> Iterator[Stored]:
+        """Their requests, which stay where all of the batch is read to."""
+        at, whole = 0, room(sum(segment.path.stat().st_size for segment in batch)).data
         for segment in batch:
-            for frame in journal.read_sound_frames(segment.path):
+            with segment.path.open("rb") as file:
+                content = whole[at : at + file.readinto(whole[at:-PADDING])]
+            at += len(content)
+            for frame in journal.read_sound_frames(segment.path, content):
                 if isinstance(frame, journal.CorruptFrameError):
                     self._quarantine(segment.number, str(frame))
                 else:

@@ -65,7 +65,7 @@ class OneByOne:
         """What becomes of the items of the frames."""
         for segment, frame in frames:
             reading = self._readings[frame.kind]
-            for item in reading.items(frame.payload):
+            for item in reading.items(bytes(frame.payload)):
                 yield from self.item(reading, item, segment, frame.received_ns, frame.tenant)
 
     def item(self, reading: Reading, item: Any, segment: int, received_ns: int, tenant: str) -> Iterator[Item]:
@@ -91,14 +91,13 @@ class OneByOne:
 class Way:
     """What flows where: the kinds of frames, what reads them, and the tables.
 
-    `settle` has the last word on the rows of the first. `alone` are the kinds that no other flow reads.
+    `settle` has the last word on the rows of the first.
     """
 
     kinds: Sequence[int]
     read: Callable[[Iterable[Stored]], Iterator[Rows]]
     tables: Sequence[str]
     settle: Settle | None = None
-    alone: Sequence[int] = ()
 
 
 class Flow:
@@ -118,13 +117,10 @@ class Flow:
         self._seen = SeenRows(lambda day: files.row_keys(self._first, day))
 
     def convert(self, frames: Mapping[int, list[Stored]], segment: int) -> bool:
-        """Bring the frames, by kind, up to `segment` into the tables. True where a table got its first file.
-
-        Those of a kind that is the flow's alone are let go as they are read: they are most of what is in memory.
-        """
-        if not any(frames.get(kind) for kind in self._way.kinds):
+        """Bring the frames, by kind, up to `segment` into the tables. True where a table got its first file."""
+        mine = [stored for kind in self._way.kinds for stored in frames.get(kind, ())]
+        if not mine:
             return False
-        mine = itertools.chain.from_iterable(self._taken(frames, kind) for kind in self._way.kinds)
         first = Pending(self._first, self._collector_id, self._set_aside, self._way.settle)
         others = [Pending(table, self._collector_id, self._set_aside) for table in self._others]
         added = defaultdict[date, KeySet](KeySet)
@@ -142,15 +138,6 @@ class Flow:
         for day, keys in added.items():
             self._seen.add(day, keys.all())
         return any(are_first)
-
-    def _taken(self, frames: Mapping[int, list[Stored]], kind: int) -> Iterator[Stored]:
-        listed = frames.get(kind, [])
-        if kind not in self._way.alone:
-            yield from listed
-            return
-        listed.reverse()
-        while listed:
-            yield listed.pop()
 
     def _write_others(self, others: Sequence[Pending], rows: Rows) -> None:
         for pending, table, owner in zip(others, rows.others, rows.owners, strict=True):

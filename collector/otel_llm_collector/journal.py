@@ -21,7 +21,7 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from .quick_zlib import crc32
 
@@ -35,7 +35,9 @@ _CHECKED: Final = struct.Struct("<IBB2xQ")
 TENANT_BYTES_MAX: Final = 255
 _NAME: Final = re.compile(r"^(\d{12})\.(open|seg)$")
 _IOV_MAX: Final = 512
-_Read = Callable[[int], bytes]
+#: A request's protobuf: read from the file, or where all of the file was read to.
+Payload: TypeAlias = bytes | memoryview
+_Read = Callable[[int], Payload]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Frame:
 
     kind: int
     received_ns: int
-    payload: bytes
+    payload: Payload
     end: int
     tenant: str = ""
 
@@ -113,21 +115,44 @@ def read_frames(path: Path, offset: int = 0) -> Iterator[Frame]:
     """The frames of a segment from `offset` on. Ends at the end of the file; raises CorruptFrameError elsewhere."""
     with path.open("rb") as file:
         file.seek(offset)
-        while head := file.read(_HEADER.size):
-            yield _read_frame(path, file.read, head, file.tell() - len(head))
+        yield from _frames(path, file.read, offset)
 
 
-def read_sound_frames(path: Path) -> Iterator[Frame | CorruptFrameError]:
-    """Every sound frame of a segment, and an error in the place of each damaged stretch between them."""
+def read_sound_frames(path: Path, content: memoryview | None = None) -> Iterator[Frame | CorruptFrameError]:
+    """Every sound frame of a segment, and an error in the place of each damaged stretch between them.
+
+    With `content`, all that the segment holds, nothing is read, and the payloads are views of it.
+    """
     offset: int | None = 0
     while offset is not None:
         try:
-            yield from read_frames(path, offset)
+            if content is None:
+                yield from read_frames(path, offset)
+            else:
+                yield from _frames(path, _reader(content, offset), offset)
         except CorruptFrameError as error:
             yield error
             offset = _next_sound(path, error.offset + 1)
         else:
             return
+
+
+def _reader(content: memoryview, offset: int) -> _Read:
+    """Reads on from there, as a file would."""
+
+    def read(size: int) -> memoryview:
+        nonlocal offset
+        offset += size
+        return content[offset - size : offset]
+
+    return read
+
+
+def _frames(path: Path, read: _Read, offset: int) -> Iterator[Frame]:
+    while head := read(_HEADER.size):
+        frame = _read_frame(path, read, head, offset)
+        yield frame
+        offset = frame.end
 
 
 def _next_sound(path: Path, offset: int) -> int | None:
@@ -141,7 +166,7 @@ def _next_sound(path: Path, offset: int) -> int | None:
     return None
 
 
-def _read_frame(path: Path, read: _Read, head: bytes, offset: int) -> Frame:
+def _read_frame(path: Path, read: _Read, head: Payload, offset: int) -> Frame:
     if len(head) < _HEADER.size:
         raise CorruptFrameError(path, offset)
     magic, length, crc, kind, tenant_length, received_ns = _HEADER.unpack(head)
@@ -150,19 +175,19 @@ def _read_frame(path: Path, read: _Read, head: bytes, offset: int) -> Frame:
     tenant, payload = read(tenant_length), read(length)
     if len(payload) != length or crc != _crc(kind, received_ns, tenant, payload):
         raise CorruptFrameError(path, offset)
-    return Frame(kind, received_ns, payload, offset + _HEADER.size + tenant_length + length, tenant.decode())
+    return Frame(kind, received_ns, payload, offset + _HEADER.size + tenant_length + length, str(tenant, "utf-8"))
 
 
-def frame_header(kind: int, received_ns: int, payload: bytes, tenant: str = "") -> bytes:
+def frame_header(kind: int, received_ns: int, payload: Payload, tenant: str = "") -> bytes:
     """What stands before a request's protobuf. `tenant` is at most TENANT_BYTES_MAX bytes as UTF-8."""
     name = tenant.encode()
     crc = _crc(kind, received_ns, name, payload)
     return _HEADER.pack(_MAGIC, len(payload), crc, kind, len(name), received_ns) + name
 
 
-def _crc(kind: int, received_ns: int, tenant: bytes, payload: bytes) -> int:
+def _crc(kind: int, received_ns: int, tenant: Payload, payload: Payload) -> int:
     head = _CHECKED.pack(len(payload), kind, len(tenant), received_ns)
-    return crc32(payload, crc32(head + tenant))
+    return crc32(payload, crc32(tenant, crc32(head)))
 
 
 class Writer:

@@ -17,15 +17,15 @@ from ..flow import OneByOne, Stored
 from ..rows import Item, Rows, joined
 from . import speech
 from .assembly import messages_table, spans_table
-from .request import Around, Requests
+from .request import Around, Requests, whole_of
 from .spans import read
 from .wire import Wire
 
 #: What is worked on at once: bounds memory, however large or many the requests are.
 ROWS_MAX: Final = 30_000
 BYTES_MAX: Final = 48 * 1024 * 1024
-#: A portion ends with the request that brings so many: one more seldom exceeds what is worked on at once.
-_ROWS: Final = ROWS_MAX * 3 // 4
+#: A portion, which is worked on in equal parts, ends with the request that brings so many.
+_ROWS: Final = ROWS_MAX * 4
 #: Fewer spans than this are read one by one: columns have a price of their own.
 ROWS_MIN: Final = 64
 
@@ -100,12 +100,12 @@ def _slices(rows: int) -> Iterator[tuple[int, int]]:
 def _portions(frames: Iterable[Stored]) -> Iterator[Requests]:
     requests = Requests()
     for segment, frame in frames:
-        requests.add(segment, frame)
-        if len(requests.starts) >= _ROWS or requests.size >= BYTES_MAX:
+        whole = whole_of(frame.payload)
+        if whole is not requests.whole or len(requests.starts) >= _ROWS or requests.size >= BYTES_MAX:
             yield requests
-            requests = Requests()
-    if requests.starts or requests.odd:
-        yield requests
+            requests = Requests(whole)
+        requests.add(segment, frame)
+    yield requests
 
 
 def _record(octets: bytes, around: Around) -> decode.SpanRecord:

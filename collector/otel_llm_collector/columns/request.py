@@ -57,10 +57,27 @@ class OddRequestError(Exception):
     """A request that is spelled in a way that only the reference reads."""
 
 
+def room(size: int) -> Octets:
+    """Where so many bytes of requests can be read to, as `Wire` wants it: in large pages where there are some."""
+    octets = np.empty(size + PADDING, np.uint8)
+    octets[size:] = 0
+    return octets
+
+
+def whole_of(payload: journal.Payload) -> Octets | None:
+    """The room that a request was read to, if it was."""
+    return payload.obj if isinstance(payload, memoryview) and isinstance(payload.obj, np.ndarray) else None
+
+
+def _address(octets: Octets) -> int:
+    return int(octets.__array_interface__["data"][0])
+
+
 @dataclass(slots=True)
 class Requests:
-    """Requests end to end, and of each span its place, and what surrounds it."""
+    """Requests end to end, or in the room where they were read to; of each span its place, and what surrounds it."""
 
+    whole: Octets | None = None
     size: int = 0
     starts: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
@@ -68,7 +85,7 @@ class Requests:
     runs: list[tuple[int, Around]] = field(default_factory=list)
     #: Requests that cannot be read here, with the number of their segment.
     odd: list[tuple[int, journal.Frame]] = field(default_factory=list)
-    _payloads: list[bytes] = field(default_factory=list)
+    _payloads: list[journal.Payload] = field(default_factory=list)
 
     def add(self, segment: int, frame: journal.Frame) -> None:
         """Find the spans of one more request, which is stored in this segment."""
@@ -79,34 +96,41 @@ class Requests:
             del self.starts[kept[0] :], self.ends[kept[0] :], self.runs[kept[1] :]
             self.odd.append((segment, frame))
         else:
-            self._payloads.append(frame.payload)
+            if self.whole is None:
+                self._payloads.append(frame.payload)
             self.size += len(frame.payload)
 
     def taken(self) -> Octets:
         """All of them, as `Wire` wants it; they are kept no longer, and nothing can be added."""
-        octets = np.empty(self.size + PADDING, np.uint8)  # which lies in large pages where there are some
-        octets[self.size :] = 0
-        at = 0
+        if self.whole is not None:
+            return self.whole
+        octets, at = room(self.size), 0
         for payload in self._payloads:
             octets[at : at + len(payload)] = np.frombuffer(payload, np.uint8)
             at += len(payload)
         self._payloads.clear()
         return octets
 
+    def _begin(self, payload: journal.Payload) -> int:
+        """Where it begins among all."""
+        if self.whole is None:
+            return self.size
+        return _address(np.frombuffer(payload, np.uint8)) - _address(self.whole) if payload else 0
+
     def _read(self, segment: int, frame: journal.Frame) -> None:
-        data = frame.payload
+        data, begin = frame.payload, self._begin(frame.payload)
         for start, stop in _inner(data, 0, len(data), _INNER[0])[0]:
             scopes, rest = _inner(data, start, stop, _INNER[1])
             resource = _resource(rest)
             for first, last in scopes:
                 before = len(self.starts)
-                scope = _scope(self._spans(data, first, last))
+                scope = _scope(self._spans(data, first, last, begin))
                 around = Around(segment, frame.received_ns, frame.tenant, resource, scope)
                 self.runs.append((len(self.starts) - before, around))
 
-    def _spans(self, data: bytes, at: int, end: int) -> bytes:
+    def _spans(self, data: journal.Payload, at: int, end: int, before: int) -> bytes:
         """Note where the spans of a scope stand. Returns what else it says."""
-        starts, ends, rest, before = self.starts, self.ends, b"", self.size
+        starts, ends, rest = self.starts, self.ends, b""
         while at < end:
             if data[at] != _INNER[2]:
                 begin, (_, at) = at, _skip(data, at)
@@ -126,7 +150,7 @@ class Requests:
         return rest
 
 
-def _inner(data: bytes, at: int, end: int, tag: int) -> tuple[list[tuple[int, int]], bytes]:
+def _inner(data: journal.Payload, at: int, end: int, tag: int) -> tuple[list[tuple[int, int]], bytes]:
     """Where the messages of a repeated field stand in another, and the bytes of all other fields."""
     found, rest = [], b""
     while at < end:
@@ -140,7 +164,7 @@ def _inner(data: bytes, at: int, end: int, tag: int) -> tuple[list[tuple[int, in
     return found, rest
 
 
-def _skip(data: bytes, at: int) -> tuple[int, int]:
+def _skip(data: journal.Payload, at: int) -> tuple[int, int]:
     """Where the value of a field begins and ends."""
     tag, start = _varint(data, at)
     match tag & 7:
@@ -156,7 +180,7 @@ def _skip(data: bytes, at: int) -> tuple[int, int]:
     raise OddRequestError
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
+def _varint(data: journal.Payload, at: int) -> tuple[int, int]:
     value = shift = 0
     while shift < 70:
         octet = data[at]

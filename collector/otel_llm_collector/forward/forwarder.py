@@ -89,7 +89,7 @@ class Forwarder:
     def _filtered(self, frame: journal.Frame) -> bytes | None:
         """What the target gets of a request. One that we fail on is not handed on: what should stay here might go."""
         try:
-            return self._filter(frame.kind, frame.payload, frame.received_ns)
+            return self._filter(frame.kind, bytes(frame.payload), frame.received_ns)
         except Exception as error:
             self.state.rejected += 1
             self.state.last_error = f"a request cannot be filtered: {type(error).__name__}"
