@@ -47,8 +47,13 @@ def _pieces(tokens: Sequence[str]) -> Iterator[str]:
     place = 0
     while place < len(tokens):
         end = closing(tokens, place)
-        yield tokens[place] if end is None else f"{tokens[place]}{arranged(tokens[place + 1 : end])}{tokens[end]}"
+        yield tokens[place] if end is None else f"{tokens[place]}{_inside(tokens[place + 1 : end])}{tokens[end]}"
         place = (place if end is None else end) + 1
+
+
+def _inside(tokens: Sequence[str]) -> str:
+    """What is in a bracket, arranged where it has a query in it."""
+    return arranged(tokens) if any(word(token) == "select" for token in tokens) else "".join(tokens)
 
 
 def _clauses(pieces: Sequence[str]) -> Iterator[_Clause]:
