@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -135,30 +134,6 @@ def price_at(
     adviser: str | None = None,
 ) -> Price:
     """As `price_call`, with the time in seconds since 1970: what an instrumented app runs for each of its calls."""
-    priced = functools.partial(
-        _price_alone, provider, at_s=at_s, service_tier=service_tier, place=place, usage_status=usage_status
-    )
-    own = priced(models, usage, contract=contract)
-    if own.picos is None or not usage.is_advised():
-        return own
-    advised = Usage(input_tokens=usage.advisor_input_tokens or 0, output_tokens=usage.advisor_output_tokens or 0)
-    if contract is not None and not contract.is_about(provider or "", (adviser,), contract.endpoint):
-        contract = None
-    return _together(own, priced((adviser,), advised, contract=contract))
-
-
-def _price_alone(
-    provider: str | None,
-    models: tuple[str | None, ...],
-    usage: Usage,
-    *,
-    at_s: int,
-    service_tier: str | None,
-    place: str | None,
-    usage_status: str | None,
-    contract: Contract | None,
-) -> Price:
-    """The price of what one model took."""
     if usage.is_empty():
         return Price(MISSING_USAGE)
     if not usage.is_consistent():
@@ -168,14 +143,27 @@ def _price_alone(
     card = find_card(provider, models, at_s, service_tier, place) if provider else None
     if contract is not None:
         card = contract.applied(card)
-    if card is None:
-        return Price(UNKNOWN_MODEL)
     if usage.cache_write_tokens is None:
         usage = usage.completed()
-    picos = _components(usage, card)
-    if picos is None:
+    picos = None if card is None else _components(usage, card)
+    if card is None or picos is None:
         return Price(UNKNOWN_MODEL)
-    return Price(_status(usage, card, usage_status), version_of(contract), picos)
+    own = Price(_status(usage, card, usage_status), version_of(contract), picos)
+    if not usage.is_advised():  # nearly always
+        return own
+    if contract is not None and not contract.is_about(provider or "", (adviser,), contract.endpoint):
+        contract = None
+    advised = price_at(
+        provider,
+        (adviser,),
+        Usage(input_tokens=usage.advisor_input_tokens or 0, output_tokens=usage.advisor_output_tokens or 0),
+        at_s,
+        service_tier=service_tier,
+        place=place,
+        usage_status=usage_status,
+        contract=contract,
+    )
+    return _together(own, advised)
 
 
 def _together(own: Price, advised: Price) -> Price:
