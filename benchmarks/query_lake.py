@@ -35,18 +35,27 @@ P95_BY_DAY: Final = """
 SELECT response_model, date, quantile_cont(duration_ns, 0.95) / 1e6 AS p95_ms FROM llm_calls GROUP BY ALL ORDER BY ALL
 """
 ELSE_MS: Final = 1500.0
-#: Every question that roll-ups do not answer -> its arguments.
-OTHERS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "anomalies": {"by": "model", "since": "2026-10-24", "until": "2026-10-31"},
-    "cache": {},
-    "change": {"since": "2026-10-16", "until": "2026-10-31"},
-    "errors": {},
-    "forecast": {"until": "2026-10-25T12:00"},
-    "prompts": {"by": "service,model"},
-    "sessions": {},
-    "top": {},
-    "unpriced": {},
-    "users": {},
+_TWO_WEEKS: Final = {"since": "2026-10-16", "until": "2026-10-31"}
+_A_WEEK: Final = {"since": "2026-10-24", "until": "2026-10-31"}
+#: What roll-ups do not answer -> the question and its arguments.
+OTHERS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
+    "anomalies by model": ("anomalies", {"by": "model", **_A_WEEK}),
+    "anomalies by four dimensions": ("anomalies", _A_WEEK),
+    "cache": ("cache", {}),
+    "change by model": ("change", _TWO_WEEKS),
+    "change by user": ("change", {"by": "user", **_TWO_WEEKS}),
+    "errors": ("errors", {}),
+    "forecast": ("forecast", {"until": "2026-10-25T12:00"}),
+    "forecast with another model": (
+        "forecast",
+        {"until": "2026-10-25T12:00", "replace": ["gpt-4.1=google/gemini-2.5-flash"]},
+    ),
+    "latency, split": ("latency_split", {}),
+    "prompts by service, model": ("prompts", {"by": "service,model"}),
+    "sessions": ("sessions", {}),
+    "top": ("top", {}),
+    "unpriced": ("unpriced", {}),
+    "users": ("users", {}),
 }
 #: Question -> ms that it may take of ten million spans.
 BARS: Final = {
@@ -105,7 +114,8 @@ def ask(data: Path) -> dict[str, Any]:
 def _other(connection: duckdb.DuckDBPyConnection, name: str, _: int) -> object:
     from otel_llm_collector.query.named import answer
 
-    return answer(connection, name, OTHERS[name])
+    asked, arguments = OTHERS[name]
+    return answer(connection, asked, arguments)
 
 
 def _ids(data: Path) -> list[str]:
