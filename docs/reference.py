@@ -284,6 +284,9 @@ The collector listens on 127.0.0.1 alone unless it is told otherwise. Before it 
 ## Is it well?
 
 `otel-llm doctor --collector http://HOST:4318` asks the pages below and says what is wrong, with the fix.
+It takes, as the exporter does, a token from `OTEL_EXPORTER_OTLP_HEADERS`, the authority to trust from
+`OTEL_EXPORTER_OTLP_CERTIFICATE`, and the certificate to show from `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE` and
+`OTEL_EXPORTER_OTLP_CLIENT_KEY`.
 
 | page | answers |
 |---|---|

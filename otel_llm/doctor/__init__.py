@@ -25,7 +25,8 @@ seen. The output of the command goes to stderr.
 
   --format table|json   text for people (default), or one JSON object
   --collector URL       ask the collector there how it is instead: does it take
-                        requests, what was refused, dropped, left waiting
+                        requests, what was refused, dropped, left waiting; with
+                        the token and certificates that the exporter would use
 
 Exit codes: 0 fine, or notes only; 1 a problem was found; 2 wrong usage."""
 

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from http.client import HTTPException
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from ..errors import UsageError
 from .checks import Result
+from .door import HEADERS, Door
 from .finding import Finding, note, ok, problem
 
-_TIMEOUT_S: Final = 5.0
 #: Journal that waits so long is not converted any more.
 _LAG_S_MAX: Final = 30.0
 _SAMPLE: Final = re.compile(r"^otel_llm_collector_(\w+?)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 _LABEL: Final = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
-_HEADERS: Final = "OTEL_EXPORTER_OTLP_HEADERS"
 _TOPIC: Final = "collector"
 
 #: Why requests were refused -> what to do; what is not here is not a matter of the collector.
@@ -31,7 +26,7 @@ _REFUSALS: Final[Mapping[str, str]] = {
     "busy": "give it more room: docs/settings.md, memory_bytes_max, journal_bytes_max",
     "fault": "look at the collector's log: that is a fault of its own",
     "too_large": "smaller batches in the sender, or a larger body_bytes_max",
-    "unknown_sender": f"give the sender its token: {_HEADERS}=authorization=Bearer%20TOKEN",
+    "unknown_sender": f"give the sender its token: {HEADERS}=authorization=Bearer%20TOKEN",
     "wrong_type": "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf in the sender",
 }
 
@@ -58,7 +53,7 @@ def examine_collector(url: str) -> list[Result]:
     """Everything that can be asked of the collector at a URL. Raises UsageError where that is none."""
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
         raise UsageError(f"--collector {url}: give http://HOST:4318")
-    return [Result(_TOPIC, check, finding) for check, finding in _findings(url.rstrip("/"))]
+    return [Result(_TOPIC, check, finding) for check, finding in _findings(Door.of(url.rstrip("/")))]
 
 
 def read_samples(text: str) -> Samples:
@@ -66,30 +61,32 @@ def read_samples(text: str) -> Samples:
     return Samples(tuple((m[1], dict(_LABEL.findall(m[2] or "")), float(m[3])) for m in _SAMPLE.finditer(text)))
 
 
-def _findings(url: str) -> Iterator[tuple[str, Finding]]:
-    status, body = _get(f"{url}/health")
+def _findings(door: Door) -> Iterator[tuple[str, Finding]]:
+    status, body = door.get("/health")
     if status != 200:
-        yield "health", _not_there(url, status, body)
+        yield "health", _not_there(door, status, body)
         return
-    yield "health", ok(f"{url} is a collector of otel-llm {_said(body, 'version')}")
-    status, body = _get(f"{url}/ready")
+    yield "health", ok(f"{door.url} is a collector of otel-llm {_said(body, 'version')}")
+    status, body = door.get("/ready")
     if status == 200:
         yield "ready", ok("it takes requests")
     else:
         yield "ready", problem(f"it takes no requests: {_said(body, 'why') or status}", "free its disk, or wait")
-    status, body = _get(f"{url}/metrics")
+    status, body = door.get("/metrics")
     if status == 200:
         yield from _counts(read_samples(body))
     elif status == 401:
-        yield "metrics", note("its counts are for those with a token", f"{_HEADERS}=authorization=Bearer%20TOKEN")
+        yield "metrics", note("its counts are for those with a token", f"{HEADERS}=authorization=Bearer%20TOKEN")
     else:
         yield "metrics", problem(f"its counts cannot be read ({status or body})", "look at its log")
 
 
-def _not_there(url: str, status: int, reason: str) -> Finding:
+def _not_there(door: Door, status: int, reason: str) -> Finding:
     if status:
-        return problem(f"{url} answers {status} at /health: that is no collector of ours", "HTTP is usually port 4318")
-    return problem(f"{url} does not answer: {reason}", "start `otel-llm collector`, or correct host and port")
+        what = f"{door.url} answers {status} at /health: that is no collector of ours"
+        return problem(what, "HTTP is usually port 4318")
+    what, fix = door.why_not(reason)
+    return problem(f"{door.url} {what}", fix)
 
 
 def _counts(samples: Samples) -> Iterator[tuple[str, Finding]]:
@@ -129,26 +126,6 @@ def _forwarding(samples: Samples) -> Iterator[tuple[str, Finding]]:
     for name, what in (("forward_dropped_total", "never got"), ("forward_rejected_total", "refused")):
         for target, count in samples.by(name, "target").items():
             yield "forward", problem(f"{target} {what} {count:,.0f} requests", "look at the collector's log for why")
-
-
-def _get(url: str) -> tuple[int, str]:
-    """The status and text of a page; 0 and the reason where nothing answers."""
-    request = urllib.request.Request(url, headers=_authorization())  # noqa: S310 - http or https, as was checked
-    try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
-            return answer.status, answer.read().decode(errors="replace")
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode(errors="replace")
-    except (OSError, HTTPException, ValueError) as error:
-        return 0, str(getattr(error, "reason", "") or error)
-
-
-def _authorization() -> dict[str, str]:
-    """The token that the exporter would send."""
-    pairs = (pair.partition("=") for pair in os.environ.get(_HEADERS, "").split(","))
-    found = {name.strip().lower(): unquote(value.strip()) for name, _, value in pairs}
-    return {"authorization": found["authorization"]} if "authorization" in found else {}
 
 
 def _said(body: str, name: str) -> Any:

@@ -6,6 +6,7 @@ The answer is one word or an HTTP status; what it means and what to do is `check
 from __future__ import annotations
 
 import os
+import re
 import socket
 import ssl
 import threading
@@ -19,6 +20,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 TIMEOUT_S: Final = 2.0
 CERTIFICATE: Final = "certificate"
+CLIENT_CERTIFICATE: Final = "client certificate"
 ERROR: Final = "error"
 NOT_GRPC: Final = "not grpc"
 NOT_HTTP: Final = "not http"
@@ -37,6 +39,8 @@ _WORDS: Final[Mapping[type[BaseException], str]] = {
     ConnectionRefusedError: REFUSED,
     ConnectionError: NOT_HTTP,
 }
+#: What OpenSSL says where a server is not content with the certificate of who asks, or misses one.
+_ABOUT_OURS: Final = re.compile("ALERT_(CERTIFICATE|BAD_CERTIFICATE|UNKNOWN_CA|UNSUPPORTED_CERT|HANDSHAKE_FAILURE)")
 #: What a client of HTTP/2 says first, with an empty SETTINGS frame; a server answers with one of its own.
 _HELLO_H2: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 _SETTINGS: Final = 4
@@ -56,7 +60,7 @@ def ask_http(
     """
 
     def ask() -> str:
-        context = _tls(authorities, certificate) if endpoint.startswith("https:") else None
+        context = tls(authorities, certificate) if endpoint.startswith("https:") else None
         opener = urllib.request.build_opener(_NoRedirects, urllib.request.HTTPSHandler(context=context))
         address, login = _without_login(endpoint)
         request = urllib.request.Request(address, data=b"", headers={**login, **headers}, method="POST")  # noqa: S310
@@ -68,10 +72,22 @@ def ask_http(
             answer.close()
             return str(answer.code)
 
-    return _bounded(ask, timeout_s)
+    word = _bounded(ask, timeout_s)
+    if word == NOT_HTTP and endpoint.startswith("https:"):
+        server = urlsplit(endpoint).netloc.rpartition("@")[2]
+        told = ask_tls(server, authorities=authorities, certificate=certificate, timeout_s=timeout_s)
+        return told if told == CLIENT_CERTIFICATE else word
+    return word
 
 
-def ask_grpc(address: str, *, secure: bool, authorities: str | None = None, timeout_s: float = TIMEOUT_S) -> str:
+def ask_grpc(
+    address: str,
+    *,
+    secure: bool,
+    authorities: str | None = None,
+    certificate: tuple[str, str | None] | None = None,
+    timeout_s: float = TIMEOUT_S,
+) -> str:
     """TAKEN where a server at `host:port` speaks HTTP/2, which gRPC needs: its services are not asked."""
 
     def ask() -> str:
@@ -80,10 +96,38 @@ def ask_grpc(address: str, *, secure: bool, authorities: str | None = None, time
         with socket.create_connection((host, port), timeout_s) as plain:
             if not secure:
                 return _greet(plain)
-            context = _tls(authorities, None)
+            context = tls(authorities, certificate)
             context.set_alpn_protocols(["h2"])
             with context.wrap_socket(plain, server_hostname=host) as wrapped:
                 return _greet(wrapped)
+
+    return _bounded(ask, timeout_s)
+
+
+def ask_tls(
+    address: str,
+    *,
+    authorities: str | None = None,
+    certificate: tuple[str, str | None] | None = None,
+    timeout_s: float = TIMEOUT_S,
+) -> str:
+    """TAKEN where a server at `host:port` speaks TLS and lets us in, whatever it speaks then.
+
+    One that hangs up before we have said anything misses a certificate of ours, and not all say so.
+    """
+
+    def ask() -> str:
+        parts = urlsplit(f"//{address}")
+        host, port = parts.hostname or "", parts.port or 443
+        with (
+            socket.create_connection((host, port), timeout_s) as plain,
+            tls(authorities, certificate).wrap_socket(plain, server_hostname=host) as wrapped,
+        ):
+            wrapped.settimeout(timeout_s / 2)
+            try:
+                return TAKEN if wrapped.recv(1) else CLIENT_CERTIFICATE
+            except TimeoutError:  # it waits for us to speak
+                return TAKEN
 
     return _bounded(ask, timeout_s)
 
@@ -103,7 +147,8 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def _tls(authorities: str | None, certificate: tuple[str, str | None] | None) -> ssl.SSLContext:
+def tls(authorities: str | None, certificate: tuple[str, str | None] | None) -> ssl.SSLContext:
+    """What trusts these authorities, a file or a folder, or the system's, and shows this certificate, file and key."""
     is_folder = bool(authorities) and os.path.isdir(str(authorities))
     context = ssl.create_default_context(
         cafile=None if is_folder else authorities, capath=authorities if is_folder else None
@@ -132,12 +177,15 @@ def _named(ask: Callable[[], str]) -> str:
     try:
         return ask()
     except Exception as error:
-        return _name(error)
+        return name(error)
 
 
-def _name(error: BaseException) -> str:
+def name(error: BaseException) -> str:
+    """The word for what went wrong."""
     reason = getattr(error, "reason", None)
     if isinstance(error, urllib.error.URLError) and isinstance(reason, BaseException):
-        return _name(reason)
+        return name(reason)
+    if isinstance(error, ssl.SSLError) and _ABOUT_OURS.search(reason or ""):
+        return CLIENT_CERTIFICATE
     found = (word for kind, word in _WORDS.items() if isinstance(error, kind))
     return next(found, f"{ERROR}: {type(error).__name__}")

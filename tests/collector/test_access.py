@@ -16,6 +16,8 @@ from google.rpc.status_pb2 import Status
 from rig import otlp
 from rig.processes import CollectorProcess, collector, wait_for
 
+from otel_llm.doctor import probe
+from otel_llm.doctor.collector import examine_collector
 from otel_llm.errors import UsageError
 from otel_llm_collector import journal
 from otel_llm_collector.config_file import Configured
@@ -219,6 +221,39 @@ def test_without_a_certificate_nobody_is_let_in_where_one_is_wanted(tmp_path: Pa
         assert over_tls_grpc(running, certificates) is grpc.StatusCode.UNAVAILABLE
         assert over_tls(running, certificates, certificates.client) == 200
         assert over_tls_grpc(running, certificates, shows_one=True) is grpc.StatusCode.OK
+
+
+def asked(url: str) -> str:
+    """What the doctor finds first at a URL, on one line."""
+    found = examine_collector(url)[0].finding
+    return f"{found.level}: {found.what}; {found.fix}"
+
+
+def test_the_doctor_shows_certificates_and_knows_which_one_is_missing(
+    tmp_path: Path, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = [*certificates.options, "--tls-client-authority", str(certificates.ca)]
+    with collector(tmp_path / "data", *wanted) as running:
+        url, grpc_url = f"https://{running.http}", f"https://{running.grpc}"
+        assert "OTEL_EXPORTER_OTLP_CERTIFICATE=FILE" in asked(url)
+        assert "write https://" in asked(f"http://{running.http}")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", str(certificates.ca))
+        assert "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE=FILE" in asked(url)
+        assert probe.ask_http(url, {}, authorities=str(certificates.ca)) == probe.CLIENT_CERTIFICATE
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", str(certificates.client))
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_CLIENT_KEY", str(certificates.client))
+        assert asked(url).startswith("ok")
+        assert "is a port for gRPC" in asked(grpc_url)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_CLIENT_KEY", str(certificates.ca))
+        with pytest.raises(UsageError, match="OTEL_EXPORTER_OTLP_CLIENT_KEY"):
+            examine_collector(url)
+
+
+def test_the_doctor_knows_the_port_of_grpc_and_who_speaks_no_tls(tmp_path: Path) -> None:
+    with collector(tmp_path / "data") as running:
+        assert "is a port for gRPC" in asked(f"http://{running.grpc}")
+        assert "is a port for gRPC" in asked(f"https://{running.grpc}")
+        assert "write http://" in asked(f"https://{running.http}")
 
 
 def test_an_open_door_to_everybody_is_said_loudly(tmp_path: Path) -> None:

@@ -26,6 +26,10 @@ _ANSWERS: Final[Mapping[str, tuple[str, str]]] = {
         "shows a certificate that is not trusted",
         "OTEL_EXPORTER_OTLP_CERTIFICATE=FILE with the authority that signed it",
     ),
+    probe.CLIENT_CERTIFICATE: (
+        "wants a certificate of who sends, of an authority that it trusts",
+        "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE=FILE and OTEL_EXPORTER_OTLP_CLIENT_KEY=FILE, as its operator gives them",
+    ),
     probe.NOT_GRPC: ("does not speak gRPC", _ELSEWHERE),
     probe.NOT_HTTP: ("does not speak HTTP", _ELSEWHERE),
     probe.NOT_TLS: ("does not speak TLS", f"write http:// in {_BASE}"),
