@@ -41,7 +41,11 @@ ByOption = Annotated[
     ),
 ]
 SinceOption = Annotated[
-    str | None, typer.Option(metavar="TIME", help="Only calls from then on: 2026-11-01, 24h, 7d, today, yesterday.")
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Only calls from then on: 2026-11-01, 24h, 7d, today, yesterday. 24h and 7d count back from --until.",
+    ),
 ]
 UntilOption = Annotated[str | None, typer.Option(metavar="TIME", help="Only calls before then.")]
 TzOption = Annotated[

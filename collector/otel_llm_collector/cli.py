@@ -154,7 +154,7 @@ def _reprice(
         chosen = lake.selection(connection, since=since, until=until, where=where)
         done = repricing.reprice(connection, data_dir(data), chosen, by_contract)
     found = done.table()
-    print_answer(lake.Table(found), limit, format, output, data)
+    print_answer(lake.Table(found, notes=chosen.notes), limit, format, output, data)
     if found.num_rows:
         say(f"run {done.run_id}: FROM repriced_costs WHERE run_id = '{done.run_id}'")
 

@@ -96,6 +96,7 @@ def test_silence_is_kept_and_lifted(asked: Lake, capsys: pytest.CaptureFixture[s
         (["check", "nothing"], "no alert 'nothing': there are spend, errors"),
         (["check", "--until", "now"], "--until goes with --since"),
         (["check", "--at", "now", "--since", "1h"], "give --at for one moment, or --since"),
+        (["check", "--since", "now", "--until", "1h"], "--until 1h is not after --since now"),
         (["check", "--since", "2020-01-01"], "would be looked at more than 100,000 times: give --every 1h"),
         (["check", "--since", "1d", "--every", "often"], "--every: give a length of time from 1s to 365d"),
         (["silence", "spend"], "give one of --for, --until and --off"),

@@ -13,7 +13,7 @@ import pytest
 from otel_llm.errors import UsageError
 from otel_llm_collector.query import Table, connect, cost, latency, selection, views_for
 from otel_llm_collector.query.dimensions import names
-from otel_llm_collector.query.timespan import instant
+from otel_llm_collector.query.timespan import as_long_before, between, instant
 
 from .conftest import SmallLake, span
 
@@ -143,7 +143,7 @@ def test_days_begin_where_the_time_zone_says(clinic: SmallLake, tz: str, days: l
         ({"since": "2026-11-02T01:00:01+01:00"}, "America/New_York", 3),
         ({"until": "2026-11-02T00:00:01.5Z"}, "UTC", 1),
         ({"since": "1h"}, "UTC", 2),
-        ({"since": "90m", "until": "30m"}, "UTC", 1),
+        ({"since": "60m", "until": "30m"}, "UTC", 1),
         ({"since": "2w"}, "UTC", 4),
         ({"until": "now"}, "UTC", 4),
         ({"since": "2027-01-01"}, "UTC", 0),
@@ -163,7 +163,35 @@ def test_days_of_23_and_25_hours(clinic: SmallLake) -> None:
     assert end - begin == dt.timedelta(hours=25)
 
 
-@pytest.mark.parametrize("text", ["foo", "7", "7y", "999999w", "2026-13-01", "2026-11-01Tnoon", "", "-1d"])
+def test_weeks_tile_across_a_change_of_clocks(clinic: SmallLake) -> None:
+    with connect(clinic.data, tz="Europe/Berlin") as connection:
+        mondays = [dt.datetime(2026, 10, day, 4, tzinfo=dt.UTC) for day in (19, 26)]  # cron runs in the night
+        first, second = (between(connection, "7d", "today", now=now) for now in mondays)
+        assert (as_long_before(connection, *second), second[0]) == first
+    assert (first[1] - first[0], second[1] - second[0]) == (dt.timedelta(hours=168), dt.timedelta(hours=169))
+
+
+def test_what_is_no_span_of_days_is_as_long_before(clinic: SmallLake) -> None:
+    first, end = dt.datetime(2026, 10, 25, tzinfo=dt.UTC), dt.datetime(2026, 10, 25, 5, tzinfo=dt.UTC)
+    with connect(clinic.data, tz="Europe/Berlin") as connection:
+        assert as_long_before(connection, first, end) == first - dt.timedelta(hours=5)
+
+
+@pytest.mark.parametrize(
+    ("since", "until"), [("2026-11-20", "2026-11-10"), ("today", "today"), ("now", "1h"), ("0d", "2026-11-01")]
+)
+def test_no_time_between_is_wrong_usage(clinic: SmallLake, since: str, until: str) -> None:
+    with pytest.raises(UsageError, match=f"--until {until} is not after --since {since}"):
+        ask_cost(clinic, since=since, until=until)
+
+
+def test_a_time_to_come_is_told(clinic: SmallLake) -> None:
+    assert ask_cost(clinic, since="2126-11-20").notes == ("--since 2126-11-20 is in the future",)
+    with connect(clinic.data) as connection, pytest.raises(UsageError, match="--since 2126-11-20 is not before now"):
+        between(connection, "2126-11-20", None)
+
+
+@pytest.mark.parametrize("text", ["foo", "7", "7y", "999999w", "900000d", "2026-13-01", "2026-11-01Tnoon", "", "-1d"])
 def test_unreadable_times_are_wrong_usage(clinic: SmallLake, text: str) -> None:
     with pytest.raises(UsageError, match="cannot read the time"):
         ask_cost(clinic, since=text)

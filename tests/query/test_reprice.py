@@ -109,7 +109,7 @@ def test_each_run_is_a_version_of_its_own(billed: SmallLake, run: Run, tmp_path:
 def test_nothing_is_kept_where_nothing_matches_or_prices_cannot_be_used(
     billed: SmallLake, run: Run, tmp_path: Path
 ) -> None:
-    assert run("reprice", "--since", "2027-01-01").err == "no calls match\n"
+    assert run("reprice", "--until", "2026-11-01").err == "no calls match\n"
     (tmp_path / "data.json").write_text("{}")
     for name in ("data.json", "none.json"):
         assert run("reprice", "--prices", str(tmp_path / name)).code == 2

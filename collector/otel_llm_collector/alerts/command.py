@@ -19,7 +19,7 @@ from ..commandline import run_parts, say
 from ..config import ALERTS_ENV, data_dir
 from ..query import Table
 from ..query.opening import literal
-from ..query.timespan import instant
+from ..query.timespan import between, instant
 from ..render import Format
 from . import values
 from .channels import DeliveryError
@@ -108,7 +108,7 @@ def _waiting(state: State) -> tuple[str, ...]:
 def _check(
     names: NamesArgument = None, *,
     at: Annotated[str | None, typer.Option(metavar="TIME", help="What would fire then. Default: now.")] = None,
-    since: Annotated[str | None, typer.Option(metavar="TIME", help="Or all that would have happened since.")] = None,
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="Or all since; 7d: back from --until.")] = None,
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Up to then. Default: now.")] = None,
     every: Annotated[
         str | None, typer.Option(metavar="LENGTH", help="Look this often, not as often as the collector: 10m, 1h.")
@@ -134,19 +134,19 @@ def _moments(
     connection: duckdb.DuckDBPyConnection, rules: Sequence[Rule], times: tuple[str | None, ...], step: dt.timedelta
 ) -> dict[str, list[dt.datetime]]:
     """When each rule is looked at."""
-    at, since, until = (instant(connection, time) if time else None for time in times)
-    now = dt.datetime.now(dt.UTC)
+    at, since, until = times
     if since is None:
         if until is not None:
             raise UsageError("--until goes with --since; --at names one moment")
-        return {rule.name: [moment_before(rule, at or now)] for rule in rules}
+        moment = instant(connection, at or "now")
+        return {rule.name: [moment_before(rule, moment)] for rule in rules}
     if at is not None:
         raise UsageError("give --at for one moment, or --since for all that came after")
-    last = until or now
+    first, last = between(connection, since, until)
     for rule in rules:
-        if (last - since) / max(step, rule.every) > _MOMENTS_MAX:
+        if (last - first) / max(step, rule.every) > _MOMENTS_MAX:
             raise UsageError(f"{rule.name!r} would be looked at more than {_MOMENTS_MAX:,} times: give --every 1h")
-    return {rule.name: list(moments_between(rule, since, last, step)) for rule in rules}
+    return {rule.name: list(moments_between(rule, first, last, step)) for rule in rules}
 
 
 def _test(

@@ -13,7 +13,7 @@ from .answers import Selection, Table, selection
 from .dimensions import TIMES, Dimension, dimensions
 from .opening import fill, question
 from .statements import readable_errors
-from .timespan import instant, today
+from .timespan import between, today
 
 if TYPE_CHECKING:
     import duckdb
@@ -80,9 +80,9 @@ def anomalies(
     output_per_call, error_rate, p95_ms), actual, expected, change (of the expected), score (deviations), calls.
     """
     now = now or dt.datetime.now(dt.UTC)
-    first = instant(connection, since, now=now)
+    first, end = between(connection, since, until, now=now)
     begin = (first - dt.timedelta(days=BASE_DAYS)).isoformat()
-    chosen = selection(connection, since=begin, until=until or now.isoformat(), where=where)
+    chosen = selection(connection, since=begin, until=end.isoformat(), where=where, now=now)
     span = today(connection, first), today(connection, now)
     found: list[dict[str, Any]] = []
     for dimension in dimensions(by):

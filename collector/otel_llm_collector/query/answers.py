@@ -11,7 +11,7 @@ from otel_llm.errors import OtelLlmError, UsageError
 from .narrowing import files_of_trace
 from .opening import fill, question
 from .statements import condition, readable_errors
-from .timespan import instant
+from .timespan import span
 from .trace_tree import Tree, grow
 
 if TYPE_CHECKING:
@@ -40,11 +40,13 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which calls a question is about: SQL conditions and their parameters; `where` comes from `condition`."""
+    """Which calls a question is about: SQL conditions and their parameters; `where` comes from `condition`; `notes` are
+    what is odd about it, for people."""
 
     conditions: tuple[str, ...] = ("true",)
     parameters: dict[str, Any] = field(default_factory=dict)
     where: str = "true"
+    notes: tuple[str, ...] = ()
 
 
 def selection(
@@ -57,19 +59,21 @@ def selection(
 ) -> Selection:
     """Calls that began at `since` or later and before `until`, and for which the SQL expression `where` holds.
 
-    Raises UsageError for times that cannot be read and for expressions that are none.
+    Raises UsageError for times that cannot be read or leave none between them, and for expressions that are none.
     """
     conditions = ["true"]
     parameters: dict[str, Any] = {}
-    for name, text, operator in (("since", since, ">="), ("until", until, "<")):
-        if text is None:
+    now = now or dt.datetime.now(dt.UTC)
+    first, end = span(connection, since, until, now=now)
+    for name, moment, operator in (("since", first, ">="), ("until", end, "<")):
+        if moment is None:
             continue
-        moment = instant(connection, text, now=now)
         parameters |= {name: moment, f"{name}_date": moment.date()}
         # The second condition says the same of the partition: whole days of files are not opened.
         date_operator = ">=" if name == "since" else "<="
         conditions.append(f"start_time {operator} ${name} AND date {date_operator} ${name}_date")
-    return Selection(tuple(conditions), parameters, "true" if where is None else condition(connection, where))
+    notes = (f"--since {since} is in the future",) if first is not None and first > now else ()
+    return Selection(tuple(conditions), parameters, "true" if where is None else condition(connection, where), notes)
 
 
 def unpriced(connection: duckdb.DuckDBPyConnection, selection: Selection | None = None) -> Table:
@@ -80,7 +84,7 @@ def unpriced(connection: duckdb.DuckDBPyConnection, selection: Selection | None 
     chosen = selection or Selection()
     query = fill(question("unpriced"), filter=" AND ".join(chosen.conditions), where=chosen.where)
     with readable_errors(None if chosen.where == "true" else chosen.where):
-        return Table(connection.sql(query, params=chosen.parameters).to_arrow_table())
+        return Table(connection.sql(query, params=chosen.parameters).to_arrow_table(), notes=chosen.notes)
 
 
 def trace(connection: duckdb.DuckDBPyConnection, trace_id: str) -> Tree:

@@ -13,7 +13,7 @@ from .answers import Selection, Table, selection
 from .dimensions import dimensions
 from .opening import fill, question
 from .questions import Question, answered, parts
-from .timespan import instant
+from .timespan import as_long_before, between
 
 if TYPE_CHECKING:
     import duckdb
@@ -49,13 +49,9 @@ def _twice(
     """A selection of the time and the one before it, and the moment between them."""
     if since is None:
         raise UsageError("--compare needs --since: the time before has the same length, as in `--since 7d`")
-    now = now or dt.datetime.now(dt.UTC)
-    middle = instant(connection, since, now=now)
-    end = instant(connection, until, now=now) if until else now
-    if end <= middle:
-        raise UsageError(f"--until {until} is not after --since {since}")
-    begin = (middle - (end - middle)).isoformat()
-    return selection(connection, since=begin, until=end.isoformat(), where=where), middle
+    middle, end = between(connection, since, until, now=now)
+    begin = as_long_before(connection, middle, end).isoformat()
+    return selection(connection, since=begin, until=end.isoformat(), where=where, now=now), middle
 
 
 def _notes(total: Mapping[str, Any]) -> tuple[str, ...]:

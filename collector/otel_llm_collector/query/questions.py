@@ -133,7 +133,7 @@ def ask(
             connection,
             asked,
             fill(text, **parts(found, chosen) | mixed),
-            Selection(where=chosen.where) if is_whole else chosen,
+            replace(chosen, conditions=("true",), parameters={}) if is_whole else chosen,
         )
     more = (_WITHIN,) if sources.rolled and name == "latency" else ()
     return replace(answer, notes=answer.notes + more, source=sources.source)
@@ -144,7 +144,7 @@ def answered(connection: duckdb.DuckDBPyConnection, asked: Question, query: str,
     with readable_errors(None if chosen.where == "true" else chosen.where):
         rows, total = _split(connection.sql(query, params=chosen.parameters).to_arrow_table())
     told = {key: value for key, value in total.items() if key not in _FOR_NOTES}
-    return Table(rows, told, asked.notes(total), asked.minor)
+    return Table(rows, told, (*chosen.notes, *asked.notes(total)), asked.minor)
 
 
 def cost(
@@ -238,7 +238,7 @@ def _spans_of_traces(by: Sequence[Dimension], chosen: Selection) -> str:
     is_chosen = f"({chosen.where}) AND {' AND '.join(chosen.conditions)}"
     told = f"{_named(by)}, CASE WHEN is_llm_call THEN {is_chosen} END AS is_chosen"
     spans = f"(SELECT *, {told} FROM spans AS llm_calls)"  # noqa: S608 (as above)
-    if chosen == Selection():
+    if (chosen.conditions, chosen.where) == (("true",), "true"):
         return spans
     filtered = fill(question("_of_traces"), where=chosen.where, filter=" AND ".join(chosen.conditions))
     return f"(FROM {spans} WHERE {filtered})"

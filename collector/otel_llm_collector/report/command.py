@@ -18,7 +18,7 @@ from ..config import data_dir
 from . import compose, mail, pages
 from .contents import Report
 
-_Since = Annotated[str, typer.Option(metavar="TIME", help="From then on: 7d, 30d, 2026-11-01.")]
+_Since = Annotated[str, typer.Option(metavar="TIME", help="From then on: 2026-11-01, or 7d back from --until.")]
 _Out = Annotated[
     Path | None,
     typer.Option(

@@ -13,7 +13,7 @@ from otel_llm.errors import UsageError
 
 from .. import query
 from ..query import Table
-from ..query.timespan import instant
+from ..query.timespan import as_long_before, between
 from .charts import Chart, bars, lines, stacked
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ class _Time:
     where: str | None
 
     def ask(self, name: str, by: str | None = None, *, before: bool = False) -> Table:
-        length = self.until - self.since
-        since, until = (self.since - length, self.since) if before else (self.since, self.until)
+        earlier = as_long_before(self.connection, self.since, self.until)
+        since, until = (earlier, self.since) if before else (self.since, self.until)
         chosen = query.selection(
             self.connection, since=since.isoformat(), until=until.isoformat(), where=self.where, now=self.until
         )
@@ -130,11 +130,7 @@ def compose(
     now: dt.datetime | None = None,
 ) -> Report:
     """The report on a time; `where` leaves out calls as --where does. Raises UsageError for what cannot be read."""
-    now = now or dt.datetime.now(dt.UTC)
-    end = instant(connection, until, now=now) if until else now
-    begin = instant(connection, since, now=now)
-    if end <= begin:
-        raise UsageError(f"--until {until} is not after --since {since}")
+    begin, end = between(connection, since, until, now=now)
     time = _Time(connection, begin, end, where)
     return Report(begin, end, tz, tuple(_figures(time)), tuple(_sections(time)))
 
