@@ -17,6 +17,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from rig import otlp
 from rig.processes import CollectorProcess, collector, wait_for
 
+from otel_llm_collector import journal
+from otel_llm_collector.receiver.otlp_json import request_from_json
+from otel_llm_collector.receiver.refusals import BadDataError
+from otel_llm_collector.signals import SIGNALS
+
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 JSON = {"content-type": "application/json"}
 
@@ -141,6 +146,24 @@ def test_bad_data_is_refused_readably(
     assert answer.status == status
     text = answer.json()["message"] if headers == JSON else Status.FromString(answer.data).message
     assert words in text
+
+
+@pytest.mark.parametrize(
+    ("value", "cause"),
+    [
+        ({"intValue": "99999999999999999999"}, "value.intValue: Value out of range: 99999999999999999999"),
+        ({"intValue": 5, "stringValue": "x"}, 'should not have multiple "value" oneof fields'),
+        ({"intValue": "x" * 9999}, "invalid literal for int()"),
+    ],
+)
+def test_what_is_wrong_in_json_is_told_to_its_end(value: dict[str, object], cause: str) -> None:
+    span = {"attributes": [{"key": "a", "value": value}]}
+    body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).encode()
+    with pytest.raises(BadDataError) as caught:
+        request_from_json(SIGNALS[journal.TRACES], body)
+    assert "resourceSpans.scopeSpans.spans.attributes." in caught.value.reason
+    assert cause in caught.value.reason
+    assert len(caught.value.reason) < 500
 
 
 def test_a_real_request_cut_anywhere_is_refused_or_whole(running: CollectorProcess) -> None:

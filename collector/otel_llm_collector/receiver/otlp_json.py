@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
@@ -15,6 +16,9 @@ from .refusals import BadDataError
 
 _IDS: Final = ("traceId", "spanId", "parentSpanId")
 _NO_REQUEST: Final = "the body is not an OTLP/JSON request"
+#: What protobuf says first: each field on the way to the fault.
+_STEP: Final = re.compile(r"Failed to parse (\w+) field: ")
+_CAUSE_CHARS_MAX: Final = 300
 _DATA: Final = ("gauge", "sum", "histogram", "exponentialHistogram", "summary")
 
 
@@ -41,10 +45,19 @@ def request_from_document(signal: Signal, document: Any) -> bytes:
             _decode_ids(holder)
         request = _parse(signal, document)
     except json_format.ParseError as error:
-        raise BadDataError(f"{what}: {str(error)[:200]}") from None
+        raise BadDataError(f"{what}: {_cause(str(error))}") from None
     except (ValueError, TypeError, AttributeError, RecursionError):
         raise BadDataError(f"{what}: wrong shape, or an id that is not hex") from None
     return bytes(request.SerializeToString())
+
+
+def _cause(said: str) -> str:
+    """Protobuf's words with the way to the fault made short, so that the fault is not cut off."""
+    cause = _STEP.sub("", said).rstrip(".")
+    if len(cause) > _CAUSE_CHARS_MAX:
+        half = _CAUSE_CHARS_MAX // 2
+        cause = f"{cause[:half]} ... {cause[-half:]}"
+    return ": ".join(part for part in (".".join(_STEP.findall(said)), cause) if part)
 
 
 def _parse(signal: Signal, document: Any) -> Any:
