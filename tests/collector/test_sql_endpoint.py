@@ -31,6 +31,7 @@ from otel_llm_collector import journal
 from otel_llm_collector.config_file import Configured
 from otel_llm_collector.endpoint.freshness import wait_until_converted
 from otel_llm_collector.endpoint.request import read as read_request
+from otel_llm_collector.endpoint.watch import EndedError, Watch
 from otel_llm_collector.endpoint.wire import MORE_S, SIGN, Asked
 from otel_llm_collector.options import Config
 from otel_llm_collector.process import is_readable
@@ -383,6 +384,19 @@ def test_many_at_once_wait_and_more_are_told_to_come_again(narrow: Asker) -> Non
         assert (cut.status, cut.headers["retry-after"], cut.json()["code"]) == (503, "1", "busy")
         assert [other.result().json() for other in others] == [[{"n": 1}]] * WAITING_MAX
     assert narrow.gauge("queries_waiting") == 0
+
+
+def test_a_query_has_its_time_from_when_it_is_worked_on() -> None:
+    client, theirs = socket.socketpair()
+    with client, theirs, duckdb.connect() as connection:
+        watch = Watch(theirs, 0.1, lambda _: None)
+        time.sleep(0.2)  # the process starts, the lake is opened
+        watch.check()
+        with pytest.raises(EndedError, match="took longer than"), watch.over(connection):
+            connection.execute("SELECT count(*) FROM range(100000) a, range(10000000) b WHERE a.range > b.range")
+        client.close()
+        with pytest.raises(EndedError, match="has gone"):
+            watch.check()
 
 
 def test_a_process_that_takes_no_queries_is_ended_for_another(tmp_path: Path) -> None:

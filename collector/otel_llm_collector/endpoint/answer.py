@@ -67,8 +67,7 @@ def answer(asked: Asked, client: socket.socket, lakes: Lakes, config: Config) ->
     try:
         wanted = request.read(asked)
         lag_ms = wait_until_converted(data, watch.check)
-        bounds = Bounds(config.sql_memory_bytes_max // max(1, config.sql_queries_max), asked.tenant)
-        with lakes.opened(wanted.tz, bounds) as connection, watch.over(connection):
+        with lakes.opened(wanted.tz, bounds_of(config, asked.tenant)) as connection, watch.over(connection):
             body = _body(connection, wanted, config, watch.check)
     except MemoryError:
         return Answer.failed(422, "out_of_memory", _TOO_MUCH, lag_ms)
@@ -78,6 +77,11 @@ def answer(asked: Asked, client: socket.socket, lakes: Lakes, config: Config) ->
             return Answer.failed(422, "out_of_memory", _TOO_MUCH, lag_ms)
         return Answer.failed(status, word, str(error).replace(config.data, "DATA"), lag_ms)
     return Answer(200, (("content-type", wanted.form.value), *_lag(lag_ms)), body)
+
+
+def bounds_of(config: Config, tenant: str | None) -> Bounds:
+    """What one query may take and see."""
+    return Bounds(config.sql_memory_bytes_max // max(1, config.sql_queries_max), tenant)
 
 
 _TOO_MUCH: Final = (

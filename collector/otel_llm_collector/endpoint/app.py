@@ -17,12 +17,13 @@ import threading
 from pathlib import Path
 from typing import Final
 
+from otel_llm.errors import OtelLlmError
 from otel_llm.failures import swallow
 
 from ..logs import speak
 from ..options import Config
 from ..process import Orders, stand_back
-from .answer import Answer, answer
+from .answer import Answer, answer, bounds_of
 from .lakes import Lakes
 from .wire import SIGN, Asked
 
@@ -46,6 +47,26 @@ class Desk:
         """From now on by this configuration."""
         self._config = config
         _bound_memory(config)
+
+    def warm_up(self) -> None:
+        """Load what queries need, and open the lake, before the process stands back.
+
+        Where all cores are taken it would take minutes then, and the first query would wait for it.
+        """
+        import deltalake
+        import duckdb
+        import pyarrow
+
+        _LOG.debug(
+            "duckdb %s, pyarrow %s, deltalake %s", duckdb.__version__, pyarrow.__version__, deltalake.__version__
+        )
+        try:
+            with self._lakes.opened("UTC", bounds_of(self._config, None)) as connection:
+                connection.execute("SELECT 1").fetchall()
+        except OtelLlmError as error:  # nothing is there yet, or a bucket does not answer: the queries will say so
+            _LOG.debug("%s", error)
+        except Exception as error:
+            swallow("opening the lake", error)
 
     def serve(self, client: socket.socket) -> None:
         """Answer the one request of a client."""
@@ -72,15 +93,6 @@ def _bound_memory(config: Config) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (_OWN_BYTES + answers + config.sql_memory_bytes_max, hard))
 
 
-def _load() -> None:
-    """What queries need, before the process stands back: where all cores are taken it would take minutes then."""
-    import deltalake
-    import duckdb
-    import pyarrow
-
-    _LOG.debug("duckdb %s, pyarrow %s, deltalake %s", duckdb.__version__, pyarrow.__version__, deltalake.__version__)
-
-
 def _go_first() -> None:
     """Where memory is short, this process is ended rather than one that keeps what it was sent."""
     with contextlib.suppress(OSError):  # not Linux
@@ -92,10 +104,10 @@ def main() -> int:
     orders = Orders()
     config = Config.load(orders.first)
     speak("query", config)
-    _load()
+    desk = Desk(config)
+    desk.warm_up()
     stand_back(config.sql_niceness)
     _go_first()
-    desk = Desk(config)
 
     def configure(line: str) -> None:
         config = Config.load(line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import socket
 import threading
@@ -45,7 +46,7 @@ class EndedError(OtelLlmError):
 
 
 class Watch:
-    """Watches over one query of a client's, from now on for `seconds_max`.
+    """Watches over one query of a client's, which has `seconds_max` from when it is worked on.
 
     One that is not to go on and does not hear it ends the process; `say` is called before, with what there is to say.
     """
@@ -54,7 +55,7 @@ class Watch:
         self._client = client
         self._seconds_max = seconds_max
         self._say = say
-        self._deadline = time.monotonic() + seconds_max
+        self._deadline = math.inf
         self._done = threading.Event()
 
     def check(self) -> None:
@@ -69,7 +70,11 @@ class Watch:
 
     @contextlib.contextmanager
     def over(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-        """Interrupt what runs on the connection once it is not to go on; EndedError is then what the block raises."""
+        """Interrupt what runs on the connection once it is not to go on; EndedError is then what the block raises.
+
+        Its time begins here: to start the process and to open the lake is no fault of the query's.
+        """
+        self._deadline = time.monotonic() + self._seconds_max
         thread = threading.Thread(target=self._look, args=[connection], daemon=True)
         thread.start()
         try:
