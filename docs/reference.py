@@ -294,7 +294,9 @@ It takes, as the exporter does, a token from `OTEL_EXPORTER_OTLP_HEADERS`, the a
 | `/ready` | 200 while requests are taken; 503 with the reason while journal or disk are full, or it is stopping |
 | `/metrics` | the counts below for Prometheus; with a token, where there are tokens |
 
-Lines on stderr say what went wrong, `log_format = "json"` makes each an object. None tells anything of what was sent.
+Lines on stderr say what went wrong, `log_format = "json"` makes each an object, a fault that
+ends a process, too. None tells anything of what was sent. What gRPC's own library would write is left out, unless
+`GRPC_VERBOSITY=ERROR` or more asks for it.
 
 ## Full, slow, broken
 

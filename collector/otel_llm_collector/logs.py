@@ -6,8 +6,16 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+from types import TracebackType
+from typing import Final
 
 from .options import Config
+
+_LOG = logging.getLogger(__name__)
+#: Ours, and modules that are run as programs; what libraries tell for their own developers is nobody's here.
+_OURS: Final = ("__main__", "otel_llm", "otel_llm_collector", "otel_llm_semconv")
+#: gRPC writes to stderr by itself, a line for each client that fails at TLS, and never an object.
+QUIET_ENV: Final = {"GRPC_VERBOSITY": "NONE"}
 
 
 class _JsonLines(logging.Formatter):
@@ -34,4 +42,13 @@ def speak(process: str, config: Config) -> None:
     handler = logging.StreamHandler(sys.stderr)
     plain = logging.Formatter(f"otel-llm {process}: %(message)s")
     handler.setFormatter(_JsonLines(process) if config.log_format == "json" else plain)
-    logging.basicConfig(level=config.log_level.upper(), handlers=[handler], force=True)
+    level = logging.getLevelNamesMapping()[config.log_level.upper()]
+    logging.basicConfig(level=max(level, logging.INFO), handlers=[handler], force=True)
+    for name in _OURS:
+        logging.getLogger(name).setLevel(level)
+    sys.excepthook = _tell_end if config.log_format == "json" else sys.__excepthook__
+
+
+def _tell_end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A fault that ends the process is a line as any other."""
+    _LOG.critical("this process ends by a fault: %s", kind.__name__, exc_info=(kind, error, trace))

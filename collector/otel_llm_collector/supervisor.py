@@ -43,7 +43,7 @@ from .config_file import Configured
 from .endpoint.wire import MORE_S
 from .forward.queue import Queue
 from .lake.address import keep_address
-from .logs import speak
+from .logs import QUIET_ENV, speak
 from .options import CONFIG_ENV, KEPT_DAYS, OPTIONS, Config, Option, is_loopback
 from .process import is_readable
 from .tally import Tally, Teller
@@ -111,7 +111,7 @@ class Child:
         self._stdout = None if speaks else subprocess.PIPE
         self._config = config
         self._channel = channel  # stays open here, so that what lies in it outlives the process
-        self._environment = {**os.environ, **(environment or {})}
+        self._environment = {**QUIET_ENV, **os.environ, **(environment or {})}
         self.started = 0.0  # by the monotonic clock
         self._failures = 0
         self._due: float | None = None  # when it is started again, once it has died

@@ -219,6 +219,7 @@ def test_without_a_certificate_nobody_is_let_in_where_one_is_wanted(tmp_path: Pa
         with pytest.raises(urllib3.exceptions.HTTPError):
             over_tls(running, certificates)
         assert over_tls_grpc(running, certificates) is grpc.StatusCode.UNAVAILABLE
+        assert running.stderr == ""  # gRPC's own library would write a line
         assert over_tls(running, certificates, certificates.client) == 200
         assert over_tls_grpc(running, certificates, shows_one=True) is grpc.StatusCode.OK
 

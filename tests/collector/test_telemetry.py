@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.server
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,6 +94,34 @@ def test_lines_are_json_and_tell_nothing_of_what_was_sent(running: CollectorProc
     assert (said["level"], said["process"]) == ("error", "converter")
     assert "no sound frame" in said["message"]
     assert SECRET not in running.stderr
+
+
+def spoken(code: str, *flags: str) -> list[str]:
+    """The lines on stderr of a program that speaks as a process of the collector does."""
+    given = {flag: value for flag, _, value in (flag.partition("=") for flag in flags)}
+    program = (
+        "import logging; from otel_llm_collector.config_file import Configured\n"
+        "from otel_llm_collector.logs import speak\n"
+        f"speak('converter', Configured({given!r}, {{}}, None).config)\n{code}"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    return ended.stderr.splitlines()
+
+
+def test_a_fault_that_ends_a_process_is_one_object() -> None:
+    (line,) = spoken("raise ValueError('x\\ny')", "log_format=json")
+    said = json.loads(line)
+    assert (said["level"], said["process"]) == ("critical", "converter")
+    assert "ValueError: x\ny" in said["fault"]
+    assert "Traceback" in spoken("raise ValueError('x')")[0]
+
+
+def test_debug_is_ours_alone() -> None:
+    code = "for name in ('_cygrpc', 'otel_llm_collector.x', '__main__'): logging.getLogger(name).debug(name)"
+    assert spoken(code, "log_level=debug") == [
+        "otel-llm converter: otel_llm_collector.x",
+        "otel-llm converter: __main__",
+    ]
 
 
 def test_the_doctor_says_that_all_is_well_or_what_is_not(
