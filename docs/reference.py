@@ -6,6 +6,7 @@ docs/commands.md   from each command's --help
 docs/dialects.md   from the tables of dialects, and from what was seen speaking them, tests/emitters
 docs/operating.md  from the metrics of otel_llm_collector.receiver.telemetry
 docs/peers.md      from the table of otel_llm.coexistence
+docs/python.md, docs/sql.md    their table of questions alone, from otel_llm_collector.query.named
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from otel_llm_collector.counting.agreement import CLOCKS_MS
 from otel_llm_collector.counting.reasons import MEANING
 from otel_llm_collector.counting.recent import CALLS_MAX
 from otel_llm_collector.options import OPTIONS, Option
+from otel_llm_collector.query import named
 from otel_llm_collector.query.opening import views_sql
 from otel_llm_semconv import tables
 from otel_llm_semconv.dialects import DIALECTS, Accounting, Dialect
@@ -388,12 +391,37 @@ def operating_page() -> str:
     return "\n\n".join(["# Operating a collector", MADE, OPERATING_INTRO.strip(), "\n".join([head, *rows])]) + "\n"
 
 
+#: A question that is an option of another one's command, or goes by another name there.
+COMMANDS = {
+    "change": "cost --compare previous",
+    "latency_split": "latency --split",
+    "unpriced": "prices check",
+}
+
+
+def questions_table() -> str:
+    rows = []
+    for name in sorted(named.NAMED):
+        arguments = ", ".join(f"`{one}`" for one in named.signature(name).parameters)
+        rows.append(f"| `{name}` | {arguments} | `otel-llm {COMMANDS.get(name, name)}` |")
+    return "\n".join(["| question | its arguments | the command |\n|---|---|---|", *rows])
+
+
+def with_questions(name: str) -> str:
+    """A page that is written by hand, with the table of questions in its place."""
+    begin, end = "<!-- questions -->\n", "<!-- end of questions -->\n"
+    before, _, rest = (DOCS / name).read_text().partition(begin)
+    return f"{before}{begin}{questions_table()}\n{end}{rest.partition(end)[2]}"
+
+
 PAGES = {
     "commands.md": commands_page,
     "dialects.md": dialects_page,
     "operating.md": operating_page,
     "peers.md": peers_page,
+    "python.md": partial(with_questions, "python.md"),
     "settings.md": settings_page,
+    "sql.md": partial(with_questions, "sql.md"),
     "tables.md": tables_page,
 }
 

@@ -92,7 +92,18 @@ def test_every_question_is_a_method_that_says_what_it_takes() -> None:
         assert method.__doc__
         taken = list(inspect.signature(method).parameters)
         assert taken == ["self", *named.signature(name).parameters]
-    assert list(inspect.signature(reading.Lake.cost).parameters) == ["self", "by", "since", "until", "where"]
+    taken = list(inspect.signature(reading.Lake.cost).parameters)
+    assert taken == ["self", "by", "exact", "since", "until", "where", "limit"]
+
+
+def test_a_limit_shortens_the_rows_alone(clinic_lake: reading.Lake) -> None:
+    whole, first = clinic_lake.cost(exact=True), clinic_lake.cost(exact=True, limit=1)
+    assert (first.rows(), first.total) == (whole.rows()[:1], whole.total)
+    assert len(clinic_lake.latency(by="user", exact=True, limit=0)) == len(clinic_lake.latency(by="user"))
+    assert len(clinic_lake.change(since="2026-11-03", limit=1)) == 1
+    for wrong in (-1, "3", True):
+        with pytest.raises(UsageError, match="give a number of rows, 0 for all"):
+            clinic_lake.users(limit=wrong)
 
 
 def test_an_answer_becomes_what_others_work_with(clinic_lake: reading.Lake) -> None:
@@ -173,7 +184,7 @@ def test_what_goes_wrong_is_the_same_error_from_both(place: Place, tmp_path: Pat
             lake.cost(by="usre")
         with pytest.raises(UsageError, match="only reading statements"):
             lake.sql("COPY spans TO 'x'")
-    with pytest.raises(UsageError, match="its arguments are by, since, until, where"):
+    with pytest.raises(UsageError, match="its arguments are by, exact, since, until, where, limit"):
         otel_llm_collector.open(place.data).cost(bye="user")
     with pytest.raises(UsageError, match="There are: "):
         otel_llm_collector.open(place.data).ask("costs")

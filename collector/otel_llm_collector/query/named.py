@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_llm.errors import UsageError
@@ -29,7 +30,12 @@ def _by_file(asked: Question) -> Callable[..., Table]:
     def fixed(connection: duckdb.DuckDBPyConnection, selection: Selection | None = None) -> Table:
         return ask(connection, asked.name, None, selection)
 
-    function = regroupable if asked.is_regroupable else fixed
+    def rolled(
+        connection: duckdb.DuckDBPyConnection, by: Any = asked.by, selection: Any = None, *, exact: bool = False
+    ) -> Table:
+        return ask(connection, asked.name, by, selection, exact=exact)
+
+    function: Callable[..., Table] = rolled if asked.is_rolled else regroupable if asked.is_regroupable else fixed
     function.__doc__ = asked.summary
     return function
 
@@ -40,12 +46,16 @@ NAMED: Final[Mapping[str, Callable[..., Table | Tree]]] = {
     **{function.__name__: function for function in (anomalies, change, forecast, trace, unpriced)},
 }
 _SELECTING: Final = ("since", "until", "where")
+_LIMIT: Final = inspect.Parameter("limit", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="int | None")
 #: What a question is given by its tests alone.
 _HIDDEN: Final = ("selection", "now")
 
 
 def signature(name: str) -> inspect.Signature:
-    """The arguments of a question: those of its function, without the connection. Raises UsageError."""
+    """The arguments of a question: those of its function, without the connection, and how many rows are wanted.
+
+    Raises UsageError.
+    """
     if name not in NAMED:
         raise UsageError(f"no question {name!r}.{closest(name, list(NAMED))} There are: {', '.join(sorted(NAMED))}")
     own = list(inspect.signature(NAMED[name], eval_str=False).parameters.values())[1:]
@@ -54,7 +64,9 @@ def signature(name: str) -> inspect.Signature:
         for one in _SELECTING
     ]
     is_selecting = any(one.name == "selection" for one in own)
-    return inspect.Signature([one for one in own if one.name not in _HIDDEN] + (selecting if is_selecting else []))
+    limit = [] if NAMED[name] is trace else [_LIMIT]  # a tree is whole
+    mine = [one for one in own if one.name not in _HIDDEN]
+    return inspect.Signature([*mine, *(selecting if is_selecting else []), *limit])
 
 
 def answer(connection: duckdb.DuckDBPyConnection, name: str, arguments: Mapping[str, Any]) -> Table:
@@ -64,9 +76,18 @@ def answer(connection: duckdb.DuckDBPyConnection, name: str, arguments: Mapping[
         given = dict(expected.bind(**arguments).arguments)
     except TypeError as error:
         raise UsageError(f"{name}: {error}; its arguments are {', '.join(expected.parameters)}") from None
-    function = NAMED[name]
+    function, limit = NAMED[name], _rows_max(given.pop("limit", None))
     if "selection" in inspect.signature(function).parameters:
         chosen = {one: given.pop(one, None) for one in _SELECTING}
         given["selection"] = selection(connection, **chosen)
     found = function(connection, **given)
-    return Table(found.table()) if isinstance(found, Tree) else found
+    if isinstance(found, Tree):
+        return Table(found.table())
+    return replace(found, data=found.data.slice(0, limit)) if limit else found
+
+
+def _rows_max(limit: Any) -> int | None:
+    """How many rows are wanted; None, as 0, for all."""
+    if limit is not None and (type(limit) is not int or limit < 0):
+        raise UsageError(f"limit {limit!r}: give a number of rows, 0 for all")
+    return limit or None
