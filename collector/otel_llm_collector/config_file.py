@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Final
 
 from otel_llm.errors import UsageError
+from otel_llm.settings import SETTINGS
 
 from .forward import Destination
-from .options import OPTIONS, Config, KeyedError, Option, UnknownKeyError
+from .options import CONFIG_ENV, OPTIONS, Config, KeyedError, Option, UnknownKeyError
 
 _BY_NAME: Final = {row.name: row for row in OPTIONS}
 _HIDDEN: Final = "(hidden)"
+_PREFIX: Final = "OTEL_LLM_"
+_NEAR: Final = 0.88
 
 
 class Configured:
@@ -64,6 +68,18 @@ class Configured:
         return "\n".join([*lines, *tables]) + "\n"
 
 
+def misspelled(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Variables with our prefix that nothing reads, and the one that each is likely meant to be.
+
+    Others may be for a later version, or for a program of the user's.
+    """
+    known = [CONFIG_ENV, *(row.env for row in (*OPTIONS, *SETTINGS))]
+    for name in sorted(environment):
+        if name.startswith(_PREFIX) and name not in known:
+            for near in difflib.get_close_matches(name, known, n=1, cutoff=_NEAR):
+                yield name, near
+
+
 def _chosen(
     row: Option, flags: Mapping[str, Any], environment: Mapping[str, str], written: Mapping[str, Any]
 ) -> tuple[str, Any]:
@@ -98,18 +114,30 @@ def _where(row: Option, place: str, path: Path | None, error: Exception) -> str:
         return row.flag
     if place == "environment":
         return row.env
-    key = error.key if isinstance(error, KeyedError) else row.name
-    line = _line_of(path, key) if path else 0
+    line = _line_of(path, row.name) if path else 0
+    if path and isinstance(error, KeyedError):
+        line = _line_of(path, error.key, _table_line(path, row.name, error.number) or line)
     return f"{path} line {line}: {row.name}"
 
 
-def _line_of(path: Path, key: str) -> int:
-    """The line that begins with a key, or names a table of it; the library's parser keeps no places."""
+def _line_of(path: Path, key: str, after: int = 0) -> int:
+    """The first line that begins with a key, or names a table of it; the library's parser keeps no places.
+
+    Lines before `after` do not count; where none follows with the key, it is that one.
+    """
     wanted = re.compile(
         rf"""^\s*(\[\[?\s*)?["']?{re.escape(key)}["']?\s*[=.\]]|[{{,]\s*["']?{re.escape(key)}["']?\s*="""
     )
     lines = path.read_text().splitlines()
-    return next((number for number, line in enumerate(lines, 1) if wanted.search(line)), 1)
+    found = (number for number, line in enumerate(lines, 1) if number >= after and wanted.search(line))
+    return next(found, after or 1)
+
+
+def _table_line(path: Path, name: str, number: int) -> int:
+    """The line at which a table of a list of them begins, each with its own `[[name]]`; 0 where they are inline."""
+    head = re.compile(rf"""^\s*\[\[\s*["']?{re.escape(name)}["']?\s*\]\]""")
+    lines = [at for at, line in enumerate(path.read_text().splitlines(), 1) if head.search(line)]
+    return lines[number] if number < len(lines) else 0
 
 
 def _tokens_table(tokens: Mapping[str, str], source: str) -> list[str]:
@@ -126,15 +154,18 @@ def _deployments_table(deployments: Mapping[str, str], source: str) -> list[str]
 
 
 def _target_table(target: Destination, source: str) -> list[str]:
-    plain = {name: value for name, value in asdict(target).items() if name != "headers"}
+    plain = {**asdict(target), "url": target.shown}
+    del plain["headers"]
     default = {field.name: field.default for field in fields(Destination)}
     said = {name: value for name, value in plain.items() if value != default[name]}
-    hidden = f"# headers: {', '.join(sorted(target.headers))} {_HIDDEN}"
+    secrets = [f"# headers: {', '.join(sorted(target.headers))} {_HIDDEN}"] if target.headers else []
+    if target.shown != target.url:
+        secrets.append(f"# url: what may be a password in it {_HIDDEN}")
     return [
         "",
         f"[[forward]]  # {source}",
         *(f"{name} = {_toml(value)}" for name, value in said.items()),
-        *([hidden] if target.headers else []),
+        *secrets,
     ]
 
 

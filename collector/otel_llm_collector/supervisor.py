@@ -39,7 +39,7 @@ from otel_llm.errors import OtelLlmError, UsageError
 from .alerts.told import forget_told
 from .commandline import run
 from .config import contracts, data_dir
-from .config_file import Configured
+from .config_file import Configured, misspelled
 from .endpoint.wire import MORE_S
 from .forward.queue import Queue
 from .lake.address import keep_address
@@ -419,6 +419,8 @@ def _absolute(path: str) -> str:
 def _run(config: Config, read: Callable[[], Config]) -> None:
     speak("collector", config)
     _warn_if_public(config)
+    for name, near in misspelled(os.environ):
+        _LOG.warning("%s is read by nothing: did you mean %s?", name, near)
     try:
         Path(config.data).mkdir(parents=True, exist_ok=True)
     except OSError as error:

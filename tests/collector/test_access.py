@@ -21,6 +21,7 @@ from otel_llm.doctor.collector import examine_collector
 from otel_llm.errors import UsageError
 from otel_llm_collector import journal
 from otel_llm_collector.config_file import Configured
+from otel_llm_collector.receiver.access import tls_context
 from otel_llm_collector.signals import SIGNALS
 
 TRACES = SIGNALS[journal.TRACES]
@@ -255,6 +256,14 @@ def test_the_doctor_knows_the_port_of_grpc_and_who_speaks_no_tls(tmp_path: Path)
         assert "is a port for gRPC" in asked(f"http://{running.grpc}")
         assert "is a port for gRPC" in asked(f"https://{running.grpc}")
         assert "write http://" in asked(f"https://{running.http}")
+
+
+def test_the_file_that_cannot_be_used_is_named(certificates: Certificates) -> None:
+    given = {"tls_certificate": str(certificates.chain), "tls_key": str(certificates.key)}
+    with pytest.raises(UsageError, match=r"^TLS: tls_client_authority .*key\.pem: "):
+        tls_context(Configured({**given, "tls_client_authority": str(certificates.key)}, {}, None).config)
+    with pytest.raises(UsageError, match=r"^TLS: tls_certificate .*, tls_key .*ca\.pem: "):
+        tls_context(Configured({**given, "tls_key": str(certificates.ca)}, {}, None).config)
 
 
 def test_an_open_door_to_everybody_is_said_loudly(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from rig.processes import collector, wait_for
 
 from otel_llm.errors import UsageError
 from otel_llm_collector import supervisor
-from otel_llm_collector.config_file import Configured
+from otel_llm_collector.config_file import Configured, misspelled
 from otel_llm_collector.forward import Destination
 from otel_llm_collector.options import OPTIONS, Config
 
@@ -31,6 +31,7 @@ headers = {authorization = "Bearer KEY"}
 only_llm = true
 queue_bytes_max = "1MiB"
 """
+TWO = '[[forward]]\nurl = "http://h:1"\nqueue_bytes_max = "1MiB"\nheaders = {}\n\n[[forward]]\nurl = "http://h:2"\n'
 
 
 def written(folder: Path, text: str) -> Path:
@@ -103,13 +104,25 @@ def test_what_is_printed_is_a_file_that_says_the_same_but_secrets(tmp_path: Path
         ('log_level = "loud"', 1, "debug, info, warning, error"),
         ("forward = 7", 1, "give a list"),
         ("[[forward]]\nonly_llm = true", 1, "has a url"),
-        ('[[forward]]\nurl = "http://h:1"\nonly_llm = "yes"', 1, "true or false"),
+        ('[[forward]]\nurl = "http://h:1"\nonly_llm = "yes"', 3, "only_llm = true or false"),
         ("deployments = 7", 1, 'give deployment = "model"'),
         ('[deployments]\nsmall = "gpt-4o-mini"\nchat = 7', 3, 'give deployment = "model"'),
         ('[deployments]\nchat = " "', 2, 'give deployment = "model"'),
         ('[deployments]\n"" = "gpt-4o"', 2, 'give deployment = "model"'),
         ('deployments = "chat"', 1, "not name=value"),
-        ('[[forward]]\nurl = "ftp://h:1"', 1, "http://HOST:PORT"),
+        ('[[forward]]\nurl = "ftp://h:1"', 2, "http://HOST:PORT"),
+        (f"{TWO}queue_bytes_max = -1", 8, "queue_bytes_max: give a number of bytes above 0"),
+        (f"{TWO}\n[[forward]]\nonly_llm = true", 9, "each target has a url"),
+        (f"{TWO}headers = {{a = 1}}", 8, 'headers = {authorization = "Bearer TOKEN"}'),
+        (f'{TWO}headers = "a=1"', 8, 'headers = {authorization = "Bearer TOKEN"}'),
+        ("[[forward]]\nurl = 5", 2, 'give url = "http://127.0.0.1:4318"'),
+        ('[[forward]]\nurll = "http://h:1"', 2, "did you mean 'url'?"),
+        ("http = 4318", 1, 'in quotes: "127.0.0.1:4318"'),
+        ("data = 5", 1, "give text in quotes"),
+        ('tokens = "abc"', 1, "TENANT=TOKEN"),
+        ("body_bytes_max = 99999999999999999999999999", 1, "give at most"),
+        ('body_bytes_max = "2GiB"', 1, "give at most 2147483647"),
+        ("sql_niceness = 50", 1, "give at most 19"),
     ],
 )
 def test_what_is_wrong_in_a_file_names_its_line(tmp_path: Path, text: str, line: int, words: str) -> None:
@@ -139,6 +152,19 @@ def test_the_configuration_can_be_printed(capsys: pytest.CaptureFixture[str], mo
     shown = capsys.readouterr().out
     assert tomllib.loads(shown) == {**tomllib.loads(shown), "archive_days": 3.0, "log_level": "error"}
     assert 'log_level = "error"  # environment' in shown
+
+
+def test_what_is_printed_shows_no_password_of_a_url() -> None:
+    text = Configured({"forward": ["http://me:KEY@h:1/otlp?token=KEY"]}, {}, None).as_toml()
+    assert "KEY" not in text
+    assert 'url = "http://h:1/otlp"' in text
+    assert "# url: what may be a password in it (hidden)" in text
+
+
+def test_variables_that_nothing_reads_are_told_of_where_they_are_near_one_of_ours() -> None:
+    names = ("OTEL_LLM_COLLECTOR_HTPP", "OTEL_LLM_COLLECTOR_HTTP", "OTEL_LLM_HOSTS", "OTEL_LLM_OF_OTHERS")
+    environment = dict.fromkeys(names, "")
+    assert list(misspelled(environment)) == [("OTEL_LLM_COLLECTOR_HTPP", "OTEL_LLM_COLLECTOR_HTTP")]
 
 
 def test_the_file_in_the_documentation_is_one(tmp_path: Path) -> None:

@@ -42,9 +42,9 @@ class Destination:
         check_url(self.url)
         for name in self.headers:
             if not _HEADER.match(name.lower()):
-                raise UsageError(f"forward to {self.url}: {name!r} is no name of a header")
+                raise UsageError(f"forward to {self.shown}: {name!r} is no name of a header")
         if self.queue_bytes_max < 1:
-            raise UsageError(f"forward to {self.url}: queue_bytes_max is a number of bytes above 0")
+            raise UsageError(f"forward to {self.shown}: queue_bytes_max is a number of bytes above 0")
 
     @property
     def id(self) -> str:

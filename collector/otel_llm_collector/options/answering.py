@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from .option import Option
-from .values import GIB, MIB, read_count, read_names, read_seconds, read_size
+from .values import GIB, MIB, at_most, read_count, read_names, read_seconds, read_size
 
 ANSWERING: Final = (
     Option(
         "sql_queries_max",
         "OTEL_LLM_COLLECTOR_SQL_QUERIES_MAX",
         2,
-        read_count,
+        at_most(1000, read_count),
         "N",
         True,
         "Queries at once over HTTP; 0: none",
@@ -69,7 +69,7 @@ ANSWERING: Final = (
         "sql_niceness",
         "OTEL_LLM_COLLECTOR_SQL_NICENESS",
         19,
-        read_count,
+        at_most(19, read_count),
         "N",
         False,
         "How far queries stand back: 0 to 19",

@@ -34,11 +34,15 @@ class Option(NamedTuple):
 
 
 class KeyedError(ValueError):
-    """What is wrong at a key of a table. `key` is how it was spelled."""
+    """What is wrong at a key of a table. `key` is how it was spelled, '' for one that is missing.
 
-    def __init__(self, key: str, why: str) -> None:
+    `number` says which table of a list of them it is, from 0.
+    """
+
+    def __init__(self, key: str, why: str, number: int = 0) -> None:
         super().__init__(why)
         self.key = key
+        self.number = number
 
 
 class UnknownKeyError(KeyedError):

@@ -7,7 +7,10 @@ from typing import Final
 from ..config import ALERTS_ENV, CONTRACTS_ENV, DATA_DEFAULT, DATA_ENV, DEPLOYMENTS_ENV
 from .mappings import read_deployments, read_destinations, read_enriched, read_tokens
 from .option import Option
-from .values import GIB, MIB, read_address, read_bucket, read_origins, read_size, read_text
+from .values import GIB, MIB, at_most, read_address, read_bucket, read_origins, read_size, read_text
+
+#: What protobuf and gRPC can hold.
+_BODY_BYTES_MAX: Final = 2**31 - 1
 
 RECEIVING: Final = (
     Option("data", DATA_ENV, DATA_DEFAULT, read_text, "DIR", False, "Data directory"),
@@ -124,7 +127,7 @@ RECEIVING: Final = (
         "body_bytes_max",
         "OTEL_LLM_COLLECTOR_BODY_BYTES_MAX",
         64 * MIB,
-        read_size,
+        at_most(_BODY_BYTES_MAX, read_size),
         "BYTES",
         False,
         "Largest request, before and after decompression",

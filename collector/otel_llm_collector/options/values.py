@@ -11,6 +11,8 @@ from ..lake.address import check_address
 MIB: Final = 1024 * 1024
 GIB: Final = 1024 * MIB
 _SIZE: Final = re.compile(r"^(\d+) ?(|[KMGT]i?B)$")
+#: What the sums of several of them fit in.
+_BYTES_MAX: Final = 1024**5
 _UNITS: Final[Mapping[str, int]] = {
     "": 1,
     **{f"{sign}iB": 1024**power for power, sign in enumerate("KMGT", 1)},
@@ -21,7 +23,7 @@ _UNITS: Final[Mapping[str, int]] = {
 def read_text(value: Any) -> str:
     """Text as it is."""
     if not isinstance(value, str):
-        raise ValueError("give text")
+        raise ValueError("give text in quotes")
     return value
 
 
@@ -32,9 +34,9 @@ def read_bucket(value: Any) -> str:
 
 def read_address(value: Any) -> str:
     """HOST:PORT."""
-    host, _, port = read_text(value).rpartition(":")
+    host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
     if not host or not port.isdigit() or int(port) > 65_535:
-        raise ValueError("give HOST:PORT, such as 127.0.0.1:4318")
+        raise ValueError('give HOST:PORT, such as 127.0.0.1:4318, in a file in quotes: "127.0.0.1:4318"')
     return str(value)
 
 
@@ -43,7 +45,20 @@ def read_size(value: Any) -> int:
     found = _SIZE.match(str(value).strip()) if not isinstance(value, bool) else None
     if found is None or not int(found[1]):
         raise ValueError("give a number of bytes above 0, such as 67108864 or 64MiB")
-    return int(found[1]) * _UNITS[found[2]]
+    if (size := int(found[1]) * _UNITS[found[2]]) > _BYTES_MAX:
+        raise ValueError("give at most 1024TiB")
+    return size
+
+
+def at_most(most: int, parse: Callable[[Any], int]) -> Callable[[Any], int]:
+    """A reader of numbers up to one."""
+
+    def bounded(value: Any) -> int:
+        if (number := parse(value)) > most:
+            raise ValueError(f"give at most {most}")
+        return number
+
+    return bounded
 
 
 def read_days(value: Any) -> float:

@@ -64,13 +64,15 @@ def tls_context(config: Config) -> ssl.SSLContext | None:
 
 def load_certificates(context: ssl.SSLContext, config: Config) -> None:
     """Read the files (again): who connects from now on sees them."""
+    names = f"tls_certificate {config.tls_certificate}, tls_key {config.tls_key}"
     try:
         context.load_cert_chain(config.tls_certificate, config.tls_key)
         if config.tls_client_authority:
+            names = f"tls_client_authority {config.tls_client_authority}"
             context.load_verify_locations(config.tls_client_authority)
             context.verify_mode = ssl.CERT_REQUIRED
     except OSError as error:
-        raise UsageError(f"TLS: {config.tls_certificate}, {config.tls_key}: {error}; give PEM files") from error
+        raise UsageError(f"TLS: {names}: {error}; give PEM files") from error
 
 
 class GrpcCertificates:
