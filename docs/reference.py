@@ -87,7 +87,7 @@ south = ["OLD", "NEW"]           # both, while senders change over
 url = "https://otlp.example.com"
 headers = {authorization = "Bearer KEY"}
 only_llm = true                  # leaves out spans and records that have to do with no model
-without_content = true           # leaves out prompts and answers
+without_content = true           # leaves out prompts and answers, and what may quote them: content.md
 enriched = false                 # true adds our cost and the conventions' attributes
 queue_bytes_max = "1GiB"         # what may wait for it; older requests are then dropped for it
 ```

@@ -277,9 +277,8 @@ ROW_SOURCES: Final[dict[str, tuple[str | None, ...]]] = {
 
 def _content_of(dialect: Dialect, names: Sequence[str]) -> list[str]:
     """Content that is not where the conventions have it."""
-    whole = set(dialect.content) - set(genai.DIALECT.content)
-    below = tuple(name for name in dialect.content if name.endswith("."))
-    return [name for name in names if name in whole or (below and name.startswith(below))]
+    content = reading.content_names(dialect)
+    return [name for name in names if name in content and name not in genai.DIALECT.content]
 
 
 def rows_with(spans: Spans, name: str) -> Bools:

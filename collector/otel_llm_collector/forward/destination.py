@@ -26,7 +26,7 @@ _HEADER: Final = re.compile(r"^[a-z0-9_.-]+$")
 @dataclass(frozen=True, slots=True)
 class Destination:
     """One target. `only_llm` leaves out spans and records that have to do with no model, `without_content` prompts and
-    answers; `enriched` adds our cost and the conventions' attributes to the spans of others.
+    answers and what may quote them; `enriched` adds our cost and the conventions' attributes to the spans of others.
 
     `queue_bytes_max` is how much of the journal and archive may wait for it.
     """

@@ -1,4 +1,7 @@
-"""What of a request a target gets: all of it, or only what has to do with models, or nothing of what was said."""
+"""What of a request a target gets: all of it, or only what has to do with models, or nothing of what was said.
+
+What counts as said is one table for all dialects: `otel_llm_semconv/dialects/said.py`.
+"""
 
 from __future__ import annotations
 
@@ -9,23 +12,21 @@ from typing import Any, Final
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from otel_llm_semconv import attributes as a
 from otel_llm_semconv import dialects
+from otel_llm_semconv.dialects.said import is_content, is_message, is_speech, may_quote
 from otel_llm_semconv.pricing.contracts import Contracts
 
-from .. import foreign, journal
-from ..decode import SpanRecord, spans_of
+from .. import journal
+from ..decode import spans_of
 from .destination import Destination
 from .enrich import enrich
 
-#: What was said, beside the columns of `messages`: to tools and by them.
-_SAID: Final = frozenset({*a.CONTENT, a.TOOL_CALL_ARGUMENTS, a.TOOL_CALL_RESULT})
 _GENAI: Final = "gen_ai."
-#: Events of models that say nothing of a conversation.
-_SPEECHLESS: Final = frozenset({a.EVALUATION_RESULT})
 #: (kind of request, its bytes, when they came) -> what the target gets; None where nothing is left.
 Filter = Callable[[int, bytes, int], bytes | None]
 
@@ -49,14 +50,12 @@ def _filtered_spans(destination: Destination, contracts: Contracts, payload: byt
     request = ExportTraceServiceRequest.FromString(payload)
     are_of_models: list[bool] = []
     for record in spans_of(request):
-        reading = foreign.read(record)
-        are_of_models.append(reading is not None or record.scope_name == a.SCOPE_APP)
-        if not are_of_models[-1]:
-            continue
-        if destination.enriched:
+        is_ours = record.scope_name == a.SCOPE_APP
+        are_of_models.append(is_ours or dialects.find(record.scope_name, record.attributes) is not None)
+        if destination.enriched and are_of_models[-1]:
             enrich(record, received_ns, contracts)
         if destination.without_content:
-            _silence_span(record, frozenset() if reading is None else frozenset(reading.content))
+            _silence_span(record.span)
     if destination.only_llm:
         if not any(are_of_models):
             return None
@@ -78,7 +77,7 @@ def _filtered_records(destination: Destination, payload: bytes) -> bytes | None:
                 _keep(scope.log_records, partial(_is_of_a_model, name))
             if destination.without_content:
                 for record in scope.log_records:
-                    _silence_record(name, record)
+                    _silence_record(record)
         _keep(resource.scope_logs, lambda scope: bool(scope.log_records))
     _keep(request.resource_logs, lambda resource: bool(resource.scope_logs))
     return request.SerializeToString() if request.resource_logs else None
@@ -97,31 +96,39 @@ def _is_of_a_model(scope: str, record: LogRecord) -> bool:
     return record.event_name.startswith(_GENAI) or dialects.find(scope, names) is not None
 
 
-def _silence_span(record: SpanRecord, content: frozenset[str]) -> None:
-    """Take what was said off a span and its events."""
-    _leave_out(record.span, content | _SAID)
-    for event in record.span.events:
-        if _tells_content(event):
-            del event.attributes[:]
-        else:
-            _leave_out(event, content | _SAID)
+def _silence_span(span: Span) -> None:
+    """Take what was said off a span, its events and links, and what may quote it: the text of an error."""
+    quotes = {pair.value.string_value for pair in span.attributes if may_quote(pair.key)}
+    _leave_out(span, lambda pair: pair.key == a.ERROR_TYPE and pair.value.string_value in quotes)  # so some name it
+    _leave_out(span, _tells)
+    span.status.ClearField("message")
+    for event in span.events:
+        _leave_out(event, _tells_anything if is_speech(event.name) else _tells)
+    for link in span.links:
+        _leave_out(link, _tells)
 
 
-def _tells_content(event: Span.Event) -> bool:
-    """True for an event that stands for a message: in older conventions each has one."""
-    return event.name.startswith(_GENAI) and event.name not in _SPEECHLESS
-
-
-def _silence_record(scope: str, record: LogRecord) -> None:
+def _silence_record(record: LogRecord) -> None:
     """Take what was said off a log record: its body is a message, or a line that may quote one."""
     record.ClearField("body")
-    found = dialects.find(scope, {pair.key for pair in record.attributes})
-    content = frozenset() if found is None else frozenset(found.content)
-    _leave_out(record, content | _SAID)
+    _leave_out(record, _tells_anything if is_message(_name_of(record)) else _tells)
 
 
-def _leave_out(message: Message, names: frozenset[str]) -> None:
-    pairs: Any = message.attributes  # type: ignore[attr-defined]  # spans, events and records have them
-    said = [index for index, pair in enumerate(pairs) if pair.key in names]
-    for index in reversed(said):
+def _name_of(record: LogRecord) -> str:
+    named = (pair.value.string_value for pair in record.attributes if pair.key == "event.name")
+    return record.event_name or next(named, "")
+
+
+def _tells(pair: KeyValue) -> bool:
+    """True for an attribute that holds content, or a text that may quote some; a flag quotes nothing."""
+    return is_content(pair.key) or (may_quote(pair.key) and pair.value.WhichOneof("value") != "bool_value")
+
+
+def _tells_anything(pair: KeyValue) -> bool:
+    return True
+
+
+def _leave_out(message: Message, is_left_out: Callable[[KeyValue], bool]) -> None:
+    pairs: Any = message.attributes  # type: ignore[attr-defined]  # spans, events, links and records have them
+    for index in reversed([index for index, pair in enumerate(pairs) if is_left_out(pair)]):
         del pairs[index]

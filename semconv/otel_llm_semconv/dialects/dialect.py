@@ -116,8 +116,8 @@ class Dialect:
     `among` are prefixes one of which some attribute has to have, too. `accounting` may depend on the span and on what
     was read of it; it is exclusive where the scope's name has one of `exclusive_scopes` in it. `properties` are
     prefixes of attributes that are the user's own, `tags` attributes with words of theirs, which become the property
-    `tags`. `content` are attributes, or prefixes that end with a dot or a star,
-    that hold prompts and answers.
+    `tags`. `content` are attributes that hold prompts and answers, as `names.py` has them
+    written: one that ends with a dot is itself and all below it.
     """
 
     id: str

@@ -39,7 +39,7 @@ DIALECT = Dialect(
         "error_type": (a.ERROR_TYPE, "error_type", "error.type"),
     },
     output_excludes_reasoning=True,
-    content=("function_args", "prompt", "request_text", "response_text"),
+    content=("function_args", "hook_input", "hook_output", "prompt", "reasoning", "request_text", "response_text"),
     logs=Logs(
         ("gemini_cli.api_error", "gemini_cli.api_response", "gemini_cli.tool_call"), Scaled("duration_ms", NS_PER_MS)
     ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from .. import attributes as a
 from .dialect import NS_PER_S, Accounting, Dialect, Scaled
 
@@ -19,6 +21,19 @@ PROVIDERS = {
     "vertex_ai": "gcp.vertex_ai",
     "xai": "x_ai",
 }
+
+#: What stands below or looks like a name of content, and is none: which prompt of a registry it was, costs, counts.
+NO_CONTENT: Final = frozenset(
+    {
+        a.PROMPT_NAME,
+        a.PROMPT_VERSION,
+        "gen_ai.prompt.template.name",
+        "gen_ai.prompt.template.version",
+        "gen_ai.prompt.version_hash",
+        "gen_ai.prompt.version_name",
+        *(f"llm.{counted}.{name}" for counted in ("cost", "token_count") for name in ("input", "output", "prompt")),
+    }
+)
 
 DIALECT = Dialect(
     "genai",

@@ -65,6 +65,6 @@ DIALECT = Dialect(
     },
     tags=("langsmith.span.tags",),
     properties=(_METADATA,),
-    content=("gen_ai.prompt", "gen_ai.completion"),
+    content=("gen_ai.prompt.", "gen_ai.completion."),
     complete=(_read_details, _drop_own, tell_maker, written(("gen_ai.prompt",), ("gen_ai.completion",))),
 )

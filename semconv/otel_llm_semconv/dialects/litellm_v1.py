@@ -63,6 +63,25 @@ def tell_cached(span: Span, reading: Reading) -> None:
         reading.reason = "cached"
 
 
+#: Members of a request and its response as the provider has them, which come below its name.
+_RAW = (
+    "candidates",
+    "choices",
+    "content",
+    "contents",
+    "data",
+    "functions",
+    "input",
+    "instructions",
+    "messages",
+    "output",
+    "prompt",
+    "system",
+    "systemInstruction",
+    "system_instruction",
+    "tools",
+)
+
 DIALECT = Dialect(
     "litellm_v1",
     "litellm 1.109.1 integrations/opentelemetry.py",
@@ -76,7 +95,16 @@ DIALECT = Dialect(
         "response_id": (a.RESPONSE_ID, "hidden_params.response_id"),
         "service_tier": (a.OLD_RESPONSE_SERVICE_TIER,),
     },
-    content=("gen_ai.prompt.", "gen_ai.completion.", "llm.request.functions."),
+    content=(
+        "gen_ai.prompt.",
+        "gen_ai.completion.",
+        "guardrail_response",
+        "llm.request.functions.",
+        *(f"llm.*.{name}" for name in _RAW),
+        "metadata.mcp_tool_call_metadata",
+        "metadata.prompt_management_metadata",
+        "metadata.vector_store_request_metadata",
+    ),
     complete=(
         flat("gen_ai.prompt.", "gen_ai.completion."),
         tools("llm.request.functions."),

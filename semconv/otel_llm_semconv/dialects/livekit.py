@@ -19,6 +19,10 @@ DIALECT = Dialect(
     providers={"api.anthropic.com": "anthropic", "api.openai.com": "openai"},
     content=(
         "lk.chat_ctx",
+        "lk.function_tool.arguments",
+        "lk.function_tool.output",
+        "lk.input_text",
+        "lk.instructions",
         "lk.pii.",
         "lk.response.function_calls",
         "lk.response.text",

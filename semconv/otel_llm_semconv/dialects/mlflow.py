@@ -64,7 +64,20 @@ DIALECT = Dialect(
         "user_id": ("mlflow.trace.user",),
         "emitted_cost_usd": (Part(_COST, "total_cost"),),
     },
-    content=(_ASKED, _ANSWERED, "mlflow.chat.messages"),
+    content=(
+        _ASKED,
+        _ANSWERED,
+        "contents",  # the arguments of the traced function, beside those that stand in one piece
+        "functions",
+        "instructions",
+        "messages",
+        "mlflow.chat.messages",
+        "mlflow.chat.tools",
+        "mlflow.chunk.value",
+        "prompt",
+        "system",
+        "tools",
+    ),
     complete=(
         _unquote,
         tell_maker,

@@ -37,6 +37,6 @@ DIALECT = Dialect(
         "emitted_cost_usd": ("gen_ai.usage.cost",),
     },
     accounting=_accounting,
-    content=("gen_ai.prompt", "gen_ai.completion"),
+    content=("gen_ai.prompt.", "gen_ai.completion."),
     complete=(_time_streams_only, _tell_failure),
 )

@@ -55,7 +55,17 @@ DIALECT = Dialect(
         "prompt_version": (a.PROMPT_VERSION, "traceloop.prompt.version"),
     },
     properties=(_ASSOCIATED,),
-    content=("traceloop.entity.input", "traceloop.entity.output", "gen_ai.prompt.", "gen_ai.completion."),
+    content=(
+        "gen_ai.completion.",
+        "gen_ai.prompt.",
+        "llm.completions.",
+        "llm.prompts.",
+        "llm.request.functions.",
+        "traceloop.entity.input",
+        "traceloop.entity.output",
+        "traceloop.prompt.template",
+        "traceloop.prompt.template_variables.",
+    ),
     complete=(
         _name_entity,
         flat("gen_ai.prompt.", "gen_ai.completion."),

@@ -33,6 +33,12 @@ DIALECT = Dialect(
     },
     accounting=Accounting.MIXED,
     properties=("traceloop.association.properties.",),
-    content=("gen_ai.completion.", "gen_ai.prompt.", "llm.request.functions."),
+    content=(
+        "gen_ai.completion.",
+        "gen_ai.prompt.",
+        "llm.request.functions.",
+        "traceloop.entity.input",
+        "traceloop.entity.output",
+    ),
     complete=(_tell_chat, flat("gen_ai.prompt.", "gen_ai.completion."), tools("llm.request.functions.")),
 )

@@ -41,6 +41,7 @@ DIALECT = Dialect(
         "all_messages_events",
         "events",
         "final_result",
+        "model_request_parameters",
         "pydantic_ai.all_messages",
         "tool_arguments",
         "tool_response",

@@ -9,6 +9,7 @@ from ..usage import inclusive_input
 from . import genai
 from .dialect import Accounting, Dialect, Reading, Source, Span
 from .messages import from_events, settle
+from .names import Names
 from .values import fitting, json_of, texts, value_of
 
 _CACHE: Final = ("cache_read_tokens", "cache_write_tokens")
@@ -132,6 +133,16 @@ def _word(value: str | float) -> str:
 
 
 def _gather_content(dialect: Dialect, span: Span, reading: Reading) -> None:
-    whole = {*dialect.content, *genai.DIALECT.content}
-    below = tuple(name for name in dialect.content if name.endswith("."))
-    reading.content.update(name for name in span.attributes if name in whole or (below and name.startswith(below)))
+    names = content_names(dialect)
+    reading.content.update(name for name in span.attributes if name in names)
+
+
+def content_names(dialect: Dialect) -> Names:
+    """The attributes that hold content in a dialect: its own, and those of the conventions."""
+    found = _names.get(dialect.id)
+    if found is None:
+        found = _names[dialect.id] = Names((*dialect.content, *genai.DIALECT.content), but=genai.NO_CONTENT)
+    return found
+
+
+_names: Final[dict[str, Names]] = {}

@@ -19,6 +19,6 @@ DIALECT = Dialect(
     among=("gen_ai.",),
     columns={"operation": (Values(a.OPERATION, {"embedding": a.OPERATION_EMBEDDINGS}), a.OPERATION)},
     accounting=Accounting.BY_PROVIDER,
-    content=("gen_ai.prompt", "gen_ai.completion"),
+    content=("gen_ai.prompt.", "gen_ai.completion."),
     complete=(_drop_nothing,),
 )

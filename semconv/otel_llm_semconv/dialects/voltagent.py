@@ -41,6 +41,8 @@ DIALECT = Dialect(
         "agent.messages",
         "agent.messages.ui",
         "agent.stateSnapshot",
+        "guardrail.input.",
+        "guardrail.output.",
         "input",
         "llm.messages",
         "output",

@@ -193,7 +193,9 @@ def test_every_dialect_has_a_file_a_row_and_a_fixture() -> None:
         "makers",
         "message_parts",
         "messages",
+        "names",
         "reading",
+        "said",
         "values",
     } == ids
     assert len(BY_ID) == len(DIALECTS)
