@@ -200,6 +200,19 @@ HQL: dict[str, list[tuple[Any, ...]]] = {
         ("2026-11-02", "2026-11-01", "2026-11-02", 202611, 1),
         ("2026-11-03", "2026-11-01", "2026-11-02", 202611, 1),
     ],
+    """
+    SELECT position(model, 'gpt'), position('4o' IN model), groupArray(DISTINCT provider), count()
+    FROM request_response_rmt WHERE has(properties, 'department') AND has([provider], 'openai') GROUP BY model
+    """: [(1, 5, ["openai"], 2)],
+    """
+    SELECT toInt32(1.9), toInt8('-3'), toUInt16(status), toInt64(-1.5), toFloat32(1), toInt32OrZero(model),
+      toInt64OrNull('x')
+    FROM request_response_rmt WHERE request_created_at < yesterday() + toIntervalDay(100000) LIMIT 1
+    """: [(1, -3, 200, -1, 1.0, 0, None)],
+    """
+    SELECT latency, lagInFrame(latency) OVER (ORDER BY latency), leadInFrame(latency, 1, 7) OVER (ORDER BY latency)
+    FROM request_response_rmt WHERE latency > 100 ORDER BY latency
+    """: [(500, None, 1000), (1000, 500, 7)],
     # clauses of ClickHouse's own
     """
     SELECT count(), sum(status) FROM (SELECT status FROM request_response_rmt LIMIT 1 BY status) -- one of each

@@ -2,7 +2,8 @@
 
 Only those that name its table are changed. Functions are macros (`queries/hql.sql`), clauses are arranged anew
 (`clauses.py`), and what is left is written anew token by token: aggregates with parameters of their own, `any`,
-`formatDateTime`, whose format has to be known beforehand, and LIMIT with its offset first.
+`formatDateTime`, whose format has to be known beforehand, LIMIT with its offset first, and what no macro can be:
+aggregates that take DISTINCT, functions of windows, `position`, `has` of a map.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ TABLE: Final = "request_response_rmt"
 _PARAMETRIC: Final = re.compile(r"(quantiles?|topk|grouparray)(exact|timing|tdigest|bfloat16|gk|)(if|)$", re.IGNORECASE)
 #: Before `any` these mean any row of a subquery.
 _COMPARING: Final = frozenset({"=", "==", "<>", "!=", "<", ">", "<=", ">=", "like", "ilike"})
+#: Functions that have another name here, and take what a macro cannot: DISTINCT, FILTER, OVER.
+_NAMES: Final = {"grouparray": "list", "laginframe": "lag", "leadinframe": "lead"}
+#: Columns that are maps: `has` asks for their keys.
+_MAPS: Final = frozenset({"properties", "scores"})
 
 #: Codes of formatDateTime, which are MySQL's, as strftime has them; those that both have alike.
 _CODES: Final = (
@@ -54,6 +59,7 @@ def _rewritten(tokens: Sequence[str]) -> Iterator[str]:
         text, place = (
             _parametric(tokens, place)
             or _formatted(tokens, place)
+            or _renamed(tokens, place)
             or _limit(tokens, place)
             or (tokens[place], place + 1)
         )
@@ -81,6 +87,19 @@ def _aggregate(name: str, kind: str, of: str, wanted: str, rows: str) -> str:
         return f"list({of}){rows}[:{wanted}]"
     level = f"[{wanted}]" if name == "quantiles" else wanted
     return f"quantile_{'disc' if kind == 'exact' else 'cont'}({of}, {level}){rows}"
+
+
+def _renamed(tokens: Sequence[str], place: int) -> tuple[str, int] | None:
+    """The name of a function that goes by another one here, and where its bracket begins."""
+    found = _group(tokens, place + 1)
+    if found is None:
+        return None
+    name, arguments = word(tokens[place]), found[0]
+    if name == "position" and len(arguments) == 2:  # `position('a' IN model)` is DuckDB's, too
+        return "instr", place + 1
+    if name == "has" and arguments[0] and word(arguments[0][-1]) in _MAPS:
+        return "map_contains", place + 1
+    return (_NAMES[name], place + 1) if name in _NAMES else None
 
 
 def _formatted(tokens: Sequence[str], place: int) -> tuple[str, int] | None:
