@@ -232,7 +232,7 @@ def test_parameters_and_time_zones_are_the_querys(asker: Asker) -> None:
         ("SELEC 1", "syntax error"),
         ("SELECT nonsense FROM spans", "`DESCRIBE spans` lists the columns"),
         ("FROM span", 'Did you mean "spans"?'),
-        ("SELECT $a", "Values were not provided"),
+        ("SELECT $a", 'no value for $a: give --param a=..., in Python a=..., over HTTP "parameters"'),
         ("SELECT (SELECT n FROM (VALUES (1), (2)) t(n))", "More than one row"),
         ({"query": "SELECT 1", "tz": "Nowhere"}, "unknown time zone"),
     ],

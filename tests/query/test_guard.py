@@ -118,6 +118,7 @@ def test_everything_else_is_refused_in_one_line(fenced: duckdb.DuckDBPyConnectio
         guard.check(fenced, query)
     assert str(refused.value)
     assert "\n" not in str(refused.value)
+    assert "views.sql" not in str(refused.value)  # which a client has not
 
 
 def statements(lake: SmallLake) -> dict[str, str]:

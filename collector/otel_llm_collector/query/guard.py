@@ -43,6 +43,11 @@ REFUSED_FUNCTIONS: Final = frozenset(
         "write_log",
     }
 )
+_ADVICE: Final = (
+    "only reading statements run here (SELECT, WITH, FROM, VALUES, PIVOT ... IN (...), DESCRIBE, SHOW TABLES, "
+    "SUMMARIZE); EXPLAIN runs where the data is, with `otel-llm sql`, and what writes in DuckDB"
+)
+_EMPTY: Final = "the query is empty: send a statement, such as FROM llm_calls LIMIT 5"
 _INTERNAL: Final = "__internal"
 #: What SHOW is called with when it lists the tables.
 _ALL_TABLES: Final = '"tables"'
@@ -55,7 +60,7 @@ def check(connection: duckdb.DuckDBPyConnection, query: str) -> None:
 
     with readable_errors():
         query = understood(connection, query)
-        check_reading(connection, query)
+        check_reading(connection, query, advice=_ADVICE, if_empty=_EMPTY)
         kind = connection.extract_statements(query)[0].type
         if kind == duckdb.StatementType.MULTI:
             raise UsageError("name what PIVOT makes columns of here: PIVOT llm_calls ON model IN ('gpt-4o') USING ...")

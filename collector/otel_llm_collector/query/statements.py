@@ -23,8 +23,12 @@ _ONLY_READING: Final = (
     "only reading statements run here (SELECT, WITH, FROM, VALUES, PIVOT, DESCRIBE, SHOW, SUMMARIZE, EXPLAIN); "
     "for others open `views.sql` of the data directory in DuckDB"
 )
+_EMPTY: Final = "the query is empty: try `otel-llm sql 'FROM llm_calls LIMIT 5'`"
 _EXPLAIN: Final = re.compile(r"\s*EXPLAIN\s+(ANALYZE\s+)?(\([^)]*\)\s*)?", re.IGNORECASE)
 _MISSING_FILE: Final = re.compile(r'(?:No files found that match the pattern|Cannot open file) "([^"]+)"')
+_WITHOUT_VALUE: Final = re.compile(r"Values were not provided for the following parameters: (.+)")
+_WITHOUT_PARAMETER: Final = re.compile(r"identifiers of the excess parameters: (.+)")
+_OTHER_NUMBER: Final = re.compile(r"Parameter/argument count mismatch .* Expected (\d+), got (\d+)")
 _UNKNOWN_TABLE: Final = re.compile(r"Table with name (\S+) does not exist")
 _UNKNOWN_COLUMN: Final = re.compile(r'Referenced column "([^"]+)" (was )?not found')
 
@@ -47,8 +51,10 @@ def sql(
         return reader
 
 
-def check_reading(connection: duckdb.DuckDBPyConnection, query: str) -> None:
-    """Raise UsageError unless the text is one statement that only reads.
+def check_reading(
+    connection: duckdb.DuckDBPyConnection, query: str, *, advice: str = _ONLY_READING, if_empty: str = _EMPTY
+) -> None:
+    """Raise UsageError unless the text is one statement that only reads; `advice` says what does.
 
     A statement's type is not enough: DuckDB 2 runs `WITH x AS (COPY ... TO 'file') FROM x`, which is a SELECT.
     """
@@ -56,17 +62,17 @@ def check_reading(connection: duckdb.DuckDBPyConnection, query: str) -> None:
 
     statements = connection.extract_statements(query)
     if not statements:
-        raise UsageError("the query is empty: try `otel-llm sql 'FROM llm_calls LIMIT 5'`")
+        raise UsageError(if_empty)
     if len(statements) > 1:
         raise UsageError(f"expected one SQL statement, got {len(statements)}: send them one at a time")
     kind = statements[0].type
     if kind == duckdb.StatementType.EXPLAIN:  # EXPLAIN ANALYZE runs what it explains
-        check_reading(connection, _EXPLAIN.sub("", _without_comments(connection, query), count=1))
+        check_reading(connection, _EXPLAIN.sub("", _without_comments(connection, query), count=1), advice=advice)
     elif kind == duckdb.StatementType.MULTI:  # a PIVOT that looks up its columns first; it has no syntax tree to ask
         if re.search(r"\bcopy\b", query, re.IGNORECASE):
-            raise UsageError(_ONLY_READING)
+            raise UsageError(advice)
     elif kind != duckdb.StatementType.SELECT or _writes(connection, query):
-        raise UsageError(_ONLY_READING)
+        raise UsageError(advice)
 
 
 def condition(connection: duckdb.DuckDBPyConnection, where: str) -> str:
@@ -125,10 +131,12 @@ def readable_errors(where: str | None = None) -> Iterator[None]:
     try:
         yield
     except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
-        raise UsageError(_explain(str(error), where)) from error
+        raise UsageError(_about_parameters(str(error)) or _explain(str(error), where)) from error
     except duckdb.InterruptException as error:
         raise KeyboardInterrupt from error
     except duckdb.Error as error:
+        if told := _about_parameters(str(error)):
+            raise UsageError(told) from error
         raise OtelLlmError(_explain(str(error), where)) from error
     except OSError as error:
         if error.errno is not None:
@@ -188,6 +196,19 @@ def _explain(message: str, where: str | None) -> str:
     if _UNKNOWN_COLUMN.search(message):
         text += "; `DESCRIBE spans` lists the columns"
     return f"in --where: {text}" if where is not None else text
+
+
+def _about_parameters(message: str) -> str:
+    """What to do where a statement's parameters and the values for them are not the same; nothing for other errors."""
+    if found := _WITHOUT_VALUE.search(message):
+        first = found[1].split(",")[0].strip()
+        return f'no value for ${first}: give --param {first}=..., in Python {first}=..., over HTTP "parameters"'
+    if found := _WITHOUT_PARAMETER.search(message):
+        first = found[1].split(",")[0].strip()
+        return f"there is a value for ${first}, but no ${first} in the statement: leave it out, or correct the name"
+    if found := _OTHER_NUMBER.search(message):
+        return f"{found[2]} given for the {found[1]} parameters of the statement: write $name in it for each value"
+    return ""
 
 
 def _gone(pattern: str) -> str:
