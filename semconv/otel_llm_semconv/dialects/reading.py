@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final
 
 from ..usage import inclusive_input
@@ -139,10 +140,9 @@ def _gather_content(dialect: Dialect, span: Span, reading: Reading) -> None:
 
 def content_names(dialect: Dialect) -> Names:
     """The attributes that hold content in a dialect: its own, and those of the conventions."""
-    found = _names.get(dialect.id)
-    if found is None:
-        found = _names[dialect.id] = Names((*dialect.content, *genai.DIALECT.content), but=genai.NO_CONTENT)
-    return found
+    return _names(dialect.content)
 
 
-_names: Final[dict[str, Names]] = {}
+@cache
+def _names(content: tuple[str, ...]) -> Names:
+    return Names((*content, *genai.DIALECT.content), but=genai.NO_CONTENT)
