@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -36,6 +36,7 @@ _EachBy = Annotated[
     str, typer.Option(metavar="NAMES", help="What to look at, each by itself: as --by of `otel-llm cost`.")
 ]
 _CallsMin = Annotated[int, typer.Option(min=1, metavar="N", help="Only days with so many calls.")]
+_WIDTH_MAX: Final = 1_000  # of what is no terminal
 _Window = Annotated[str, typer.Option(metavar="TIME", help="How far back: 5m, 1h.")]
 _Every = Annotated[float, typer.Option(min=0.2, metavar="SECONDS", help="How often it looks again.")]
 _Rounds = Annotated[
@@ -102,12 +103,14 @@ def _top(
     data: DataOption = None,
 ) -> None:
     """What goes on now: calls and money a minute, errors and latency of the last minutes, looked at again and again."""
+    from rich.console import Console
     from rich.live import Live
     from rich.text import Text
 
     done = 0
     is_terminal = sys.stdout is not None and sys.stdout.isatty()
-    with Live(auto_refresh=False, screen=is_terminal) as live:
+    console = Console(width=None if is_terminal else _WIDTH_MAX)
+    with Live(console=console, auto_refresh=False, screen=is_terminal) as live:
         while True:
             live.update(Text(_moment(by, window, where, data)), refresh=True)
             done += 1
@@ -122,4 +125,4 @@ def _moment(by: str, window: str, where: str | None, data: str | None) -> str:
 
     with opened(data, "UTC", where) as connection:
         chosen = lake.selection(connection, since=window, where=where)
-        return answer_table(lake.ask(connection, "top", by, chosen), width=terminal_width())
+        return answer_table(lake.ask(connection, "top", by, chosen), width=min(terminal_width(), _WIDTH_MAX))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from otel_llm.errors import OtelLlmError, UsageError
 
 from .commandline import say, stdout_bytes
 from .config import CONTRACTS_ENV, DATA_DEFAULT, DATA_ENV, data_dir
+from .grid import UNBOUNDED
 from .render import Format
 
 if TYPE_CHECKING:
@@ -181,30 +183,34 @@ def print_answer(answer: Table, limit: int | None, format: Format, output: Path 
 
 def write_answer(answer: Table, limit: int | None, format: Format, output: Path | None, data: str | None) -> None:
     """Write the answer of a command to where it was asked for, with its notes on stderr."""
-    from .console import answer_table, printable
+    from .console import printable, show
 
     with target(format, output, data_dir(data)) as out:
         if format is not Format.TABLE:
             write_rows(format, answer.data.to_reader(), limit, out)
         else:
             shown = ROWS_DEFAULT if limit is None else limit or None
-            out.write(answer_table(answer, limit=shown, width=terminal_width()).encode())
+            width = terminal_width(output)
+            table = show(answer, limit=shown, width=width)
+            out.write(table.text.encode())
+            if table.left_out:
+                say(f"no room in {width} columns for {', '.join(table.left_out)}; --format csv has them")
             if shown is not None and answer.data.num_rows > shown:
                 say(f"the first {shown:,} of {answer.data.num_rows:,} rows; --limit 0 shows all")
     for note in answer.notes:
         say(printable(note))
 
 
-def print_result(reader: Any, limit: int | None, out: IO[bytes]) -> None:
+def print_result(reader: Any, limit: int | None, out: IO[bytes], width: int) -> None:
     import pyarrow as pa
 
     from .console import fits_grid, result_table
 
     shown = ROWS_DEFAULT if limit is None else limit
     rows = pa.Table.from_batches(_first(reader, shown + 1 if shown else None), schema=reader.schema)
-    if limit is None and not fits_grid(rows, terminal_width()):
+    if limit is None and not fits_grid(rows, width):
         shown = BLOCKS_DEFAULT
-    out.write(result_table(rows.slice(0, shown or None), width=terminal_width()).encode())
+    out.write(result_table(rows.slice(0, shown or None), width=width).encode())
     if shown and rows.num_rows > shown:
         say(f"the first {shown:,} rows, there are more; --limit 0 shows all, --format csv, json or parquet writes all")
 
@@ -227,5 +233,7 @@ def _first(batches: Any, limit: int | None) -> Iterator[Any]:
             return
 
 
-def terminal_width() -> int:
-    return shutil.get_terminal_size((80, 24)).columns
+def terminal_width(output: Path | None = None) -> int:
+    """The columns of the terminal, or of COLUMNS; as many as are needed where an answer goes to a file or a pipe."""
+    is_shown = output is None and sys.stdout is not None and sys.stdout.isatty()
+    return shutil.get_terminal_size((80, 24)).columns if is_shown or os.environ.get("COLUMNS") else UNBOUNDED

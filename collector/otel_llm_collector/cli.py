@@ -98,7 +98,7 @@ def _sql(
         reader = lake.sql(connection, text, _parameters(param or ()))
         with readable_errors(), target(format, output, data_dir(data)) as out:
             if format is Format.TABLE:
-                print_result(reader, limit, out)
+                print_result(reader, limit, out, terminal_width(output))
             else:
                 write_rows(format, reader, limit, out)
     return None
@@ -210,6 +210,6 @@ def _trace(
             write_rows(format, rows.to_reader(), None, out)
             return
         bounds: dict[str, int | None] = {"depth": depth, "limit": limit or None}
-        out.write(trace_text(tree, width=terminal_width(), waterfall=waterfall, **bounds).encode())
+        out.write(trace_text(tree, width=terminal_width(output), waterfall=waterfall, **bounds).encode())
     if hidden := hidden_spans(tree, **bounds):
         say(f"{hidden:,} of {tree.sums.spans:,} spans are not shown one by one: --limit 0 without --depth shows all")

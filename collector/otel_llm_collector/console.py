@@ -1,4 +1,8 @@
-"""Tables and trees for people: 80 columns are enough, numbers stand under each other, no digit of money is lost."""
+"""Tables and trees for people: 80 columns are enough, numbers stand under each other, no digit of a cost is lost.
+
+Where not all columns have room, the least go first, and the reader is told which. A terminal's bounds alone count: what
+is written elsewhere is as wide as it needs to be.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from .grid import GAP, Column, cells_of, fit, grid, shortened, width_min
+from .grid import GAP, UNBOUNDED, Column, cells_of, fit, grid, shortened, width_liked, width_min
 from .query.trace_tree import Line, Sums, Tree, outline
-from .render import column_values, plain_text, unique_names
+from .render import column_values, plain_text, significant, unique_names
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,8 +27,8 @@ HEADINGS: Final = {
     "cache_read_tokens": "cached",
     "cache_write_tokens": "written",
     "calls_per_min": "a minute",
-    "change_usd": "change USD",
-    "cost_before_usd": "before USD",
+    "change_usd": "change\nUSD",
+    "cost_before_usd": "before\nUSD",
     "cost_usd": "cost USD",
     "duration_s": "s",
     "error_rate": "rate",
@@ -32,38 +36,43 @@ HEADINGS: Final = {
     "first_chunk_p95_ms": "\np95 ms",
     "first_chunk_p99_ms": "\np99 ms",
     "first_time": "first",
+    "forecast_usd": "forecast\nUSD",
+    "high_usd": "high\nUSD",
     "hit_rate": "rate",
     "input_per_call": "input\na call",
     "input_tokens": "input",
     "last_time": "last",
     "lost_usd": "lost USD",
+    "low_usd": "low\nUSD",
     "mix_usd": "mix",
-    "model_ms": "model ms",
-    "network_ms": "network ms",
-    "own_ms": "own ms",
+    "model_ms": "model\nms",
+    "network_ms": "network\nms",
+    "own_ms": "own\nms",
     "output_per_call": "output\na call",
     "output_tokens": "output",
     "p50_ms": "p50 ms",
     "p90_ms": "p90 ms",
     "p95_ms": "p95 ms",
     "p99_ms": "p99 ms",
+    "previous_usd": "previous\nUSD",
     "price_usd": "price",
     "prompt_version": "version",
     "saved_usd": "saved USD",
-    "services_ms": "services ms",
+    "services_ms": "services\nms",
     "session_name": "name",
+    "spent_usd": "spent\nUSD",
     "tokens_change": "tokens\nchange",
     "tokens_per_s": "tokens\na second",
     "tokens_usd": "tokens",
     "timed_calls": "timed",
-    "total_ms": "total ms",
+    "total_ms": "total\nms",
     "unpriced_calls": "unpriced",
     "usd_per_hour": "USD\nan hour",
     "usd_change": "USD\nchange",
     "usd_per_call": "USD\na call",
     "user_id": "user",
     "volume_usd": "volume",
-    "waiting_ms": "waits ms",
+    "waiting_ms": "waits\nms",
 }
 #: Columns of answers that a table leaves out: always, or where they say nothing (zero or NULL in every row).
 _NEVER_SHOWN: Final = frozenset({"unpriced_reasons"})
@@ -73,12 +82,19 @@ _SHOWN_IF_ANY: Final = frozenset(
         "first_chunk_p99_ms", "http_statuses", "scores", "session_name", "tokens_per_s", "unpriced_calls", "user_id",
     }
 )  # fmt: skip
-#: What a table gives up, in this order, where it would be wider than the terminal; after what its question can spare.
-_FIRST_TO_GO: Final = ("errors", "share", "cache_read_tokens", "first_chunk_p99_ms", "p90_ms", "p99_ms")
+#: What a table gives up, in this order, where it would be wider than the terminal: drawings, what its question can
+#: spare, these.
+_BARS_FIRST: Final = ("trend",)
+_FIRST_TO_GO: Final = (
+    "errors", "share", "cache_read_tokens", "first_chunk_p99_ms", "p90_ms", "p99_ms",
+    "tokens_per_s", "services_ms", "waiting_ms", "hits", "lost_usd", "usd_change",
+)  # fmt: skip
 _ROUNDED: Final = ("_ms", "_s", "_per_call", "_per_min", "_per_hour")
 _PARTS_OF_ONE: Final = frozenset({"change", "error_rate", "hit_rate", "share", "tokens_change", "usd_change"})
 _KEY_PREFIXES: Final = ("property.", "attribute.")
-_TEXT_WIDTH_LIKED: Final = 26  # a model's or a user's name, unbroken
+_TEXT_WIDTH_LIKED: Final = 26
+_PROSE: Final = frozenset({"text"})  # columns of whole sentences, and their width
+_PROSE_WIDTH_LIKED: Final = 40
 _NAME_WIDTH_MIN: Final = 8  # of a span's name in a tree
 _LABEL_WIDTH_MIN: Final = 20
 _LANE_WIDTH: Final = 30
@@ -86,26 +102,61 @@ _NULL: Final = "-"
 _BARS: Final = " ▁▂▃▄▅▆▇█"
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An answer as text, and the columns that had no room in it."""
+
+    text: str
+    left_out: tuple[str, ...]
+
+
 def answer_table(answer: Table, *, limit: int | None = None, width: int = 80) -> str:
-    """An answer of `query.cost` or `query.latency`, with a line of totals under its first `limit` rows."""
-    data = answer.data.slice(0, limit)
+    """An answer of a question, with a line of totals under its first `limit` rows."""
+    return show(answer, limit=limit, width=width).text
+
+
+def show(answer: Table, *, limit: int | None = None, width: int = 80) -> Shown:
+    """What `answer_table` gives, and what it leaves out."""
+    columns = _answer_columns(answer, limit)
+    left_out = _make_room(columns, (*_BARS_FIRST, *answer.minor, *_FIRST_TO_GO), width)
+    has_total = bool(answer.total) and answer.data.num_rows > 0
+    if not has_total:
+        columns = {name: column.without_last() for name, column in columns.items()}
+    text = grid([(heading(name), column) for name, column in columns.items()], width, footer=has_total)
+    return Shown(text, left_out)
+
+
+def _answer_columns(answer: Table, limit: int | None) -> dict[str, Column]:
+    """The columns that say something, their totals last."""
+    data, places = answer.data.slice(0, limit), _places_of_cents(answer) if answer.is_rounded else 0
     columns: dict[str, Column] = {}
     for name in data.column_names:
         total = (answer.total or {}).get(name)
         says_something = bool(total) or (total is None and data[name].null_count < data.num_rows)
         if name not in _NEVER_SHOWN and (says_something or name not in _SHOWN_IF_ANY):
-            column = Column.of(data[name].type, pretty(name, [*column_values(data[name]), total]))
+            values = [*column_values(data[name]), total]
+            is_money = answer.is_rounded and name.endswith("_usd")
+            cells = _cents(values, places) if is_money else pretty(name, values)
+            column = Column.of(data[name].type, cells)
             columns[name] = replace(column, is_breakable=False) if name == "trend" else column
     for name, column in columns.items():
         if name == data.column_names[0] or not column.is_number:
             column.cells[-1] = "total" if name == data.column_names[0] else ""
-    for name in (*answer.minor, *_FIRST_TO_GO):
-        if width_min([(heading(name), column) for name, column in columns.items()], _TEXT_WIDTH_LIKED) > width:
-            columns.pop(name, None)
-    has_total = bool(answer.total) and data.num_rows > 0
-    if not has_total:
-        columns = {name: column.without_last() for name, column in columns.items()}
-    return grid([(heading(name), column) for name, column in columns.items()], width, footer=has_total)
+    return columns
+
+
+def _make_room(columns: dict[str, Column], least: Sequence[str], width: int) -> tuple[str, ...]:
+    """Take away the least of the columns until the others fit without a broken name; what was taken."""
+    needed = {
+        name: width_liked(heading(name), column, _PROSE_WIDTH_LIKED if name in _PROSE else _TEXT_WIDTH_LIKED)
+        for name, column in columns.items()
+    }
+    left_out = []
+    for name in least:
+        if name in needed and sum(needed.values()) + len(GAP) * (len(needed) - 1) > width:
+            del columns[name], needed[name]
+            left_out.append(name)
+    return tuple(left_out)
 
 
 def result_table(data: pa.Table, *, width: int = 80) -> str:
@@ -141,6 +192,7 @@ def trace_text(
         columns["when"] = [_lane(part, tree.sums) for part in sums]
         widths["when"] = _LANE_WIDTH
     room = max(width - sum(size + len(GAP) for size in widths.values()), _LABEL_WIDTH_MIN)
+    room = min(room, max(label.natural() for label in labels)) if width == UNBOUNDED else room
     shown = [label.within(room) for label in labels]
     room = max(room, *map(cells_of, shown))
     text = [*_trace_heading(tree), " " * room + "".join(GAP + name.rjust(widths[name]) for name in columns)]
@@ -198,17 +250,31 @@ def pretty(name: str, values: Sequence[Any]) -> list[str]:
 
 def _form(name: str, values: Sequence[Any]) -> Callable[[Any], str] | None:
     """How a value of an answer's column is written; None for exactly."""
-    if name == "trend":
-        return sparkline
+    if name in _FORMS:
+        return _FORMS[name]
     if name in _PARTS_OF_ONE:
-        return "{:+,.1%}".format if "change" in name else "{:,.1%}".format
-    if name == "usd_per_call":
-        return "{:,.6f}".format
+        return _change if "change" in name else "{:,.1%}".format
     if name.endswith(_ROUNDED):
         return "{:,.1f}".format
     if any(isinstance(value, dt.datetime) for value in values):
         return "{:%Y-%m-%d %H:%M}".format
     return "{:,}".format if all(type(value) is int for value in values) else None
+
+
+def _change(part: float) -> str:
+    """A change in percent, of more than tenfold in whole ones."""
+    return f"{part:+,.0%}" if abs(part) >= 10 else f"{part:+,.1%}"
+
+
+def _places_of_cents(answer: Table) -> int:
+    """The places of money that is compared: cents; three digits that matter where all of it is less than 1 USD."""
+    money = [answer.data[name].to_pylist() for name in answer.data.column_names if name.endswith("_usd")]
+    largest = max((abs(value) for values in money for value in values if value), default=Decimal(1))
+    return max(2, 2 - largest.adjusted())
+
+
+def _cents(values: Sequence[Decimal | None], places: int) -> list[str]:
+    return [_NULL if value is None else f"{round(value, places) + 0:.{places}f}" for value in values]
 
 
 def sparkline(values: Sequence[Any]) -> str:
@@ -218,6 +284,14 @@ def sparkline(values: Sequence[Any]) -> str:
         return ""
     steps = len(_BARS) - 1
     return "".join(_BARS[max(0, min(steps, round(float(value) / top * steps)))] for value in values)
+
+
+_FORMS: Final[Mapping[str, Callable[[Any], str]]] = {
+    "actual": significant,  # of another unit in each row
+    "expected": significant,
+    "trend": sparkline,
+    "usd_per_call": "{:,.6f}".format,
+}
 
 
 def _exact(values: Sequence[Any], keep: str = "") -> list[str]:
@@ -266,6 +340,9 @@ class _Label:
     place: str
     name: str
     remarks: str
+
+    def natural(self) -> int:
+        return cells_of(self.place + self.name + self.remarks)
 
     def within(self, width: int) -> str:
         room = max(width - cells_of(self.place) - cells_of(self.remarks), _NAME_WIDTH_MIN)

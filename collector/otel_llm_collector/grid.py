@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 GAP: Final = "  "
+#: The width of what is no terminal: a table there is as wide as it needs to be.
+UNBOUNDED: Final = sys.maxsize
 _TEXT_WIDTH_MIN: Final = 10
+_WORD_WIDTH_MAX: Final = 40  # what is longer may be broken
 _ID: Final = re.compile(r"[0-9a-f]{16,}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _NO_VALUE: Final = ("", "-", "total")
 
@@ -43,6 +46,11 @@ class Column:
         """The cells that it needs where nothing is broken."""
         return max([*map(cells_of, heading.split("\n")), *map(cells_of, self.cells)], default=0)
 
+    def unbroken(self) -> int:
+        """The cells that its longest name or word needs."""
+        words = max((cells_of(word) for cell in self.cells for word in cell.split()), default=0)
+        return min(words, _WORD_WIDTH_MAX)
+
 
 def grid(columns: Sequence[tuple[str, Column]], width: int, *, footer: bool = False) -> str:
     """The columns under their headings; text is broken to fit the width, and lines are longer where that is not enough.
@@ -66,10 +74,20 @@ def grid(columns: Sequence[tuple[str, Column]], width: int, *, footer: bool = Fa
 def width_min(columns: Sequence[tuple[str, Column]], text_width: int = _TEXT_WIDTH_MIN) -> int:
     """The cells that the columns need side by side, with text broken to `text_width` but for the headings."""
     return sum(
-        min(column.natural(heading), max(cells_of(heading), text_width) if column.is_breakable else sys.maxsize)
+        min(column.natural(heading), max(_widest_line(heading), text_width) if column.is_breakable else UNBOUNDED)
         + len(GAP)
         for heading, column in columns
     ) - len(GAP)
+
+
+def width_liked(heading: str, column: Column, text_width: int) -> int:
+    """The cells of a column with no name or word broken, and with text broken to `text_width` at least."""
+    natural = column.natural(heading)
+    return min(natural, max(_widest_line(heading), column.unbroken(), text_width)) if column.is_breakable else natural
+
+
+def _widest_line(heading: str) -> int:
+    return max(map(cells_of, heading.split("\n")))
 
 
 def cells_of(text: str) -> int:
@@ -98,18 +116,19 @@ def _are_ids(cells: Sequence[str]) -> bool:
 
 
 def _widths(columns: Sequence[tuple[str, Column]], width: int) -> list[int]:
-    """The widest text gives way first; the headings of text only where all of it is as narrow as can be."""
-    naturals = [column.natural(heading) for heading, column in columns]
-    room = width + len(GAP)
-    widths = naturals
-    for headed in (True, False):
-        for cap in range(max(width, _TEXT_WIDTH_MIN), _TEXT_WIDTH_MIN - 1, -1):
-            widths = [
-                min(natural, max(cells_of(heading) if headed else 0, cap)) if column.is_breakable else natural
-                for natural, (heading, column) in zip(naturals, columns, strict=True)
-            ]
-            if sum(size + len(GAP) for size in widths) <= room:
+    """The widest text gives way first; names and words only where no text between them can, then headings of text."""
+    widths = naturals = [column.natural(heading) for heading, column in columns]
+    headings = [_widest_line(heading) for heading, _ in columns]
+    words = [max(least, column.unbroken()) for least, (_, column) in zip(headings, columns, strict=True)]
+    room = width - len(GAP) * (len(columns) - 1)
+    for least in (words, headings, [0] * len(columns)):
+        for cap in range(max(naturals, default=0), _TEXT_WIDTH_MIN - 1, -1):
+            if sum(widths) <= room:
                 return widths
+            widths = [
+                min(natural, max(floor, cap)) if column.is_breakable else natural
+                for natural, floor, (_, column) in zip(naturals, least, columns, strict=True)
+            ]
     return widths
 
 

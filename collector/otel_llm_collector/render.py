@@ -97,6 +97,15 @@ def jsonable(value: Any) -> Any:
     return plain_text(value)
 
 
+def significant(value: float, digits: int = 4) -> str:
+    """A number for people: so many digits that matter, whole numbers whole, thousands marked."""
+    if not value or not math.isfinite(value):
+        return str(value) if value else "0"
+    places = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
+    text = f"{value:,.{places}f}"
+    return text.rstrip("0").rstrip(".") if places else text
+
+
 def unique_names(names: Sequence[str]) -> list[str]:
     """The column names, with `_2`, `_3` ... after those that a query gave twice."""
     taken: set[str] = set()

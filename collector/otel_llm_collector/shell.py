@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_llm.errors import OtelLlmError
 
-from .asking import opened_whole, print_result
+from .asking import opened_whole, print_result, terminal_width
 from .commandline import say, stdout_bytes
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _run(statement: str, data: str | None, tz: str, limit: int | None) -> None:
 
     try:
         with opened_whole(data, tz) as connection, readable_errors(), stdout_bytes() as out:
-            print_result(lake.sql(connection, statement), limit, out)
+            print_result(lake.sql(connection, statement), limit, out, terminal_width())
     except OtelLlmError as error:
         say(f"otel-llm sql: {error}")
     except KeyboardInterrupt:

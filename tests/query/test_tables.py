@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+import shlex
+import time
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +17,7 @@ from otel_llm_collector.console import answer_table, result_table
 from otel_llm_collector.grid import Column, cells_of, grid, shortened
 from otel_llm_collector.query import Table
 
-from .conftest import Run, SmallLake, span
+from .conftest import MIDNIGHT, Run, SmallLake, span
 
 SIGNS = "abcdefghij  -_/.é漢字🙂"
 INT, TEXT, TIME = pa.int64(), pa.string(), pa.timestamp("us", tz="UTC")
@@ -107,7 +110,46 @@ def test_a_narrow_terminal_gets_longer_lines_rather_than_fewer_digits(
         monkeypatch.setenv("COLUMNS", str(width))
         ran = run("cost", "--by", "cost_status,usage_status,model")
         assert "unpriced" in ran.out.split()
-        assert ran.out.splitlines()[-1].split() == ["total", "15", "-", "-", "0.000150000001", "14"]
+        assert ran.out.splitlines()[-1].split() == ["total", "15", "0.000150000001", "14"]
+        assert ran.err.startswith(f"no room in {width} columns for share, output_tokens, input_tokens;")
+
+
+@pytest.mark.parametrize("command", ["cost --by session", "sessions", "sql 'FROM spans'", "trace last"])
+def test_what_goes_down_a_pipe_is_as_wide_as_it_needs_to_be(
+    lake: SmallLake, run: Run, monkeypatch: pytest.MonkeyPatch, command: str, tmp_path: Path
+) -> None:
+    name = "one session with a name that is longer than any terminal is wide " * 3 + "."
+    lake.add([span(1, session_id=name, name=name, cost="1")])
+    monkeypatch.delenv("COLUMNS")
+    ran = run(*shlex.split(command))
+    assert name in ran.out
+    assert "no room" not in ran.err
+    run(*shlex.split(command), "--output", str(tmp_path / "told"))
+    assert (tmp_path / "told").read_text() == ran.out
+
+
+@pytest.mark.parametrize(
+    "command", ["cost", "prompts", "errors", "latency", "latency --split", "cache", "top --rounds 1"]
+)
+def test_no_name_is_broken_while_a_column_can_go(lake: SmallLake, run: Run, command: str) -> None:
+    names = {"request_model": "claude-haiku-4-5-20251001", "prompt_name": "triage", "prompt_version": "v1"}
+    call = {"input_tokens": 123_456_789, "output_tokens": 1_234, "cost": "1234.123456", "status": "ERROR"}
+    lake.add([span(1, at=time.time() - MIDNIGHT.timestamp() - 60, **names, **call)])
+    ran = run(*command.split(), "--by", "prompt,model")
+    assert max(map(cells_of, ran.out.splitlines())) <= 80
+    assert names["request_model"] in ran.out.split()
+
+
+def test_what_is_compared_is_to_the_cent_and_its_drivers_go_before_its_figures(lake: SmallLake, run: Run) -> None:
+    model = "claude-sonnet-4-5-20250929"
+    days = {1: "12.345678901", 2: "23.456789012"}
+    lake.add([span(day, at=86_400 * day, cost=cost, request_model=model) for day, cost in days.items()])
+    asked = ["--compare", "previous", "--since", "2026-11-04", "--until", "2026-11-05"]
+    ran = run("cost", *asked)
+    assert ran.out.splitlines()[-3].split()[:6] == [model, "1", "23.46", "12.35", "11.11", "+90.0%"]
+    assert max(map(cells_of, ran.out.splitlines())) <= 80
+    assert "no room in 80 columns for calls_before, mix_usd" in ran.err
+    assert days[2] in run("cost", *asked, "--format", "csv").out
 
 
 def test_latency_gives_up_the_last_percentiles_before_it_breaks_a_name(lake: SmallLake, run: Run) -> None:

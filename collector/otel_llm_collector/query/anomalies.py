@@ -90,7 +90,7 @@ def anomalies(
             told = {"dimension": dimension.name, "value": value}
             found += [told | row for row in _odd_days(days, span, calls_min)]
     found.sort(key=lambda row: (-abs(row["score"]), row["day"], row["dimension"], row["value"], row["metric"]))
-    return Table(_typed(found))
+    return Table(_typed(found), minor=("calls", "dimension", "score", "expected"))
 
 
 def _series(

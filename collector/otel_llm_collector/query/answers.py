@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class Table:
     """An answer: its rows, what they add up to (all of them, shown or not), remarks for people.
 
-    `minor` are the columns that a table for people can do without, the least first; `source` tells what was read, where
-    it was not all calls.
+    `minor` are the columns that a table for people can do without, the least first; one that `is_rounded` shows its
+    money there to the cent. `source` tells what was read, where it was not all calls.
     """
 
     data: pa.Table
@@ -32,6 +32,7 @@ class Table:
     notes: tuple[str, ...] = ()
     minor: tuple[str, ...] = ()
     source: str = ""
+    is_rounded: bool = False
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows as Python values: money as Decimal, maps as dict."""

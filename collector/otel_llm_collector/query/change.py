@@ -65,5 +65,6 @@ _QUESTION: Final = Question(
     "change",
     "What did a time cost beside the time before it, and what drove the change?",
     notes=_notes,
-    minor=("calls_before", "change", "cost_before_usd", "cost_usd", "calls"),
+    minor=("calls_before", "mix_usd", "price_usd", "tokens_usd", "volume_usd"),
+    is_rounded=True,
 )

@@ -89,7 +89,7 @@ def forecast(
         ratio = cost_with(connection, replacements, recent)
         rows.append(_row(", ".join(replace), days, expected, ratio))
         source += "; what is replaced, from the calls of four weeks"
-    return Table(_typed(rows), source=source)
+    return Table(_typed(rows), source=source, is_rounded=True)
 
 
 def _row(scenario: str, days: _Days, expected: Outlook, ratio: float) -> dict[str, Any]:

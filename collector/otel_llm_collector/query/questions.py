@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Question:
     """A question: what it answers, in a line; what it groups by, and whether that can be chosen; remarks on its totals;
-    the columns that a table for people can do without, the least first; whether roll-ups may answer it."""
+    the columns that a table for people can do without, the least first; whether roll-ups may answer it, and whether
+    that table shows money to the cent."""
 
     name: str
     summary: str
@@ -35,6 +36,7 @@ class Question:
     notes: Callable[[Mapping[str, Any]], tuple[str, ...]] = lambda total: ()
     minor: tuple[str, ...] = ()
     is_rolled: bool = False
+    is_rounded: bool = False
 
 
 #: Every one has a file in `queries/`, a method in Python, and a command or, as `latency --split`, an option of one.
@@ -50,6 +52,7 @@ QUESTIONS: Final = {
             "cost",
             "What do the calls cost? Exact to the last digit; calls without a price are counted beside.",
             notes=cost_notes,
+            minor=("errors", "share", "cache_read_tokens", "output_tokens", "input_tokens"),
             is_rolled=True,
         ),
         Question(
@@ -72,14 +75,34 @@ QUESTIONS: Final = {
             "prompts",
             "Versions of prompts side by side: cost, tokens, latency and errors of a call, and what they were scored.",
             by="prompt,prompt_version",
-            minor=("last_time", "first_time", "input_per_call", "output_per_call", "cost_usd", "scores"),
+            minor=(
+                "last_time",
+                "first_time",
+                "input_per_call",
+                "output_per_call",
+                "cost_usd",
+                "scores",
+                "p50_ms",
+                "error_rate",
+                "unpriced_calls",
+            ),
         ),
         Question(
             "sessions",
             "Sessions: who, when, how long, how many calls, at what cost?",
             by="session",
             is_regroupable=False,
-            minor=("busy_ms", "errors", "first_time", "traces", "session_name", "output_tokens"),
+            minor=(
+                "busy_ms",
+                "errors",
+                "first_time",
+                "traces",
+                "session_name",
+                "output_tokens",
+                "duration_s",
+                "input_tokens",
+                "unpriced_calls",
+            ),
         ),
         Question(
             "top",
@@ -144,7 +167,7 @@ def answered(connection: duckdb.DuckDBPyConnection, asked: Question, query: str,
     with readable_errors(None if chosen.where == "true" else chosen.where):
         rows, total = _split(connection.sql(query, params=chosen.parameters).to_arrow_table())
     told = {key: value for key, value in total.items() if key not in _FOR_NOTES}
-    return Table(rows, told, (*chosen.notes, *asked.notes(total)), asked.minor)
+    return Table(rows, told, (*chosen.notes, *asked.notes(total)), asked.minor, is_rounded=asked.is_rounded)
 
 
 def cost(
