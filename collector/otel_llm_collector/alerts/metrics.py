@@ -25,6 +25,10 @@ _CACHED: Final = f"sum({_sane('cache_read_tokens')}) / nullif(sum({_sane('input_
 _PERCENTILE: Final = re.compile(r"p(\d{1,2})")
 
 
+#: The unit of a part of all: 0 to 1 in rules and data, percent for people.
+SHARE: Final = "share"
+
+
 class Metric(NamedTuple):
     """One row. `aggregation` is the default one, '' where the metric says itself how; `volume` counts what it is of."""
 
@@ -46,14 +50,14 @@ def _whole(unit: str, sql: str, volume: str, doc: str) -> Metric:
 
 METRICS: Final[dict[str, Metric]] = {
     "cache_hit_rate": _whole(
-        "", _CACHED, "count(input_tokens)", "Share of the input that was read from a provider's cache, 0 to 1"
+        SHARE, _CACHED, "count(input_tokens)", "Share of the input that was read from a provider's cache, 0 to 1"
     ),
     "cache_read_tokens": _each("tokens", "sum", _sane("cache_read_tokens"), "Input read from a cache"),
     "cache_write_tokens": _each("tokens", "sum", _sane("cache_write_tokens"), "Input written to a cache"),
     "calls": _whole("calls", "count(ended)", "count(ended)", "How many calls ended"),
     "cost": _each("USD", "sum", "cost_usd", "What calls cost; those without a price are left out"),
     "error_rate": _whole(
-        "",
+        SHARE,
         "count(*) FILTER (WHERE status = 'ERROR') / nullif(count(ended), 0)",
         "count(ended)",
         "Share of calls that failed, 0 to 1",

@@ -18,7 +18,7 @@ from otel_llm.errors import UsageError
 from ..options import UnknownKeyError
 from . import values
 from .channels import KINDS, STDOUT, Channel, make_channel
-from .metrics import METRICS, value_sql
+from .metrics import METRICS, SHARE, value_sql
 
 PREVIOUS: Final = "previous window"
 LAST_WEEK: Final = "last week"
@@ -268,8 +268,24 @@ def _check_metric(rule: Rule, metric: str) -> None:
         sql = value_sql(METRICS[metric], rule.aggregation or "")
     except ValueError as error:
         raise _MisusedError("aggregation", str(error)) from error
+    if METRICS[metric].unit == SHARE:
+        _check_share(rule, metric)
+    if rule.falls is not None and rule.falls > 1 and metric != "score":  # which may be below 0
+        raise _MisusedError("falls", 'nothing falls by more than all of it: write "100%" at most, such as "50%"')
     if rule.budget is not None and metric != "calls" and (METRICS[metric].whole or not sql.startswith("sum(")):
         raise _MisusedError("budget", "a budget is of something that adds up: cost, calls or tokens")
+
+
+def _check_share(rule: Rule, metric: str) -> None:
+    """Raise _MisusedError for a limit beyond which no part of all can be."""
+    for name, limit, end in (("above", rule.above, 1), ("below", rule.below, 0)):
+        if limit is None or (0 <= limit <= 1 and limit != end):
+            continue
+        percent = limit if 1 < limit <= 100 else Decimal(20)
+        never = f", and never {name} {end}" if limit == end else ""
+        raise _MisusedError(
+            name, f"{metric} is 0 to 1{never}: write {(percent / 100).normalize():f} for {percent.normalize():f} %"
+        )
 
 
 def _zone(value: Any) -> str:
