@@ -34,6 +34,7 @@ _US: Final = timedelta(microseconds=1)
 #: so that it is found, is priced at a sane moment, and makes no partition of its own.
 PAST_MAX: Final = timedelta(days=400)
 FUTURE_MAX: Final = timedelta(days=1)
+FUTURE_NS_MAX: Final = int(FUTURE_MAX.total_seconds()) * 10**9
 _PICO: Final = Decimal("1e-12")
 MONEY_MAX: Final = money.USD_MAX
 _INT32_MAX: Final = 2**31 - 1
@@ -99,7 +100,7 @@ def _identity(record: SpanRecord, identity: str, received_ns: int) -> Row:
         "status_message": span.status.message or None,
         "service_name": string_in(record.resource_attributes, a.SERVICE_NAME),
         "environment": string_in(record.resource_attributes, a.ENVIRONMENT, a.ENVIRONMENT_OLD),
-        "clock_flag": _clock_flag(start, duration, is_sound),
+        "clock_flag": _clock_flag(start, duration, is_sound, span.end_time_unix_nano - received_ns),
         "resource": record.resource,
         "scope": record.scope,
         "side": record.side,
@@ -115,12 +116,15 @@ def moment_of(start_ns: int, received_ns: int) -> tuple[datetime, bool]:
     return _EPOCH + start_ns // 1000 * _US, True
 
 
-def _clock_flag(start: int, duration: int, is_sound: bool) -> str | None:
+def _clock_flag(start: int, duration: int, is_sound: bool, ahead_ns: int) -> str | None:
+    """`ahead_ns` is how long after its receipt it ends."""
     if start == 0:
         return "zero_time"
     if not is_sound:
         return "out_of_range"
-    return "end_before_start" if duration < 0 else None
+    if duration < 0:
+        return "end_before_start"
+    return "end_out_of_range" if ahead_ns > FUTURE_NS_MAX else None
 
 
 def signed(number: int) -> int:

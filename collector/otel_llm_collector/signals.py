@@ -43,6 +43,11 @@ class Signal:
         return f"/v1/{self.name}"
 
     @property
+    def holder(self) -> str:
+        """The field that holds all of a request, as OTLP/JSON spells it."""
+        return str(self.request.DESCRIPTOR.fields[0].json_name)
+
+    @property
     def method(self) -> str:
         """The method that OTLP/gRPC takes it by."""
         return f"/{self.service}/Export"

@@ -35,6 +35,7 @@ from urllib.parse import urlsplit
 import typer
 
 from otel_llm.errors import OtelLlmError, UsageError
+from otel_llm.failures import swallow
 
 from .alerts.told import forget_told
 from .commandline import run
@@ -293,6 +294,9 @@ class Supervisor:
             _refuse_loop(after)
         except OtelLlmError as error:
             _LOG.error("the configuration stays as it was: %s", error)
+            return
+        except Exception as error:  # which is our fault, and no reason to end what runs
+            swallow("reading the configuration again", error)
             return
         self.config = after
         speak("collector", after)

@@ -230,7 +230,8 @@ _RECORD = (
     _c(
         "clock_flag",
         TEXT,
-        "Why the times are doubtful: zero_time, out_of_range (both dated by receipt), end_before_start",
+        "Why the times are doubtful: zero_time, out_of_range (both dated by receipt), end_before_start, "
+        "end_out_of_range",
     ),
     _c("dialect", TEXT, "Spelling that the span was read as; NULL where it is no GenAI span"),
     _c("derived", TEXTS, "Columns, of messages too, read from other attributes than their own, or corrected"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -116,6 +117,7 @@ def test_a_token_is_changed_without_a_restart(tmp_path: Path) -> None:
         ('[tokens]\nnorth = "a b"', "printable ASCII"),
         ('[tokens]\nnorth = ""', "printable ASCII"),
         ('[tokens]\nnorth = "x"\nsouth = "x"', "has the token of"),
+        ("[tokens]\nnorth = 5", "printable ASCII"),
         ('cors_origins = ["app.example.com"]', "give https://HOST"),
         ('tls_certificate = "c.pem"', "both tls_certificate and tls_key"),
         ('tls_client_authority = "c.pem"', "needs tls_certificate"),
@@ -201,6 +203,20 @@ def test_both_doors_speak_tls_and_take_a_renewed_certificate(tmp_path: Path, cer
         wait_for(lambda: ssl.get_server_certificate((host, int(port))) != before)
         assert over_tls(running, certificates) == 200
         assert over_tls_grpc(running, certificates) is grpc.StatusCode.OK
+
+
+def test_a_handshake_that_fails_leaves_nothing_behind(tmp_path: Path, certificates: Certificates) -> None:
+    with collector(tmp_path / "data", *certificates.options) as running:
+        host, _, port = running.http.partition(":")
+        for said in (b"", b"GET / HTTP/1.1\r\n\r\n") * 3:
+            with socket.create_connection((host, int(port))) as client:
+                client.sendall(said)
+        assert over_tls(running, certificates) == 200
+        trusted = ssl.create_default_context(cafile=certificates.ca)
+        with urllib3.PoolManager(retries=False, timeout=20, ssl_context=trusted) as pool:
+            told = pool.request("GET", f"https://{running.http}/metrics").data.decode()
+        assert "otel_llm_collector_connections 1.0" in told  # this one
+    assert "Traceback" not in running.stderr
 
 
 def test_tls_itself_waits_for_a_restart(tmp_path: Path, certificates: Certificates) -> None:

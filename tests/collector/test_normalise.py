@@ -138,6 +138,9 @@ def test_session_and_properties() -> None:
         (RECEIVED - 399 * DAY, 5, None, "2024-09-05T08:53:20+00:00"),
         (RECEIVED + DAY // 2, 5, None, "2025-10-09T20:53:20+00:00"),
         (RECEIVED, -5, "end_before_start", "2025-10-09T08:53:20+00:00"),
+        (RECEIVED, DAY, None, "2025-10-09T08:53:20+00:00"),
+        (RECEIVED, DAY + 1, "end_out_of_range", "2025-10-09T08:53:20+00:00"),
+        (RECEIVED, (1 << 64) - 1 - RECEIVED, "end_out_of_range", "2025-10-09T08:53:20+00:00"),
     ],
 )
 def test_odd_clocks_are_kept_and_flagged(start: int, duration: int, flag: str | None, began: str) -> None:

@@ -40,6 +40,14 @@ def test_no_time_is_split_where_no_clock_can_be_right(extremes: SmallLake, run: 
     assert (ran.code, ran.err) == (0, "no calls match\n")
 
 
+def test_an_end_that_cannot_be_is_no_duration(lake: SmallLake, run: Run) -> None:
+    years = {"duration_ns": 10 * 365 * 86_400 * 10**9, "clock_flag": "end_out_of_range"}
+    lake.add([span(1, 1, cost="1", ms=10), span(2, 1, cost="1") | years])
+    for options in ((), ("--exact",)):
+        (row,) = run("latency", *options, "--format", "json").json
+        assert (row["calls"], row["p99_ms"]) == (2, pytest.approx(10, rel=0.02))
+
+
 def test_a_sum_that_fits_no_column_is_not_known_and_money_is(extremes: SmallLake, run: Run) -> None:
     (row,) = run("cost", "--by", "user", "--format", "json").json
     assert (row["input_tokens"], row["cost_usd"]) == (None, "3.000000000000")

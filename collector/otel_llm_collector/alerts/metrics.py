@@ -19,7 +19,7 @@ _TOKENS: Final = (
     "CASE WHEN input_tokens IS NOT NULL OR output_tokens IS NOT NULL "
     f"THEN coalesce({_sane('input_tokens')}, 0) + coalesce({_sane('output_tokens')}, 0) END"
 )
-_LATENCY: Final = "CASE WHEN duration_ns >= 0 THEN duration_ms END"
+_LATENCY: Final = "duration_ms"
 _FIRST_CHUNK: Final = "CASE WHEN time_to_first_chunk_ns >= 0 THEN time_to_first_chunk_ms END"
 _CACHED: Final = f"sum({_sane('cache_read_tokens')}) / nullif(sum({_sane('input_tokens')}), 0)"
 _PERCENTILE: Final = re.compile(r"p(\d{1,2})")

@@ -15,7 +15,7 @@ from otel_llm_semconv.pricing import quote
 from otel_llm_semconv.pricing.contracts import Contracts
 
 from ..lake.schema import memory_schema
-from ..normalise import CONTENT, KINDS, STATUSES, string_in
+from ..normalise import CONTENT, FUTURE_NS_MAX, KINDS, STATUSES, string_in
 from . import calls
 from .arrays import Bools, Column, Ints, array_of, buffer_of, texts
 from .promoted import Promoted, values
@@ -25,7 +25,7 @@ from .speech import TABLES
 from .texts import hexes, offsets_of, strings
 
 pc: Final[Any] = pyarrow.compute
-_FLAGS: Final = (None, "zero_time", "out_of_range", "end_before_start")
+_FLAGS: Final = (None, "zero_time", "out_of_range", "end_before_start", "end_out_of_range")
 _NO_STATUS, _SOME_STATUS = b"", bytes((STATUS, 0))
 #: As `flags` begins on the wire.
 _FLAGS_TAG: Final = b"\x85\x01"
@@ -84,8 +84,9 @@ def _content(spans: Spans, name: str, slot: Ints) -> Column:
 def _identity(spans: Spans) -> dict[str, Column]:
     single, start_ns = spans.single, spans.start_ns
     duration_ns = spans.end_ns - start_ns
-    is_backwards = spans.end_ns.view(np.uint64) < start_ns.view(np.uint64)
-    flag = np.where(is_backwards, 3, 0)
+    end = spans.end_ns.view(np.uint64)
+    flag = np.where(end > spans.received_ns.view(np.uint64) + np.uint64(FUTURE_NS_MAX), 4, 0)
+    flag[end < start_ns.view(np.uint64)] = 3
     flag[~spans.is_sound] = 2
     flag[start_ns == 0] = 1
     name, parent = single[NAME], single[PARENT]

@@ -60,6 +60,7 @@ class Spans:
     kind: Ints
     code: Ints
     message: Range
+    received_ns: Ints
     began_us: Ints
     is_sound: Bools
     key: Words
@@ -108,6 +109,7 @@ class Spans:
             self.kind[chosen],
             self.code[chosen],
             self.message.at(chosen),
+            self.received_ns[chosen],
             self.began_us[chosen],
             self.is_sound[chosen],
             self.key[chosen],
@@ -136,7 +138,8 @@ def read(wire: Wire, requests: Requests, first: int, last: int) -> tuple[Spans, 
     kind = np.where(single[KIND].known, wire.varints(single[KIND].start)[0], 0)
     code, message, is_status = _status(wire, single[STATUS])
     is_odd |= ~is_status | (code < 0) | (code > _CODES_MAX) | (kind < 0) | (kind > _KINDS_MAX)
-    began_us, is_sound = _began(_started(wire, single[START]), received_ns[order])
+    received_ns = received_ns[order]
+    began_us, is_sound = _began(_started(wire, single[START]), received_ns)
     has_events = np.zeros(len(order), np.bool_)
     for part in fields[EVENT]:
         has_events[part.owner] = True
@@ -149,6 +152,7 @@ def read(wire: Wire, requests: Requests, first: int, last: int) -> tuple[Spans, 
         kind=kind,
         code=code,
         message=message,
+        received_ns=received_ns,
         began_us=began_us,
         is_sound=is_sound,
         key=_keys(wire, single),

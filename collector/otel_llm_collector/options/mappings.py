@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final
 
@@ -93,7 +93,7 @@ def read_tokens(value: Any) -> dict[str, str]:
         raise ValueError('give tenant = "token"')
     found: dict[str, str] = {}
     for tenant, tokens in value.items():
-        for token in [tokens] if isinstance(tokens, str) else tokens:
+        for token in tokens if isinstance(tokens, Sequence) and not isinstance(tokens, str) else [tokens]:
             _check_token(tenant, token)
             if found.setdefault(token, tenant) != tenant:
                 raise ValueError(f"{tenant} has the token of {found[token]}")

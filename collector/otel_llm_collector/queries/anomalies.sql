@@ -10,7 +10,7 @@ WITH daily AS (
         count(input_tokens) AS told,
         coalesce(sum(input_tokens) FILTER (WHERE input_tokens < 1e12), 0) AS input_tokens,
         coalesce(sum(output_tokens) FILTER (WHERE output_tokens < 1e12), 0) AS output_tokens,
-        quantile_cont(duration_ms, 0.95) FILTER (WHERE duration_ns >= 0) AS p95_ms
+        quantile_cont(duration_ms, 0.95) AS p95_ms
     FROM (SELECT * FROM llm_calls WHERE {where})
     WHERE {filter} AND {by} IS NOT NULL
     GROUP BY ALL

@@ -7,7 +7,7 @@ WITH grouped AS (
         grouping({first_name}) = 1 AS is_total,
         count(*) AS calls,
         count(*) FILTER (WHERE status = 'ERROR') AS errors,
-        quantile_cont(duration_ms, [0.5, 0.9, 0.95, 0.99]) FILTER (WHERE duration_ns >= 0) AS total,
+        quantile_cont(duration_ms, [0.5, 0.9, 0.95, 0.99]) AS total,
         quantile_cont(time_to_first_chunk_ms, [0.5, 0.95, 0.99]) FILTER (WHERE time_to_first_chunk_ns >= 0) AS chunk,
         median(output_tokens / (duration_ms - coalesce(time_to_first_chunk_ms, 0)) * 1e3)
             FILTER (WHERE duration_ms - coalesce(time_to_first_chunk_ms, 0) >= 1) AS pace

@@ -13,14 +13,14 @@ WITH served AS (
     WHERE kind = 'SERVER'
         AND parent_span_id IS NOT NULL
         AND duration_ns >= 0
-        AND coalesce(clock_flag, '') NOT IN ('zero_time', 'out_of_range')
+        AND clock_flag IS NULL
     GROUP BY ALL
 ),
 timed AS (
     SELECT
         *,
         CASE
-            WHEN coalesce(duration_ns, -1) < 0 OR coalesce(clock_flag, '') IN ('zero_time', 'out_of_range') THEN NULL
+            WHEN coalesce(duration_ns, -1) < 0 OR clock_flag IS NOT NULL THEN NULL
             WHEN is_llm_call THEN 'call'
             WHEN kind = 'CLIENT' AND not_counted_reason IS NULL THEN if(server_time IS NULL, 'service', 'served')
             ELSE 'own'

@@ -19,7 +19,7 @@ timed AS (
     SELECT
         {names},
         grouping({first_name}) = 1 AS is_total,
-        quantile_cont(duration_ms, [0.5, 0.95]) FILTER (WHERE duration_ns >= 0) AS took
+        quantile_cont(duration_ms, [0.5, 0.95]) AS took
     FROM {chosen_calls}
     WHERE {first_name} IS NOT NULL
     GROUP BY GROUPING SETS (({names}), ())

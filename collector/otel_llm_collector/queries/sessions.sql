@@ -13,7 +13,7 @@ sessions AS (
         arg_min(user_id, start_time) AS user_id,
         min(start_time) AS first_time,
         max(start_time) AS last_time,
-        sum(duration_ms) FILTER (WHERE duration_ns >= 0) AS busy_ms,
+        sum(duration_ms) AS busy_ms,
 {part_sums}
     FROM calls
     GROUP BY {names}

@@ -9,7 +9,7 @@ FROM (
                 bucket: {duration_bucket},
                 calls: 1,
                 errors: if(status = 'ERROR', 1, 0),
-                durations: if(duration_ns >= 0, 1, 0),
+                durations: if(duration_ms IS NULL, 0, 1),
                 first_chunks: 0,
                 paces: 0
             },

@@ -11,7 +11,7 @@ SELECT
     start_time,
     start_time_ns,
     duration_ns,
-    coalesce(clock_flag, '') NOT IN ('zero_time', 'out_of_range') AS is_sound,
+    coalesce(clock_flag, '') NOT IN ('zero_time', 'out_of_range', 'end_out_of_range') AS is_sound,
     coalesce(is_llm_call, false) AS is_llm_call,
     input_tokens,
     output_tokens,

@@ -12,7 +12,11 @@ from .opening import fill, question
 COUNTS: Final = ("calls", "errors", "durations", "first_chunks", "paces")
 #: What is added up of times, of calls and of cells alike.
 TIMED_SUMS: Final = ",\n".join(f"    CAST(sum({name}) AS BIGINT) AS {name}" for name in COUNTS)
-_TIMES: Final = {"duration": "duration_ns", "first_chunk": "time_to_first_chunk_ns", "pace": "pace"}
+_TIMES: Final = {
+    "duration": "if(duration_ms IS NULL, NULL, duration_ns)",
+    "first_chunk": "time_to_first_chunk_ns",
+    "pace": "pace",
+}
 
 
 def timed_calls() -> str:

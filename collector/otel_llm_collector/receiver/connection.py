@@ -110,20 +110,25 @@ class Site(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """One connection from its accept to its end. `gone` is called with it then.
+    """One connection. `come` is called with it once it is there, `gone` at its end.
 
-    With `refused` all that it does is to say so.
+    Where `come` gives a reason to refuse it, all that it does is to say so.
     """
 
-    def __init__(self, site: Site, gone: Callable[[Connection], object], refused: RefusedError | None = None) -> None:
+    def __init__(
+        self,
+        site: Site,
+        come: Callable[[Connection], RefusedError | None],
+        gone: Callable[[Connection], object],
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._site = site
+        self._come = come
         self._gone = gone
         self._parser = httptools.HttpRequestParser(self)
         self._request = Request()
         self._url = b""
         self._head_size = 0
-        self._refused = refused
         self._waiting: deque[Request] = deque()
         self._task: asyncio.Task[None] | None = None
         self._is_last = False  # nothing more is read; what waits is answered
@@ -153,8 +158,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        if self._refused is not None:
-            self._end(self._refused)
+        if (refused := self._come(self)) is not None:
+            self._end(refused)
 
     def connection_lost(self, _: Exception | None) -> None:
         self._is_last = True

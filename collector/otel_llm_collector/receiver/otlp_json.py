@@ -11,7 +11,7 @@ from typing import Any, Final
 from google.protobuf import json_format
 
 from .. import journal
-from ..signals import Signal
+from ..signals import SIGNALS, Signal
 from .refusals import BadDataError
 
 _IDS: Final = ("traceId", "spanId", "parentSpanId")
@@ -40,6 +40,7 @@ def request_from_json(signal: Signal, body: bytes) -> bytes:
 def request_from_document(signal: Signal, document: Any) -> bytes:
     """The same of JSON that has been parsed, whose ids are changed in place."""
     what = f"{_NO_REQUEST} of {signal.name}"
+    _check_signal(signal, document)
     try:
         for holder in _HOLDERS[signal.kind](document):
             _decode_ids(holder)
@@ -58,6 +59,15 @@ def _cause(said: str) -> str:
         half = _CAUSE_CHARS_MAX // 2
         cause = f"{cause[:half]} ... {cause[-half:]}"
     return ": ".join(part for part in (".".join(_STEP.findall(said)), cause) if part)
+
+
+def _check_signal(signal: Signal, document: Any) -> None:
+    """A request of another signal would be one without items, since unknown fields are ignored."""
+    if not isinstance(document, Mapping) or signal.holder in document:
+        return
+    for other in SIGNALS.values():
+        if other.holder in document:
+            raise BadDataError(f"{_NO_REQUEST} of {signal.name}, but one of {other.name}; send it to {other.path}")
 
 
 def _parse(signal: Signal, document: Any) -> Any:

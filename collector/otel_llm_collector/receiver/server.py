@@ -10,7 +10,7 @@ from typing import Final
 from otel_llm.errors import OtelLlmError
 
 from .connection import Connection, Site
-from .refusals import BusyError
+from .refusals import BusyError, RefusedError
 
 CONNECTIONS_MAX: Final = 2000
 _BACKLOG: Final = 1024
@@ -66,11 +66,13 @@ class HttpServer:
             connection.abort()
 
     def _connect(self) -> Connection:
+        """A connection that may never come about: one whose TLS handshake fails is dropped without a word."""
+        return Connection(self._site, self._come, self._connections.discard)
+
+    def _come(self, connection: Connection) -> RefusedError | None:
         is_full = len(self._connections) >= CONNECTIONS_MAX
-        refused = BusyError(f"{CONNECTIONS_MAX} connections are open already; come again in a moment")
-        connection = Connection(self._site, self._connections.discard, refused if is_full else None)
         self._connections.add(connection)
-        return connection
+        return BusyError(f"{CONNECTIONS_MAX} connections are open already; come again in a moment") if is_full else None
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()

@@ -5,8 +5,8 @@ SELECT
     model,
     min(start_time) AS first_time,
     max(start_time) AS last_time,
-    quantile_cont(duration_ms, 0.5) FILTER (WHERE duration_ns >= 0) AS duration_p50_ms,
-    quantile_cont(duration_ms, 0.95) FILTER (WHERE duration_ns >= 0) AS duration_p95_ms,
+    quantile_cont(duration_ms, 0.5) AS duration_p50_ms,
+    quantile_cont(duration_ms, 0.95) AS duration_p95_ms,
 {call_sums}
 FROM llm_calls
 GROUP BY provider, model;

@@ -9,9 +9,9 @@ SELECT
     count(*) FILTER (WHERE status = 'ERROR') AS errors,
     count(DISTINCT trace_id) AS traces,
     count(DISTINCT agent_name) AS agents,
-    quantile_cont(duration_ms, 0.5) FILTER (WHERE duration_ns >= 0) AS duration_p50_ms,
-    quantile_cont(duration_ms, 0.95) FILTER (WHERE duration_ns >= 0) AS duration_p95_ms,
-    sum(duration_ms) FILTER (WHERE duration_ns >= 0) AS duration_ms
+    quantile_cont(duration_ms, 0.5) AS duration_p50_ms,
+    quantile_cont(duration_ms, 0.95) AS duration_p95_ms,
+    sum(duration_ms) AS duration_ms
 FROM spans
 WHERE tool_name IS NOT NULL AND NOT coalesce(is_llm_call, false)
 GROUP BY tool_name, service_name;

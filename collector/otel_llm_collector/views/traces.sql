@@ -1,5 +1,5 @@
 -- One row a trace; what belongs to no trace, as an event may, is in none. Its name is the root's, or the earliest span's while the root is missing. duration_ms leaves out
--- spans whose start cannot be right (clock_flag), where there are others.
+-- spans whose start or end cannot be right (clock_flag), where there are others.
 CREATE OR REPLACE VIEW traces AS
 SELECT
     trace_id,
@@ -21,7 +21,7 @@ FROM (
         *,
         (start_time, start_time_ns) AS began,
         start_time_ns::HUGEINT + duration_ns AS end_ns,
-        coalesce(clock_flag, '') NOT IN ('zero_time', 'out_of_range') AS is_sound
+        coalesce(clock_flag, '') NOT IN ('zero_time', 'out_of_range', 'end_out_of_range') AS is_sound
     FROM spans
     WHERE trace_id IS NOT NULL
 )
