@@ -58,6 +58,23 @@ def test_check_replays_what_was(asked: Lake, capsys: pytest.CaptureFixture[str])
     assert not (asked.data / "alerts").exists()  # nothing is recorded
 
 
+def test_the_table_is_for_people_and_the_end_says_why(
+    lake: Lake, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = {"duration_ns": 21_217_838_000, "provider": "openai"}
+    lake.add(evenly(at("10:00"), at("10:30"), 60, **slow))
+    rule = (
+        '[[alert]]\nname = "slow"\nmetric = "latency"\nby = "provider"\nwindow = "10m"\nabove = 20000\nmin_calls = 8\n'
+    )
+    lake.rules(rule)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    told = ["--alerts", str(lake.path), "--data", str(lake.data), "--since", "2026-11-02", "--until", "2026-11-03"]
+    assert command.command(["check", *told]) == 0
+    _, _, firing, resolved = capsys.readouterr().out.splitlines()
+    assert "  provider=openai  21,218 ms  20,000 ms  " in firing
+    assert resolved.endswith("slow (provider openai) is over: only 2 calls are left, of min_calls = 8")
+
+
 def test_list_says_how_rules_are_and_what_waits(asked: Lake, capsys: pytest.CaptureFixture[str]) -> None:
     asked.watching(RULES, at("10:10")).step(at("10:10"))
     now = dt.datetime.now(dt.UTC)

@@ -24,7 +24,8 @@ from ..render import Format
 from . import values
 from .channels import DeliveryError
 from .message import FIRING, Message
-from .rules import Rule, Rules, read_rules
+from .metrics import METRICS, amount
+from .rules import BURN_RATE, Rule, Rules, read_rules
 from .silences import Silence, is_silenced, keep_silence, read_silences
 from .state import State
 from .watch import moment_before, moments_between, replay
@@ -48,6 +49,10 @@ _EVENTS: Final[dict[str, pa.DataType]] = {
     "calls": pa.int64(),
     "text": pa.string(),
 }
+_EVENTS_SHOWN: Final = _EVENTS | dict.fromkeys(("labels", "value", "threshold", "baseline"), pa.string())
+#: What a table can do without, the least first: the text says it, too.
+_EVENTS_MINOR: Final = ("kind", "baseline", "calls", "threshold", "value", "labels", "alert")
+_STATES_MINOR: Final = ("looked_at", "since", "channels", "by", "window")
 _STATES: Final[dict[str, pa.DataType]] = {
     **dict.fromkeys(("alert", "fires", "window", "by", "channels", "state"), pa.string()),
     "since": _TIME,
@@ -76,7 +81,11 @@ def _list(
     silences = read_silences(place)
     rows = [_state_row(rules, rule, state, silences, now) for rule in rules.rules]
     write_answer(
-        Table(pa.Table.from_pylist(rows, pa.schema(_STATES)), notes=_waiting(state)), None, format, output, data
+        Table(pa.Table.from_pylist(rows, pa.schema(_STATES)), notes=_waiting(state), minor=_STATES_MINOR),
+        None,
+        format,
+        output,
+        data,
     )
 
 
@@ -126,8 +135,24 @@ def _check(
         moments = _moments(connection, chosen.rules, (at, since, until), step)
         events = replay(connection, chosen, moments)
     rows = [{**event.as_dict(), "time": event.time, "labels": list(event.labels.items())} for event in events]
-    write_answer(Table(pa.Table.from_pylist(rows, pa.schema(_EVENTS))), 0, format, output, data)
+    found = pa.Table.from_pylist(rows, pa.schema(_EVENTS))
+    if format is Format.TABLE:
+        found = pa.Table.from_pylist([_for_people(chosen, event) for event in events], pa.schema(_EVENTS_SHOWN))
+    write_answer(Table(found, minor=_EVENTS_MINOR), 0, format, output, data)
     say(f"{sum(not event.is_over for event in events):,} would have fired, of {len(chosen.rules):,} rules")
+
+
+def _for_people(rules: Rules, event: Message) -> dict[str, Any]:
+    """A row of the table: values with their units, labels in words."""
+    metric = rules.named(event.alert).metric
+    unit = METRICS[metric].unit if metric and event.kind != BURN_RATE else ""
+    values_told = {name: getattr(event, name) for name in ("value", "threshold", "baseline")}
+    return {
+        **event.as_dict(),
+        "time": event.time,
+        "labels": ", ".join(f"{name}={'-' if value is None else value}" for name, value in event.labels.items()),
+        **{name: None if value is None else amount(unit, value) for name, value in values_told.items()},
+    }
 
 
 def _moments(

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from .measure import Labels, Reading
 from .message import FIRING, RESOLVED, Message
-from .metrics import METRICS
+from .metrics import METRICS, SHARE
 from .rules import BUDGET, BURN_RATE, CHANGE, LAST_WEEK, PREVIOUS, Rule
 
 _WHEN: Final = {PREVIOUS: "in the window before", LAST_WEEK: "at the same time last week"}
@@ -148,7 +148,8 @@ def _text(rule: Rule, breach: Breach, reading: Reading | None, event: str) -> st
     if breach.kind == BURN_RATE:
         value = f"{rule.what()} is {_round(reading.value)} times what a budget of {_amount(rule, rule.budget)} allows"
     if event == RESOLVED:
-        return f"{head} is over: {value}"
+        few = f"only {reading.calls} calls are left, of min_calls = {rule.volume_min}"
+        return f"{head} is over: {few if reading.calls < rule.volume_min else value}"
     if breach.kind == CHANGE:
         return (
             f"{head}: {value}, {_change(reading)} against {_amount(rule, reading.baseline)} {_WHEN[rule.compared_to]}"
@@ -168,6 +169,8 @@ def whose(labels: Labels) -> str:
 
 def _amount(rule: Rule, value: Decimal | None) -> str:
     unit = METRICS[rule.metric].unit if rule.metric else ""
+    if unit == SHARE and value is not None:
+        return f"{_round(value * 100)} %"
     return f"{_round(value)} {unit}".strip()
 
 

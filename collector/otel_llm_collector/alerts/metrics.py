@@ -7,6 +7,8 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+from ..render import significant
+
 #: More is no count of one call, but a fault of the sender's: the sums of the views leave it out, too.
 _TOKENS_MAX: Final = "1e12"
 
@@ -74,6 +76,15 @@ METRICS: Final[dict[str, Metric]] = {
     ),
 }
 AGGREGATIONS: Final = ("sum", "avg", "min", "max", "p50", "p90", "p95", "p99")
+
+
+def amount(unit: str, value: float) -> str:
+    """A value in a table for people, rounded as its unit asks: money to the cent, counts and milliseconds whole."""
+    if unit == SHARE:
+        return f"{significant(value * 100, 3)} %"
+    whole_from, places = (1, 2) if unit == "USD" else (100, 0)
+    rounded = round(value, places) if abs(value) >= whole_from else value
+    return f"{significant(rounded, 15 if rounded is not value else 3)} {unit}".strip()
 
 
 def value_sql(metric: Metric, aggregation: str) -> str:
