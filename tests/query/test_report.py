@@ -9,14 +9,16 @@ import re
 import socketserver
 import threading
 from collections.abc import Iterator
+from decimal import Decimal
 from email import policy
 from email.message import EmailMessage
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
-from otel_llm_collector.query import connect
-from otel_llm_collector.report import Report, compose, pages
+from otel_llm_collector.query import Table, connect
+from otel_llm_collector.report import Report, charts, compose, pages
 
 from .conftest import Run, SmallLake, span
 
@@ -44,6 +46,24 @@ def test_the_page_needs_nothing_but_itself(report: Report) -> None:
     assert page.count("<svg") == 4
     assert "gpt-4o-mini-2024-07-18" in page
     assert "<script" not in page
+
+
+def test_no_two_parts_share_a_colour_and_none_costs_nothing() -> None:
+    day = dt.date(2026, 11, 2)
+    rows = [{"day": day, "model": f"m{n}", "cost_usd": Decimal(n)} for n in range(13)]
+    spec = charts.stacked(Table(pa.Table.from_pylist(rows)), "day", "model").spec
+    scale = spec["encoding"]["color"]["scale"]
+    assert scale["domain"] == [*(f"m{n}" for n in range(12, 3, -1)), "others"]
+    assert len(set(scale["range"])) == len(scale["range"]) == 10
+    assert {value["model"] for value in spec["data"]["values"]} == set(scale["domain"])
+
+
+def test_a_line_is_broken_where_hours_have_no_calls() -> None:
+    hours = [dt.datetime(2026, 11, 2, hour, tzinfo=dt.UTC) for hour in (1, 2, 5)]
+    rows = [{"hour": hour, "p95_ms": 1.0} for hour in hours]
+    spec = charts.lines(Table(pa.Table.from_pylist(rows)), "hour").spec
+    assert [value["p95_ms"] for value in spec["data"]["values"]] == [1.0, 1.0, None, 1.0]
+    assert spec["mark"]["invalid"] == "break-paths-show-domains"
 
 
 def test_names_of_others_are_text(lake: SmallLake) -> None:

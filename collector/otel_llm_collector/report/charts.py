@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -16,6 +16,11 @@ _VALUES_MAX: Final = 10
 _OTHERS: Final = "others"
 _NONE: Final = "none"
 _MONEY: Final = "USD"
+#: As many colours as Vega's palette has, its grey aside, which is that of all others.
+_PARTS_MAX: Final = 9
+_COLOURS: Final = ("#4c78a8", "#f58518", "#e45756", "#72b7b2", "#54a24b", "#eeca3b", "#b279a2", "#ff9da6", "#9d755d")
+_GREY: Final = "#bab0ac"
+_STEPS: Final = {"hour": dt.timedelta(hours=1), "day": dt.timedelta(days=1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +48,21 @@ def stacked(answer: Table, time: str, part: str) -> Chart:
     """Cost over time, a colour for each of the parts that cost most, one for all others."""
     import altair as alt
 
-    rows = answer.rows()
+    rows = [row for row in answer.rows() if row["cost_usd"]]
     kept = _largest(rows, part)
     values = [
         {time: _text(row[time]), part: _name(row[part]) if row[part] in kept else _OTHERS, "usd": _usd(row)}
         for row in rows
     ]
-    order = [*map(_name, kept), _OTHERS]
+    order = [*map(_name, kept), *([_OTHERS] if any(value[part] == _OTHERS for value in values) else [])]
+    colours = [*_COLOURS[: len(kept)], _GREY]
     return _chart(
         _over(values)
         .mark_bar()
         .encode(
             x=alt.X(f"{time}:O", title=None, axis=alt.Axis(labelAngle=-45)),
             y=alt.Y("sum(usd):Q", title=_MONEY),
-            color=alt.Color(f"{part}:N", title=part, sort=order),
+            color=alt.Color(f"{part}:N", title=part, scale=alt.Scale(domain=order, range=colours[: len(order)])),
         )
     )
 
@@ -73,15 +79,25 @@ def bars(answer: Table, part: str) -> Chart:
 
 
 def lines(answer: Table, time: str, figure: str = "p95_ms") -> Chart:
-    """A figure over time."""
+    """A figure over time; the line is broken where a step of it has none."""
     import altair as alt
 
-    values = [{time: _text(row[time]), figure: row[figure]} for row in answer.rows()]
+    values = [{time: _text(at), figure: value} for at, value in _stepped(answer.rows(), time, figure)]
     return _chart(
         _over(values)
-        .mark_line()
+        .mark_line(invalid="break-paths-show-domains", point=alt.OverlayMarkDef(size=12))
         .encode(x=alt.X(f"{time}:T", title=None), y=alt.Y(f"{figure}:Q", title=figure.replace("_", " ")))
     )
+
+
+def _stepped(rows: Sequence[Mapping[str, Any]], time: str, figure: str) -> Iterator[tuple[Any, Any]]:
+    """Times and their figures, with None once where steps in between are missing."""
+    before = None
+    for row in rows:
+        if before is not None and row[time] - before > _STEPS[time]:
+            yield before + _STEPS[time], None
+        yield row[time], row[figure]
+        before = row[time]
 
 
 def _over(values: list[dict[str, Any]]) -> Any:
@@ -99,7 +115,7 @@ def _largest(rows: Sequence[Mapping[str, Any]], part: str) -> list[Any]:
     sums: dict[Any, float] = {}
     for row in rows:
         sums[row[part]] = sums.get(row[part], 0) + _usd(row)
-    return sorted(sums, key=lambda value: (-sums[value], str(value)))[:_VALUES_MAX]
+    return sorted(sums, key=lambda value: (-sums[value], str(value)))[:_PARTS_MAX]
 
 
 def _usd(row: Mapping[str, Any]) -> float:
