@@ -73,6 +73,14 @@ def test_the_months_end(lake: SmallLake) -> None:
     assert (row["forecast_usd"], row["low_usd"], row["high_usd"]) == (Decimal(31), Decimal(31), Decimal(31))
 
 
+def test_a_forecast_of_nothing_says_so(lake: SmallLake) -> None:
+    history(lake, lambda day: [{"cost": "1"}], days=9)
+    with connect(lake.data) as connection:
+        assert forecast(connection, now=NOW).notes == ()
+        (note,) = forecast(connection, now=NOW + dt.timedelta(days=70)).notes
+    assert note.endswith("the weeks that a forecast learns from: 0 is no forecast")
+
+
 def test_another_model_from_now_on(lake: SmallLake) -> None:
     """gpt-4o-mini takes 0.15 and 0.60 USD a million where gpt-4o takes 2.50 and 10: 6 % of it."""
     told = {

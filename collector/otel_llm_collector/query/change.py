@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_llm.errors import UsageError
 
 from .answers import Selection, Table, selection
-from .dimensions import dimensions
+from .keys import known_dimensions
 from .opening import fill, question
 from .questions import Question, answered, parts
 from .timespan import as_long_before, between
@@ -35,7 +35,7 @@ def change(
     change_usd. Raises UsageError without `since`, and as `cost` does.
     """
     chosen, middle = _twice(connection, since, until, where, now)
-    query = fill(question("change"), **parts(dimensions(by), chosen))
+    query = fill(question("change"), **parts(known_dimensions(connection, by), chosen))
     return answered(connection, _QUESTION, query, replace(chosen, parameters={**chosen.parameters, "middle": middle}))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,7 +11,6 @@ from otel_llm.errors import UsageError
 from otel_llm_semconv import tables
 
 from .opening import literal
-from .statements import closest
 
 #: Short names for columns of `llm_calls`; every groupable column of `spans` is a dimension under its own name too.
 ALIASES: Final = {
@@ -33,8 +33,26 @@ TIMES: Final = {
 }
 #: Prefix of a key that the user chose -> the map that holds it.
 MAPS: Final = {"property.": "properties", "attribute.": "attributes"}
+#: Columns that cannot be grouped by -> what can in their place.
+_INSTEAD: Final = {
+    "start_time": "day, hour or month",
+    "end_time": "day, hour or month",
+    "properties": "property.KEY, one of them",
+    "attributes": "attribute.KEY, one of them",
+}
 _GROUPABLE: Final = frozenset({tables.TEXT, tables.INT, tables.BOOL, tables.DATE, tables.TEXTS})
 COLUMNS: Final = tuple(column.name for column in tables.TABLES["spans"] if column.type in _GROUPABLE)
+
+
+class NoDimensionError(UsageError):
+    """A name that is no dimension; the nearest of them and, where `keys` of properties are given, of these."""
+
+    def __init__(self, name: str, keys: Sequence[str] = ()) -> None:
+        self.name = name
+        meant = {**{key: f"property.{key}" for key in keys}, **{one: one for one in names()}}
+        near = difflib.get_close_matches(name.lower(), meant, n=1, cutoff=0.5)
+        hint = f' Did you mean "{meant[near[0]]}"?' if near else ""
+        super().__init__(f"cannot group by {name!r}.{hint} There are: {_offer()}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +93,9 @@ def _dimension(name: str) -> Dimension:
         return Dimension(lowered, TIMES[lowered])
     if lowered in ALIASES or lowered in COLUMNS:
         return Dimension(lowered, ALIASES.get(lowered, lowered))
-    raise UsageError(f"cannot group by {name!r}.{closest(name, names())} There are: {_offer()}")
+    if lowered in _INSTEAD:
+        raise UsageError(f"cannot group by {name!r}: use {_INSTEAD[lowered]}")
+    raise NoDimensionError(name)
 
 
 def _offer() -> str:

@@ -46,6 +46,16 @@ class _Days:
         days = (self.today - first).days
         return [float(self.costs.get(first + dt.timedelta(days=day), 0)) for day in range(days)]
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """That nothing is known of the days that it learns from, if so."""
+        begin = self.today - dt.timedelta(days=DAYS_MAX)
+        if any(begin <= day < self.today for day in self.costs):
+            return ()
+        return (
+            f"there is no call from {begin} to {self.today}, the weeks that a forecast learns from: 0 is no forecast",
+        )
+
     def outlook(self) -> Outlook:
         """What today and the days after it will cost altogether."""
         series = self.series()
@@ -89,7 +99,7 @@ def forecast(
         ratio = cost_with(connection, replacements, recent)
         rows.append(_row(", ".join(replace), days, expected, ratio))
         source += "; what is replaced, from the calls of four weeks"
-    return Table(_typed(rows), source=source, is_rounded=True)
+    return Table(_typed(rows), notes=days.notes, source=source, is_rounded=True)
 
 
 def _row(scenario: str, days: _Days, expected: Outlook, ratio: float) -> dict[str, Any]:

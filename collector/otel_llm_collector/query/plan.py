@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 #: The variables that hold which files are read.
 _CALLS: Final = "spans_files"
 _CELLS: Final = f"{TABLE}_files"
+_NONE_YET: Final = "there is no roll-up of them yet: a collector makes it once a day is over, `otel-llm compact` now"
 _NO_TIME: Final = len(GRAINS) - 1
 
 
@@ -82,7 +83,7 @@ def _plan(connection: duckdb.DuckDBPyConnection, by: Sequence[Dimension], chosen
     since, until = chosen.parameters.get("since"), chosen.parameters.get("until")
     inside = [path for path in spans if _is_inside(_day(path), since, until)]
     if not rolled:
-        return Plan(inside, why="there is no roll-up of them yet")
+        return Plan(inside, why=_NONE_YET)
     asked = references(connection, [*(one.expression for one in by if one.name not in TIMES), chosen.where])
     keys = {name.removeprefix(PROPERTY) for name in asked if name.startswith(PROPERTY)}
     cubes = cubes_with(asked - {"date"}, is_timed=is_timed)

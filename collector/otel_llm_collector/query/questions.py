@@ -11,7 +11,8 @@ from otel_llm.errors import UsageError
 
 from ..rollup.cubes import RELATIVE_ERROR
 from .answers import Selection, Table
-from .dimensions import Dimension, dimensions
+from .dimensions import Dimension
+from .keys import known_dimensions, notes_on_keys
 from .mixture import places_of
 from .notes import cost_notes
 from .opening import call_sums, fill, part_sums, question, sums_of_parts
@@ -143,9 +144,24 @@ def ask(
         raise UsageError(f"there is no question {name!r}: {', '.join(sorted(QUESTIONS))}")
     if by is not None and not asked.is_regroupable:
         raise UsageError(f"{name} is always by {asked.by}")
-    chosen, found = selection or Selection(), dimensions(asked.by if by is None else by)
-    if not asked.is_rolled:
-        return answered(connection, asked, fill(question(name), **parts(found, chosen)), chosen)
+    found = known_dimensions(connection, asked.by if by is None else by)
+    find = _rolled if asked.is_rolled else _read
+    answer = find(connection, asked, found, selection or Selection(), exact=exact)
+    return replace(answer, notes=(*answer.notes, *notes_on_keys(connection, found, answer.data)))
+
+
+def _read(
+    connection: duckdb.DuckDBPyConnection, asked: Question, found: list[Dimension], chosen: Selection, *, exact: bool
+) -> Table:
+    """The answer out of the calls themselves, which is always `exact`."""
+    return answered(connection, asked, fill(question(asked.name), **parts(found, chosen)), chosen)
+
+
+def _rolled(
+    connection: duckdb.DuckDBPyConnection, asked: Question, found: list[Dimension], chosen: Selection, *, exact: bool
+) -> Table:
+    """The answer out of roll-ups and what they do not have."""
+    name = asked.name
     sources = planned(connection, found, chosen, exact=exact, is_timed=name == "latency")
     text = question("latency_rolled" if sources.rolled and name == "latency" else name)
     names = ", ".join(_columns(found))
