@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import random
 import shutil
 from collections.abc import Iterator
@@ -108,7 +109,12 @@ def check_some(data: Path, pick: random.Random) -> None:
     with connect(data) as connection:
         for _ in range(2):
             by, where, tz = (pick.choice(known) for known in (QUESTIONS, CONDITIONS, ZONES))
-            check(connection, by, where=where, since=pick.choice(TIMES), until=pick.choice(TIMES), tz=tz)
+            since, until = pick.choice([pair for pair in itertools.product(TIMES, TIMES) if lies_between(*pair)])
+            check(connection, by, where=where, since=since, until=until, tz=tz)
+
+
+def lies_between(since: str | None, until: str | None) -> bool:
+    return since is None or until is None or since < until
 
 
 def check(connection: duckdb.DuckDBPyConnection, by: str, *, tz: str = "UTC", **chosen: Any) -> tuple[str, str]:
