@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -101,7 +102,9 @@ def _show(text: str) -> int:
 def _load(name: str) -> Callable[[list[str]], int]:
     found = _commands().get(name)
     if found is None:
-        raise UsageError(f"unknown command {name!r}; `otel-llm --help` lists them")
+        near = difflib.get_close_matches(name, _commands(), n=1)
+        hint = f", did you mean {near[0]!r}?" if near else ";"
+        raise UsageError(f"unknown command {name!r}{hint} `otel-llm --help` lists them")
     try:
         loaded: Callable[[list[str]], int] = found.load()
     except ModuleNotFoundError as error:

@@ -129,7 +129,7 @@ class Converter:
             at += len(content)
             for frame in journal.read_sound_frames(segment.path, content):
                 if isinstance(frame, journal.CorruptFrameError):
-                    self._quarantine(segment.number, str(frame))
+                    self._quarantine(segment.number, f"no sound frame at byte {frame.offset}")
                 else:
                     yield segment.number, frame
 

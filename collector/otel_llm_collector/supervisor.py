@@ -82,6 +82,8 @@ UPKEEP_ENV: Final = {
     "MALLOC_TRIM_THRESHOLD_": str(32 * 1024 * 1024),
     "OMP_NUM_THREADS": "1",
 }
+#: What people know a process by, where its module is named otherwise.
+_NAMES: Final = {"endpoint.app": "query"}
 #: For queries: what one has taken is given back.
 _QUERY_ENV: Final = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2", "OMP_NUM_THREADS": "1"}
 #: For the receiver: bodies of a megabyte come and go, and giving their pages back each time costs a third of it all.
@@ -108,7 +110,8 @@ class Child:
         *,
         speaks: bool = False,
     ) -> None:
-        self.name = module
+        self.name = _NAMES.get(module, module.removesuffix(".app"))
+        self._module = module
         self._stdout = None if speaks else subprocess.PIPE
         self._config = config
         self._channel = channel  # stays open here, so that what lies in it outlives the process
@@ -122,7 +125,7 @@ class Child:
         self.started = time.monotonic()
         files = [self._channel.fileno()] if self._channel else []
         process = subprocess.Popen(  # noqa: S603 - our own modules
-            [sys.executable, "-m", f"otel_llm_collector.{self.name}", *map(str, files)],
+            [sys.executable, "-m", f"otel_llm_collector.{self._module}", *map(str, files)],
             pass_fds=files,
             stdin=subprocess.PIPE,
             stdout=self._stdout,

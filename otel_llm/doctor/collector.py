@@ -23,7 +23,7 @@ _TOPIC: Final = "collector"
 #: Why requests were refused -> what to do; what is not here is not a matter of the collector.
 _REFUSALS: Final[Mapping[str, str]] = {
     "bad_data": "look at what the sender sends; the answer to it says what is wrong",
-    "busy": "give it more room: docs/settings.md, memory_bytes_max, journal_bytes_max",
+    "busy": "give it more room: docs/settings.md, memory_bytes_max, journal_bytes_max, disk_free_bytes_min",
     "fault": "look at the collector's log: that is a fault of its own",
     "too_large": "smaller batches in the sender, or a larger body_bytes_max",
     "unknown_sender": f"give the sender its token: {HEADERS}=authorization=Bearer%20TOKEN",
@@ -71,7 +71,7 @@ def _findings(door: Door) -> Iterator[tuple[str, Finding]]:
     if status == 200:
         yield "ready", ok("it takes requests")
     else:
-        yield "ready", problem(f"it takes no requests: {_said(body, 'why') or status}", "free its disk, or wait")
+        yield "ready", _not_ready(str(_said(body, "why") or status))
     status, body = door.get("/metrics")
     if status == 200:
         yield from _counts(read_samples(body))
@@ -87,6 +87,15 @@ def _not_there(door: Door, status: int, reason: str) -> Finding:
         return problem(what, "HTTP is usually port 4318")
     what, fix = door.why_not(reason)
     return problem(f"{door.url} {what}", fix)
+
+
+def _not_ready(why: str) -> Finding:
+    fix = "wait, and look at its log"
+    if "journal" in why:
+        fix = "look at its log for why the converter is behind, or give it more room: journal_bytes_max"
+    elif "disk" in why:
+        fix = "free room on its disk, keep less (archive_bytes_max, spans_days ...), or lower disk_free_bytes_min"
+    return problem(f"it takes no requests: {why}", fix)
 
 
 def _counts(samples: Samples) -> Iterator[tuple[str, Finding]]:
@@ -113,7 +122,7 @@ def _conversion(samples: Samples) -> Iterator[tuple[str, Finding]]:
         yield "lag", ok("what was taken is in the tables, or about to be")
     if unreadable := samples.total("unreadable_items_total"):
         fix = "report it: the requests are kept in journal/quarantine"
-        yield "unreadable", problem(f"{unreadable:,.0f} items could not become rows", fix)
+        yield "unreadable", problem(f"{unreadable:,.0f} items or pieces of the journal could not become rows", fix)
 
 
 def _forwarding(samples: Samples) -> Iterator[tuple[str, Finding]]:

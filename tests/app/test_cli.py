@@ -37,6 +37,11 @@ def fail(error: BaseException) -> Any:
     return command
 
 
+def test_a_command_that_is_nearly_one_is_suggested(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["colector"]) == 2
+    assert "did you mean 'collector'?" in capsys.readouterr().err
+
+
 def test_help_has_one_line_a_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([]) == 0
     output = capsys.readouterr().out

@@ -200,6 +200,37 @@ def test_what_cannot_be_read_on_is_answered_and_closed(tmp_path: Path, sent: byt
     assert serve(tmp_path, talk) == [BODY]
 
 
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        (post(BODY, "content-length: 5"), b"Content-Length"),
+        (post(chunked(BODY, 40), "transfer-encoding: chunked", "content-length: 5"), b"Content-Length"),
+        (post(b"", "transfer-encoding: chunked") + b"zz\r\n", b"chunk size"),
+        (post(b"", length=10**30), b"Content-Length overflow"),
+    ],
+    ids=["two lengths", "length and chunks", "chunk", "huge"],
+)
+def test_what_is_no_http_is_told_why(tmp_path: Path, sent: bytes, why: bytes) -> None:
+    answers = []
+
+    async def talk(served: Served) -> None:
+        async with served.client() as client:
+            client.writer.write(sent)
+            answers.append(await client.reader.read())
+
+    serve(tmp_path, talk)
+    assert answers[0].startswith(b"HTTP/1.1 400")
+    assert why in answers[0]
+
+
+def test_a_target_may_name_the_host(tmp_path: Path) -> None:
+    async def talk(served: Served) -> None:
+        async with served.client() as client:
+            assert await client.ask(post(path="HTTP://h:4318/v1/traces?x=http://y")) == 200
+
+    assert serve(tmp_path, talk) == [BODY]
+
+
 def test_a_refused_body_that_is_short_is_passed_over(tmp_path: Path) -> None:
     async def talk(served: Served) -> None:
         async with served.client() as client:

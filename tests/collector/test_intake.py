@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Gauge, Metric
 from rig import otlp
 
 from otel_llm_collector import journal
@@ -15,7 +16,7 @@ from otel_llm_collector.receiver import intake
 from otel_llm_collector.receiver.intake import Intake
 from otel_llm_collector.receiver.refusals import BadDataError, BusyError, TooLargeError
 from otel_llm_collector.receiver.room import Room
-from otel_llm_collector.receiver.soundness import check
+from otel_llm_collector.receiver.soundness import Accepted, check
 from otel_llm_collector.receiver.telemetry import Telemetry
 from otel_llm_collector.receiver.weight import check_weight
 from otel_llm_collector.signals import SIGNALS
@@ -29,6 +30,14 @@ def make_intake(data: Path) -> Intake:
 
 
 BODY = otlp.request(otlp.span(otlp.chat())).SerializeToString()
+
+
+def test_a_metric_without_points_is_kept_and_counts_as_no_row() -> None:
+    metrics = SIGNALS[journal.METRICS]
+    payload = otlp.metrics(Metric(name="empty", gauge=Gauge())).SerializeToString()
+    assert check(metrics, payload) == (payload, Accepted(0))
+    with pytest.raises(BadDataError, match="1 of 1 data points"):
+        check(metrics, otlp.metrics(Metric(gauge=Gauge())).SerializeToString())
 
 
 def test_a_disk_that_cannot_close_segments_refuses_nobody_for_ever(

@@ -123,7 +123,8 @@ def test_an_empty_request_is_a_success(running: CollectorProcess) -> None:
         (gzip.compress(b"x" * 100)[:-9], {"content-encoding": "gzip"}, 400, "cut short"),
         (b"plain", {"content-encoding": "zstd"}, 400, "zstd"),
         (zstandard.compress(b"x" * 100)[:-3], {"content-encoding": "zstd"}, 400, "cut short"),
-        (b"", {"content-encoding": "br"}, 415, "Content-Encoding"),
+        (gzip.compress(b"") + b"junk", {"content-encoding": "gzip"}, 400, "4 bytes that are no gzip"),
+        (b"", {"content-encoding": "br"}, 415, "send gzip, x-gzip, deflate, zstd as Content-Encoding"),
         (b"", {"content-type": "text/plain"}, 415, "Content-Type"),
     ],
     ids=[
@@ -137,6 +138,7 @@ def test_an_empty_request_is_a_success(running: CollectorProcess) -> None:
         "cut gzip",
         "no zstd",
         "cut zstd",
+        "junk behind",
         "encoding",
         "type",
     ],
@@ -190,6 +192,8 @@ def test_a_logs_body_is_refused_with_the_way_out(running: CollectorProcess) -> N
 def test_spans_without_ids_are_rejected_and_the_others_kept(running: CollectorProcess) -> None:
     good = otlp.span(otlp.chat(), name="beside a bad one")
     bad = otlp.span(otlp.chat(), name="no id", span_id=b"\0" * 8)
+    with pytest.raises(grpc.RpcError, match="send it to LogsService or MetricsService"):
+        export(running, otlp.request(bad).SerializeToString())
     answer = otlp.post(running.traces_url, otlp.request(bad, good).SerializeToString())
     partial = ExportTraceServiceResponse.FromString(answer.data).partial_success
     assert (answer.status, partial.rejected_spans) == (200, 1)

@@ -17,7 +17,7 @@ from rig import otlp
 from rig.processes import CollectorProcess, collector, wait_for
 
 from otel_llm import cli
-from otel_llm.doctor.collector import examine_collector, read_samples
+from otel_llm.doctor.collector import _not_ready, examine_collector, read_samples
 from otel_llm_collector import journal
 from otel_llm_collector.forward.state import TargetState, write_state
 from otel_llm_collector.receiver.telemetry import REASONS
@@ -93,6 +93,7 @@ def test_lines_are_json_and_tell_nothing_of_what_was_sent(running: CollectorProc
     said = json.loads(line)
     assert (said["level"], said["process"]) == ("error", "converter")
     assert "no sound frame" in said["message"]
+    assert said["message"].count("999999999999") == 1
     assert SECRET not in running.stderr
 
 
@@ -138,6 +139,15 @@ def test_the_doctor_says_that_all_is_well_or_what_is_not(
     assert "http://h:1 never got 3 requests" in shown
     cli.main(["doctor", "--format", "json", "--collector", f"http://{running.http}/"])
     assert json.loads(capsys.readouterr().out)["problems"] >= 1
+
+
+def test_the_doctor_names_the_option_of_what_is_full() -> None:
+    assert "journal_bytes_max" in _not_ready("the journal is full: 9 bytes wait for the converter").fix
+    assert "disk_free_bytes_min" in _not_ready("the disk is full: 9 bytes are free").fix
+
+
+def test_counts_are_numbers_that_somebody_reads(running: CollectorProcess) -> None:
+    assert "_created" not in get(running, "/metrics")[1]
 
 
 def test_a_collector_that_is_not_there_or_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -69,7 +69,9 @@ class Queue:
         """Bytes that wait, and the age in seconds of the oldest file among them."""
         stats = [found.path.stat() for found in self._waiting() if found.path.exists()]
         waiting = sum(each.st_size for each in stats)
-        return max(0, waiting - self._offset), time.time() - min((each.st_mtime for each in stats), default=time.time())
+        now = time.time()
+        age_s = max(0.0, now - min((each.st_mtime for each in stats), default=now))  # one is written just now
+        return max(0, waiting - self._offset), age_s
 
     def drop_excess(self) -> None:
         """Leave out the oldest segments while more waits than may."""

@@ -178,7 +178,7 @@ class Connection(asyncio.Protocol):
             self._read_without_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             cause = error.__context__
-            self._end(cause if isinstance(cause, RefusedError) else BadRequestError("this is not HTTP/1.1"))
+            self._end(cause if isinstance(cause, RefusedError) else BadRequestError(f"this is not HTTP/1.1: {error}"))
 
     def eof_received(self) -> bool:
         """A client that has sent all it wants may still wait for the answer, but not for one that takes long."""
@@ -213,7 +213,7 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         request = self._request
         request.method = self._parser.get_method().decode("latin-1")
-        request.path = self._url.partition(b"?")[0].decode("latin-1")
+        request.path = _path(self._url).decode("latin-1")
         request.keep_alive = self._parser.should_keep_alive()
         try:
             self._site.look(request)
@@ -363,6 +363,14 @@ class Connection(asyncio.Protocol):
     def _give_back(self, request: Request) -> None:
         self._site.budget.give(request.held)
         request.held = 0
+
+
+def _path(target: bytes) -> bytes:
+    """The path of a request's target, which names the host, too, where a client takes us for a proxy."""
+    path = target.partition(b"?")[0]
+    if path[:7].lower() == b"http://" or path[:8].lower() == b"https://":
+        path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
+    return path
 
 
 def _is_short(request: Request) -> bool:

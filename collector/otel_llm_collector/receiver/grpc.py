@@ -71,7 +71,7 @@ class GrpcDoor:
                 accepted = await self._store(signal, request, context)
             except RefusedError as error:
                 self._intake.telemetry.refused(_DOOR, error)
-                await _abort(context, error)
+                await _abort(context, error, _in_services(error.reason))
             finally:
                 self._handled -= 1
             return bytes(answer(signal, accepted).SerializeToString()) if accepted.reason else _ACCEPTED
@@ -99,16 +99,23 @@ def _authorization(context: _Context) -> str:
     return ""
 
 
-async def _abort(context: Any, error: RefusedError) -> NoReturn:
+def _in_services(reason: str) -> str:
+    """Where the way out is a path of HTTP, the service that is the same."""
+    for signal in SIGNALS.values():
+        reason = reason.replace(signal.path, signal.service.rpartition(".")[2])
+    return reason
+
+
+async def _abort(context: Any, error: RefusedError, reason: str) -> NoReturn:
     code = grpc.StatusCode.INVALID_ARGUMENT
     if isinstance(error, BusyError):
         code = grpc.StatusCode.UNAVAILABLE
-        context.set_trailing_metadata((("grpc-status-details-bin", _retry_status(error.reason)),))
+        context.set_trailing_metadata((("grpc-status-details-bin", _retry_status(reason)),))
     elif isinstance(error, TooLargeError):
         code = grpc.StatusCode.RESOURCE_EXHAUSTED
     elif isinstance(error, UnknownSenderError):
         code = grpc.StatusCode.UNAUTHENTICATED
-    await context.abort(code, error.reason)
+    await context.abort(code, reason)
     raise AssertionError  # abort always raises
 
 

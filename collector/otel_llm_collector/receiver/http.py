@@ -93,7 +93,9 @@ class HttpDoor:
             wanted = JSON if takes_scores else f"{PROTOBUF} or {JSON}"
             raise refusals.WrongTypeError(f"send {wanted} as Content-Type, not {sent or 'nothing'}")
         if (packed := _encoding(request)) not in ENCODINGS:
-            raise refusals.WrongTypeError(f"send {', '.join(ENCODINGS)} as Content-Encoding, not {packed!r}")
+            raise refusals.WrongTypeError(
+                f"send {', '.join(filter(None, ENCODINGS))} as Content-Encoding, not {packed!r}"
+            )
 
     def _look_at_page(self, page: Page, request: Request) -> None:
         if request.method not in ("GET", "HEAD"):

@@ -19,6 +19,8 @@ _WINDOW: Final = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": zlib.MAX_WBITS}
 _ZSTD: Final = "zstd"
 #: The window that RFC 9659 wants of zstd in HTTP: what a body may make a decoder keep in memory.
 _ZSTD_WINDOW_LOG_MAX: Final = 23
+#: How a member begins.
+_STARTS: Final = {"gzip": b"\x1f\x8b", "x-gzip": b"\x1f\x8b"}
 ENCODINGS: Final = ("", *_WINDOW, _ZSTD)
 
 
@@ -33,6 +35,8 @@ def inflate(body: bytes, encoding: str, limit: int) -> bytes:
     parts: list[bytes] = []
     room = limit
     while body:
+        if parts and not body.startswith(_STARTS.get(encoding, b"")):
+            raise BadDataError(f"behind the end of the {encoding} body are {len(body)} bytes that are no {encoding}")
         decoder = _decoder(encoding)
         parts.append(_inflate_member(decoder, body, room, encoding))
         room -= len(parts[-1])

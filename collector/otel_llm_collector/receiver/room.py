@@ -58,8 +58,8 @@ class Room:
     def _judge(self, free: int) -> None:
         before, self.why = self.why, ""
         if self.journal_bytes > self._journal_bytes_max:
-            self.why = f"the journal is full: {self.journal_bytes} bytes wait for the converter"
+            self.why = f"the journal is full: {self.journal_bytes} bytes wait for the converter (journal_bytes_max)"
         elif free < self._disk_free_bytes_min:
-            self.why = f"the disk is full: {free} bytes are free"
+            self.why = f"the disk is full: {free} bytes are free (disk_free_bytes_min)"
         if bool(before) != bool(self.why):
             _LOG.warning("%s", self.why or "there is room again: requests are taken")

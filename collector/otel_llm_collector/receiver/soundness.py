@@ -34,6 +34,7 @@ class _Rule:
     scopes: Callable[[Any], list[Any]]  # the lists of items of a request
     is_sound: Callable[[Any], bool]
     count: Callable[[Any], int]  # how many items a list of them stands for
+    rows: Callable[[Any], int]  # how many of these become rows
     fault: str
     way_out: str
 
@@ -59,19 +60,20 @@ def check(signal: Signal, payload: bytes) -> tuple[bytes, Accepted]:
 
 def _sound_part(signal: Signal, payload: bytes, request: Any) -> tuple[bytes, Accepted]:
     rule = _RULES[signal.kind]
-    total = rejected = 0
+    total = rejected = rows = 0
     for items in rule.scopes(request):
         unsound = [item for item in items if not rule.is_sound(item)]
         total += rule.count(items)
         if unsound:
             rejected += rule.count(unsound)
             _keep(items, rule.is_sound)
+        rows += rule.rows(items)
     if rejected == 0:
-        return (payload if total else b""), Accepted(total)
+        return (payload if total else b""), Accepted(rows)
     reason = f"{rejected} of {total} {signal.items} {rule.fault}"
     if rejected == total:
         raise BadDataError(f"{reason}; {rule.way_out}")
-    return request.SerializeToString(), Accepted(total - rejected, rejected, reason)
+    return request.SerializeToString(), Accepted(rows, rejected, reason)
 
 
 def _keep(items: Any, is_sound: Callable[[Any], bool]) -> None:
@@ -96,19 +98,24 @@ def _is_record(record: Any) -> bool:
 
 
 def _points(metrics: Any) -> int:
-    """The points of some metrics; one for a metric without any, so that it is seen."""
     return sum(_points_of(metric) for metric in metrics)
+
+
+def _points_or_one(metrics: Any) -> int:
+    """The points of some metrics; one for a metric without any, so that it is seen."""
+    return sum(max(1, _points_of(metric)) for metric in metrics)
 
 
 def _points_of(metric: Any) -> int:
     kind = metric.WhichOneof("data")
-    return max(1, len(getattr(metric, kind).data_points)) if kind else 1
+    return len(getattr(metric, kind).data_points) if kind else 0
 
 
 _RULES: Final[Mapping[int, _Rule]] = {
     journal.TRACES: _Rule(
         lambda request: [scope.spans for resource in request.resource_spans for scope in resource.scope_spans],
         _has_ids,
+        len,
         len,
         "have no valid trace id and span id",
         "if this is logs or metrics, send it to /v1/logs or /v1/metrics",
@@ -117,12 +124,14 @@ _RULES: Final[Mapping[int, _Rule]] = {
         lambda request: [scope.log_records for resource in request.resource_logs for scope in resource.scope_logs],
         _is_record,
         len,
+        len,
         "have neither a time nor content, or no time and broken ids",
         "if this is spans, send it to /v1/traces",
     ),
     journal.METRICS: _Rule(
         lambda request: [scope.metrics for resource in request.resource_metrics for scope in resource.scope_metrics],
         lambda metric: bool(metric.name),
+        _points_or_one,
         _points,
         "belong to a metric without a name",
         "if this is spans or logs, send it to /v1/traces or /v1/logs",

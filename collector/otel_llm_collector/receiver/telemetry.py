@@ -7,7 +7,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -39,6 +46,7 @@ class Telemetry:
     """The metrics of a collector on a data directory."""
 
     def __init__(self, data: Path) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry(auto_describe=False)
         self._requests = self._counter("requests", "Requests that were stored", "signal", "door")
         self._items = self._counter("items", "Spans, log records and data points that were stored", "signal")
@@ -117,7 +125,8 @@ class _OfOthers(Collector):
         yield _count("rows", "Rows that were written", "table", tally.rows)
         yield _count("repeated_rows", "Rows that were there already: sent again", "table", tally.repeated)
         unreadable = CounterMetricFamily(
-            PREFIX + "unreadable_items", "Items that could not become rows: their segment is kept in quarantine"
+            PREFIX + "unreadable_items",
+            "Items, or pieces of the journal, that could not become rows: the segment is in quarantine",
         )
         unreadable.add_metric([], tally.unreadable)
         yield unreadable
