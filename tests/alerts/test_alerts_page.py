@@ -44,7 +44,7 @@ def test_its_commands_run_and_say_what_it_says(reader: Lake, capsys: pytest.Capt
     for line in lines:
         assert command.command(shlex.split(line)[2:]) == 0, line
         said[line] = capsys.readouterr()
-    assert len(re.findall(" ok[ ,]", said[lines[0]].out)) == len(reader.rules(blocks("toml")[0]).rules)
+    assert len(re.findall(r" ok\b", said[lines[0]].out)) == len(reader.rules(blocks("toml")[0]).rules)
     assert "ada" in said[lines[1]].out
     assert "1 would have fired, of 7 rules" in said[lines[1]].err
     assert json.loads(said[lines[3]].out.splitlines()[0])["alert"] == "test"

@@ -28,6 +28,7 @@ from otel_llm_collector.upkeep import Upkeep, remove_leftovers
 from otel_llm_semconv.tables import TABLES
 
 DAY_NS = 86_400 * 10**9
+NONE_YET = "there is no roll-up of them yet: a collector makes it once a day is over, `otel-llm compact` now"
 #: Noon of a day in the middle of a month, of late.
 NOON_NS = int(dt.datetime.now(dt.UTC).replace(day=15, hour=12).timestamp()) * 10**9 - 60 * DAY_NS
 
@@ -68,7 +69,7 @@ def test_a_date_that_goes_on_is_not(tmp_path: Path) -> None:
     calls(tmp_path, 0)
     add_up(tmp_path, now_s=time.time() + 5 * 3600)
     assert kept(tmp_path) == {}
-    assert total(tmp_path) == (1, "read from the calls themselves, 1 file: there is no roll-up of them yet")
+    assert total(tmp_path) == (1, f"read from the calls themselves, 1 file: {NONE_YET}")
 
 
 def test_what_comes_late_is_read_beside_it_and_added_up_when_it_is_merged(tmp_path: Path) -> None:
@@ -131,7 +132,7 @@ def test_a_killed_upkeep_leaves_nothing_that_counts(tmp_path: Path, monkeypatch:
         with pytest.raises(KeyboardInterrupt):
             keeping.step()
     assert len(list((tmp_path / TABLE).rglob("*.parquet"))) == 1
-    assert total(tmp_path)[1].endswith("there is no roll-up of them yet")
+    assert total(tmp_path)[1].endswith(NONE_YET)
     monkeypatch.setattr(upkeep.journal, "read_collector_id", lambda _: "0123456789abcdef")
     remove_leftovers(tmp_path)
     assert not list((tmp_path / TABLE).rglob("*.parquet"))
@@ -155,7 +156,7 @@ def test_sums_that_fit_no_column_are_read_from_the_calls(tmp_path: Path, monkeyp
     keeping = keeper(tmp_path)
     assert not keeping.step()
     assert keeping._given_up
-    assert total(tmp_path) == (2, "read from the calls themselves, 2 files: there is no roll-up of them yet")
+    assert total(tmp_path) == (2, f"read from the calls themselves, 2 files: {NONE_YET}")
 
 
 def test_other_properties_are_added_up_anew_and_a_command_keeps_to_them(

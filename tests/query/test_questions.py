@@ -128,7 +128,8 @@ def test_what_goes_on(clinic: SmallLake) -> None:
     assert (found["calls"], found["calls_per_min"], found["errors"]) == (4, 0.0, 1)
 
 
-def test_top_looks_as_often_as_it_is_told_to(clinic: SmallLake, run: Run) -> None:
+def test_top_looks_as_often_as_it_is_told_to(clinic: SmallLake, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     ran = run("top", "--window", "20000d", "--rounds", "2", "--every", "0.2")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.count("a minute") == 1  # where stdout is no terminal, the last look is what is left
