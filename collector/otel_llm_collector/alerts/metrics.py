@@ -25,8 +25,6 @@ _LATENCY: Final = "duration_ms"
 _FIRST_CHUNK: Final = "CASE WHEN time_to_first_chunk_ns >= 0 THEN time_to_first_chunk_ms END"
 _CACHED: Final = f"sum({_sane('cache_read_tokens')}) / nullif(sum({_sane('input_tokens')}), 0)"
 _PERCENTILE: Final = re.compile(r"p(\d{1,2})")
-
-
 #: The unit of a part of all: 0 to 1 in rules and data, percent for people.
 SHARE: Final = "share"
 

@@ -102,10 +102,12 @@ def _portions(frames: Iterable[Stored]) -> Iterator[Requests]:
     for segment, frame in frames:
         whole = whole_of(frame.payload)
         if whole is not requests.whole or len(requests.starts) >= _ROWS or requests.size >= BYTES_MAX:
-            yield requests
+            if requests.starts or requests.odd:
+                yield requests
             requests = Requests(whole)
         requests.add(segment, frame)
-    yield requests
+    if requests.starts or requests.odd:
+        yield requests
 
 
 def _record(octets: bytes, around: Around) -> decode.SpanRecord:
