@@ -77,11 +77,11 @@ def _find_latency(
     explain: ExplainOption = False,
 ) -> Table:
     if split:
-        answer = query.latency_split(asked.connection, by or "service", asked.selection())
+        answer = query.latency_split(asked.connection, by or "service", asked.selection(), exact=exact)
     else:
         answer = query.latency(asked.connection, by or "model", asked.selection(), exact=exact)
     if explain:
-        say(answer.source or "every span of these traces was read")
+        say(answer.source)
     return answer
 
 

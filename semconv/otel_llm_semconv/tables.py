@@ -368,7 +368,7 @@ _ROLLUPS = (
     _c(
         "cube",
         TEXT,
-        "calls, users, people, latency, models or model_days: what is told apart; none where there is no call",
+        "calls, users, people, latency, models or model_days: what is told apart; traces; none where there is nothing",
     ),
     _c("grain", TEXT, "hour, day or month: what is told apart of the time. Files of months repeat those of days"),
     _c("start_time", TIME, "Beginning of the hour, day or month, of UTC, in which the calls began"),
@@ -401,6 +401,13 @@ _ROLLUPS = (
     _c("durations", LONG, "Calls whose duration is in the bucket"),
     _c("first_chunks", LONG, "Calls whose time to the first chunk is in the bucket"),
     _c("paces", LONG, "Calls whose output came at so many millionths of a token a second"),
+    _c("trace_id", TEXT, "As in `spans`; of traces, of which there is a row each, in files of dates alone"),
+    _c("timed_calls", LONG, "Calls of the trace whose provider, or server, told its time"),
+    _c("total_ns", LONG, "How long any span of the trace lasts; NULL where it has no call here", unit="ns"),
+    _c("model_ns", LONG, "Of that, how long a model was at work", unit="ns"),
+    _c("network_ns", LONG, "Else, the network; NULL where it is known of nothing", unit="ns"),
+    _c("waiting_ns", LONG, "Else, waits between attempts", unit="ns"),
+    _c("services_ns", LONG, "Else, other services that were asked; the rest is own code", unit="ns"),
 )
 
 _ALERTS = (

@@ -275,7 +275,7 @@ def test_the_forecast_says_what_was_read(month: SmallLake, run: Run) -> None:
 def test_every_cube_has_every_call(opened: duckdb.DuckDBPyConnection) -> None:
     told = opened.execute(
         "SELECT cube, made_of LIKE '%\"is_month\":true%', sum(calls), sum(cost_usd) FROM rollups "
-        "WHERE date < '2026-11-01' GROUP BY ALL ORDER BY ALL"
+        "WHERE date < '2026-11-01' AND cube <> 'traces' GROUP BY ALL ORDER BY ALL"
     )
     wanted = sum(Decimal(f"0.{n + 1}") for n in range(4))
     rows = told.fetchall()

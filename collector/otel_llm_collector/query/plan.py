@@ -11,10 +11,10 @@ import json
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from ..rollup.cubes import GRAINS, PROPERTY, TABLE, Cube, all_dimensions, cubes_with
+from ..rollup.cubes import GRAINS, PROPERTY, TABLE, TRACES, Cube, all_dimensions, cubes_with
 from ..rollup.origin import Origin, apart, mark, origins, sound
 from .dimensions import TIMES, Dimension
 from .opening import ROLLUPS_LOG, glob_unescape
@@ -28,32 +28,39 @@ if TYPE_CHECKING:
 #: The variables that hold which files are read.
 _CALLS: Final = "spans_files"
 _CELLS: Final = f"{TABLE}_files"
+#: The one with those files of spans that a roll-up of traces does not have, while `spans_files` has all.
+OPEN_FILES: Final = "open_files"
 _NONE_YET: Final = "there is no roll-up of them yet: a collector makes it once a day is over, `otel-llm compact` now"
 _NO_TIME: Final = len(GRAINS) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The files that answer a question: `rolled` of one cube, and those of calls; `why` no more is rolled, if so."""
+    """The files that answer a question: `rolled` of one cube, and those of calls; `why` no more is rolled, if so.
+
+    The variable `read_as` is set to those of calls.
+    """
 
     calls: Sequence[str]
     rolled: Sequence[str] = ()
     cube: Cube | None = None
     dates: int = 0
     why: str = ""
+    read_as: str = _CALLS
 
     @property
     def source(self) -> str:
         """For people: what is read."""
         if self.cube is None:
             return f"read from the calls themselves, {_files(self.calls)}: {self.why}"
-        rest = f", and from the calls of {_files(self.calls)} that it does not have" if self.calls else ""
+        what = "calls" if self.read_as == _CALLS else "spans"
+        rest = f", and from the {what} of {_files(self.calls)} that it does not have" if self.calls else ""
         return f"read from the roll-up {self.cube.name}, {_count(self.dates, 'date')} in {_files(self.rolled)}{rest}"
 
     @contextmanager
     def narrowing(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         """Have the views read the files of this plan, and the others again afterwards."""
-        lists = {_CALLS: self.calls, _CELLS: self.rolled}
+        lists = {self.read_as: self.calls, _CELLS: self.rolled}
         chosen = {name: paths for name, paths in lists.items() if paths}  # a view has one file at least
         before = dict(zip(chosen, _variables(connection, *chosen), strict=True)) if chosen else {}
         try:
@@ -75,13 +82,27 @@ def planned(
     return _plan(connection, by, chosen, is_timed=is_timed)
 
 
-def _plan(connection: duckdb.DuckDBPyConnection, by: Sequence[Dimension], chosen: Selection, *, is_timed: bool) -> Plan:
+def planned_traces(connection: duckdb.DuckDBPyConnection, *, exact: bool) -> Plan:
+    """The cheapest sources of the times of traces; files of months have none."""
+    known, rolled = _rolled(connection)
+    spans = list(known.values())
+    if exact:
+        return Plan(spans, why="as was asked for")
+    taken = apart({path: origin for path, origin in rolled.items() if not origin.is_month})
+    return replace(_with(TRACES, taken, known, spans), read_as=OPEN_FILES) if taken else Plan(spans, why=_NONE_YET)
+
+
+def _rolled(connection: duckdb.DuckDBPyConnection) -> tuple[Mapping[str, str], Mapping[str, Origin]]:
+    """The files of `spans`, by mark, and the sound ones of roll-ups, by path."""
     spans, log = _variables(connection, _CALLS, ROLLUPS_LOG)
-    spans = spans or []
-    known = {mark(glob_unescape(path)): path for path in spans}
-    rolled = sound(origins(json.loads(log)), known) if log else {}
+    known = {mark(glob_unescape(path)): path for path in spans or []}
+    return known, sound(origins(json.loads(log)), known) if log else {}
+
+
+def _plan(connection: duckdb.DuckDBPyConnection, by: Sequence[Dimension], chosen: Selection, *, is_timed: bool) -> Plan:
+    known, rolled = _rolled(connection)
     since, until = chosen.parameters.get("since"), chosen.parameters.get("until")
-    inside = [path for path in spans if _is_inside(_day(path), since, until)]
+    inside = [path for path in known.values() if _is_inside(_day(path), since, until)]
     if not rolled:
         return Plan(inside, why=_NONE_YET)
     asked = references(connection, [*(one.expression for one in by if one.name not in TIMES), chosen.where])

@@ -16,8 +16,9 @@ from .keys import known_dimensions, notes_on_keys
 from .mixture import places_of
 from .notes import cost_notes
 from .opening import call_sums, fill, part_sums, question, sums_of_parts
-from .plan import planned
+from .plan import planned, planned_traces
 from .statements import readable_errors
+from .trace_times import times_of_chosen
 
 if TYPE_CHECKING:
     import duckdb
@@ -71,6 +72,7 @@ QUESTIONS: Final = {
             "Where does the time of traces go: to the model, the network, other services, own code?",
             by="service",
             minor=("timed_calls", "calls"),
+            is_rolled=True,
         ),
         Question(
             "prompts",
@@ -120,8 +122,6 @@ QUESTIONS: Final = {
     )
 }
 _WITHIN: Final = f"percentiles are within {RELATIVE_ERROR:.0%}, out of the roll-up; --exact reads the calls"
-#: What `latency_split.sql` asks of how long it was on.
-_LEVELS: Final = ("to_models", "to_networks", "to_waits", "to_services", "to_own")
 #: Columns that a query gives for the notes under its answer; they are no part of it.
 _FOR_NOTES: Final = ("is_total", "unknown_models", "inexact_reasons", "unpriced_now", "unpriced_before")
 
@@ -145,7 +145,7 @@ def ask(
     if by is not None and not asked.is_regroupable:
         raise UsageError(f"{name} is always by {asked.by}")
     found = known_dimensions(connection, asked.by if by is None else by)
-    find = _rolled if asked.is_rolled else _read
+    find = _traced if name == "latency_split" else _rolled if asked.is_rolled else _read
     answer = find(connection, asked, found, selection or Selection(), exact=exact)
     return replace(answer, notes=(*answer.notes, *notes_on_keys(connection, found, answer.data)))
 
@@ -176,6 +176,17 @@ def _rolled(
         )
     more = (_WITHIN,) if sources.rolled and name == "latency" else ()
     return replace(answer, notes=answer.notes + more, source=sources.source)
+
+
+def _traced(
+    connection: duckdb.DuckDBPyConnection, asked: Question, found: list[Dimension], chosen: Selection, *, exact: bool
+) -> Table:
+    """The answer about whole traces, out of the roll-up of their times and what it does not have."""
+    sources = planned_traces(connection, exact=exact)
+    is_all = (chosen.conditions, chosen.where) == (("true",), "true")
+    query = fill(question(asked.name), **parts(found, chosen), times=times_of_chosen(sources, is_all=is_all))
+    with sources.narrowing(connection):
+        return replace(answered(connection, asked, query, chosen), source=sources.source)
 
 
 def answered(connection: duckdb.DuckDBPyConnection, asked: Question, query: str, chosen: Selection) -> Table:
@@ -221,16 +232,21 @@ def latency(
 
 
 def latency_split(
-    connection: duckdb.DuckDBPyConnection, by: str | Iterable[str] = "service", selection: Selection | None = None
+    connection: duckdb.DuckDBPyConnection,
+    by: str | Iterable[str] = "service",
+    selection: Selection | None = None,
+    *,
+    exact: bool = False,
 ) -> Table:
     """Where the time of whole traces goes, each moment counted once, a row a combination of `by`, the busiest first.
 
     The traces are those with a call that was chosen, whole. Columns: the dimensions (of a trace's first call), traces,
     calls, timed_calls (whose provider, or server, told its time), total_ms and its parts: model_ms, network_ms (NULL
     where it is known of nothing), waiting_ms (between attempts), services_ms (other CLIENT spans), own_ms. They are
-    means of a trace. Raises UsageError as `cost` does.
+    means of a trace, the same whether roll-ups are read or, where it is to be `exact`, spans alone. Raises UsageError
+    as `cost` does.
     """
-    return ask(connection, "latency_split", by, selection)
+    return ask(connection, "latency_split", by, selection, exact=exact)
 
 
 def parts(by: list[Dimension], chosen: Selection) -> dict[str, str]:
@@ -244,7 +260,7 @@ def parts(by: list[Dimension], chosen: Selection) -> dict[str, str]:
         "matched_names": " AND ".join(f"asked.{column} IS NOT DISTINCT FROM beside.{column}" for column in columns),
         "first_name": columns[0],
         "first_of_names": ", ".join(
-            f"arg_min({column}, (start_time, start_time_ns)) FILTER (WHERE is_chosen) AS {column}" for column in columns
+            f"arg_min({column}, (start_time, start_time_ns)) AS {column}" for column in columns
         ),
         "output_names": ", ".join(f"{column} AS {_quoted(part.name)}" for part, column in named),
         "order": f"{columns[0]}, " if by[0].is_time else "",
@@ -252,8 +268,6 @@ def parts(by: list[Dimension], chosen: Selection) -> dict[str, str]:
         "part_sums": part_sums(),
         "sums_of_parts": sums_of_parts(),
         "last_sums": sums_of_parts(is_last=True),
-        "spans_of_traces": _spans_of_traces(by, chosen),
-        **{f"{level}_covered": fill(question("_covered"), level=level) for level in _LEVELS},
     }
 
 
@@ -270,17 +284,6 @@ def _chosen(by: Sequence[Dimension], chosen: Selection, calls: str, *, is_whole:
     """A relation with what is grouped by, of the rows that are chosen; of all times where it `is_whole`."""
     filtered = "true" if is_whole else " AND ".join(chosen.conditions)
     return f"(SELECT *, {_named(by)} FROM (SELECT * FROM {calls} AS llm_calls WHERE {chosen.where}) WHERE {filtered})"  # noqa: S608
-
-
-def _spans_of_traces(by: Sequence[Dimension], chosen: Selection) -> str:
-    """A relation of all spans of the traces that have a chosen call, with what is grouped by, and which are chosen."""
-    is_chosen = f"({chosen.where}) AND {' AND '.join(chosen.conditions)}"
-    told = f"{_named(by)}, CASE WHEN is_llm_call THEN {is_chosen} END AS is_chosen"
-    spans = f"(SELECT *, {told} FROM spans AS llm_calls)"  # noqa: S608 (as above)
-    if (chosen.conditions, chosen.where) == (("true",), "true"):
-        return spans
-    filtered = fill(question("_of_traces"), where=chosen.where, filter=" AND ".join(chosen.conditions))
-    return f"(FROM {spans} WHERE {filtered})"
 
 
 def _split(answer: pa.Table) -> tuple[pa.Table, dict[str, Any]]:

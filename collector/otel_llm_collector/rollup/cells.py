@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -13,7 +13,8 @@ from ..lake.files import as_table, to_schema
 from ..lake.schema import memory_schema
 from ..query.buckets import COUNTS, TIMED_SUMS, timed_calls
 from ..query.opening import NO_PRICE, fill, literal, part_sums, question, sum_names, sums_of_parts
-from .cubes import CUBES, NO_CUBE, TABLE, Cube
+from ..query.trace_times import trace_times
+from .cubes import CUBES, NO_CUBE, TABLE, TRACES, Cube
 from .origin import Origin
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 #: What the cells of a cube are called while others are made of them: this and its name.
 _MADE: Final = "made_"
+#: What `trace_times.sql` says of a trace.
+_OF_TRACES: Final = ("timed_calls", "total_ns", "model_ns", "network_ns", "waiting_ns", "services_ns")
+_SPANS_AT_ONCE: Final = 500_000
 _NOTHING: Final[Mapping[str, pa.Table]] = {}
 _BASES: Final = frozenset(cube.of for cube in CUBES)
 
@@ -37,15 +41,35 @@ def cells(
         rows = given.get(cube.name)
         if rows is None:
             query = _of_cells(cube, origin) if origin.is_month or cube.of else _of_calls(cube, origin)
-            rows = connection.sql(_typed(cube, query, origin)).to_arrow_table()
+            rows = connection.sql(_typed(query, cube, _sums(cube), origin)).to_arrow_table()
         rows = to_schema(rows, memory_schema(TABLE))
         if cube.name in _BASES and not origin.is_month:
             connection.register(f"{_MADE}{cube.name}", rows)
         found += rows.num_rows
-        place = rows.schema.get_field_index("made_of")
-        yield rows.set_column(place, rows.schema.field(place), _repeated(origin, rows.num_rows))
+        yield _with_origin(rows, origin)
     if not found:
         yield as_table(TABLE, [{"date": origin.first, "cube": NO_CUBE, "calls": 0, "made_of": origin.as_text()}])
+
+
+def traces(connection: duckdb.DuckDBPyConnection, origin: Origin) -> Iterator[pa.Table]:
+    """The rows of a file that tell of the traces of a date, from `spans`; none for a month.
+
+    They take memory by the span, and so are made for some traces at once.
+    """
+    if origin.is_month:
+        return
+    [(spans,)] = connection.execute("SELECT count(*) FROM spans").fetchall()
+    slices = 1 + spans // _SPANS_AT_ONCE
+    for place in range(slices):
+        some = f"(FROM spans WHERE hash(trace_id) % {slices} = {place})"
+        query = fill(question("rollup_traces"), spans=some, trace_times=trace_times(some), date=str(origin.first))
+        rows = connection.sql(_typed(query, TRACES, _OF_TRACES, origin)).to_arrow_table()
+        yield _with_origin(to_schema(rows, memory_schema(TABLE)), origin)
+
+
+def _with_origin(rows: pa.Table, origin: Origin) -> pa.Table:
+    place = rows.schema.get_field_index("made_of")
+    return rows.set_column(place, rows.schema.field(place), _repeated(origin, rows.num_rows))
 
 
 def _repeated(origin: Origin, rows: int) -> pa.Array[Any]:
@@ -77,9 +101,9 @@ def _keys(cube: Cube, keys: tuple[str, ...]) -> tuple[str, ...]:
     return keys if cube.has_properties else ()
 
 
-def _typed(cube: Cube, query: str, origin: Origin) -> str:
-    """The cells with all columns of the table, in its types; a sum that none of them holds is an error."""
-    known = {"cube", "grain", "start_time", *cube.dimensions, *cube.unpriced, *(_sums(cube))}
+def _typed(query: str, cube: Cube, sums: Iterable[str], origin: Origin) -> str:
+    """The rows with all columns of the table, in its types; a sum that none of them holds is an error."""
+    known = {"cube", "grain", "start_time", *cube.dimensions, *cube.unpriced, *sums}
     values = {
         **{name: name for name in known},
         "date": f"DATE '{origin.first}'",

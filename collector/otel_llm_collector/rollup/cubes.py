@@ -56,8 +56,10 @@ CUBES: Final = (
     Cube("calls", (*_WHAT, "request_model", "response_model", "status", "error_type", *_HOW), "hour", "day"),
     Cube("users", ("user_id", "provider", "model", "environment", "tenant", *_HOW), "day", "month"),
 )
+#: No cube of calls but what the times of a trace are, in files of dates alone: those of months would be as large again.
+TRACES: Final = Cube("traces", ("trace_id",), "day", "", has_properties=False)
 #: Rows that were made by other definitions than these are made again.
-_MEANING: Final = (1, CUBES, GROWTH, [(column.name, column.type) for column in TABLES[TABLE]])
+_MEANING: Final = (1, CUBES, TRACES, GROWTH, [(column.name, column.type) for column in TABLES[TABLE]])
 VERSION: Final = hashlib.blake2b(repr(_MEANING).encode(), digest_size=4).hexdigest()
 
 

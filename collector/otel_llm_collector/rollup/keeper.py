@@ -7,6 +7,7 @@ What comes late for it, or is written again, makes its file unsound, which nobod
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -22,7 +23,7 @@ from ..lake.patience import Patience
 from ..lake.plan import is_over, plan
 from ..lake.replaced import Replacing
 from ..query.opening import over
-from .cells import cells
+from .cells import cells, traces
 from .cubes import TABLE
 from .due import due, end_of, month_of
 from .origin import Origin, apart, mark, origins, sound
@@ -129,7 +130,7 @@ class Keeper:
             paths = [file.path for file in self._spans.live_files(origin.first) if mark(file.path) in origin.files]
         with over(self._data, name, paths, _VIEWS[name]) as connection:
             connection.execute(f"SET threads = 1; SET memory_limit = '{_MEMORY}'")
-            for rows in cells(connection, origin):
+            for rows in itertools.chain(cells(connection, origin), traces(connection, origin)):
                 draft.write(rows, LAYOUTS[TABLE].row_group)
                 if self._is_stopped():
                     raise Stopped
