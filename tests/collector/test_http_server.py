@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
+import resource
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
@@ -174,11 +175,24 @@ def test_an_upgrade_is_not_taken_but_the_request_is(tmp_path: Path) -> None:
     assert serve(tmp_path, talk) == [BODY]
 
 
+def test_what_follows_a_body_changes_nothing_of_its_request(tmp_path: Path) -> None:
+    trailers = b"0\r\ncontent-type: text/html\r\ncontent-encoding: x\r\n\r\n"
+
+    async def talk(served: Served) -> None:
+        async with served.client() as client:
+            sent = chunked(BODY, 40).removesuffix(b"0\r\n\r\n") + trailers
+            assert await client.ask(post(sent, "transfer-encoding: chunked")) == 200
+            assert await client.ask(post()) == 200
+
+    assert serve(tmp_path, talk) == [BODY] * 2
+
+
 @pytest.mark.parametrize(
     ("sent", "status"),
     [
         (b"\x16\x03\x01 not HTTP\r\n\r\n", 400),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+        (b"CONNECT h:80 HTTP/1.1\r\nhost: h\r\n\r\n", 405),
         (b"POST /v1/traces HTTP/1.1\r\ncontent-length: x\r\n\r\n", 400),
         (b"POST /v1/traces HTTP/1.1\r\nbig: " + b"x" * connection.HEAD_BYTES_MAX + b"\r\n\r\n", 413),
         (b"POST /" + b"x" * connection.HEAD_BYTES_MAX, 413),
@@ -187,7 +201,7 @@ def test_an_upgrade_is_not_taken_but_the_request_is(tmp_path: Path) -> None:
         (post(b"", "transfer-encoding: chunked") + b"zz\r\n", 400),
         (post(b"x", "transfer-encoding: chunked", path="/"), 404),
     ],
-    ids=["tls", "http2", "length", "headers", "url", "announced", "chunked", "chunk", "route"],
+    ids=["tls", "http2", "proxy", "length", "headers", "url", "announced", "chunked", "chunk", "route"],
 )
 def test_what_cannot_be_read_on_is_answered_and_closed(tmp_path: Path, sent: bytes, status: int) -> None:
     async def talk(served: Served) -> None:
@@ -355,3 +369,18 @@ def test_a_body_in_pieces_of_a_second_is_whole(running: CollectorProcess) -> Non
         for piece in (post()[:30], post()[30:90], post()[90:]):
             client.sendall(piece)
         assert client.recv(100).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_connections_do_not_take_the_files_of_the_journal(tmp_path: Path) -> None:
+    """Shells and systemd let a process open 1024 files, half of what connections may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
+    with contextlib.ExitStack() as held:
+        try:
+            process = held.enter_context(collector(tmp_path / "data"))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        host, port = process.http.split(":")
+        for _ in range(300):
+            held.enter_context(socket.create_connection((host, int(port))))
+        assert otlp.post(process.traces_url, BODY).status == 200

@@ -6,7 +6,9 @@ It imports neither pyarrow nor duckdb. Its one line on standard output says wher
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import resource
 import signal
 import socket
 import sys
@@ -33,6 +35,8 @@ from .telemetry import Telemetry
 
 _LOG = logging.getLogger(__name__)
 _GRACE_S: Final = 2.0
+#: For HTTP connections, as many as there may be, those of gRPC, and the journal.
+_FILES: Final = 16 * 1024
 #: The thread that writes has little to do and everybody waits for it: it gets its turns at once, not after 5 ms each.
 _SWITCH_S: Final = 0.0002
 
@@ -43,6 +47,7 @@ def main() -> int:
     config = Config.load(orders.first)
     speak("receiver", config)
     sys.setswitchinterval(_SWITCH_S)
+    _allow_files()
     try:
         with (
             lock(journal.journal_dir(Path(config.data)) / "receiver.lock", "receiver"),
@@ -114,6 +119,13 @@ async def _serve(config: Config, orders: Orders) -> None:
         said=lambda line: loop.call_soon_threadsafe(receiver.configure, line),
     )
     await receiver.serve(stop)
+
+
+def _allow_files() -> None:
+    """A connection is an open file, and a process has 1024 unless it asks for more: then the journal gets none."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, _FILES)), hard))
 
 
 def _channel() -> socket.socket | None:

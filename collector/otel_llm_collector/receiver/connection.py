@@ -17,7 +17,7 @@ import httptools
 
 from otel_llm.failures import swallow
 
-from .refusals import BadRequestError, FaultError, RefusedError, TooLargeError
+from .refusals import BadRequestError, FaultError, RefusedError, TooLargeError, WrongMethodError
 
 #: Bytes of a request's line and headers.
 HEAD_BYTES_MAX: Final = 64 * 1024
@@ -207,8 +207,9 @@ class Connection(asyncio.Protocol):
         self._count_head(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._request.headers[name.lower()] = value
         self._count_head(len(name) + len(value))
+        if not self._request.method:  # a trailer, behind the body, changes nothing of what was looked at
+            self._request.headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
         request = self._request
@@ -256,6 +257,9 @@ class Connection(asyncio.Protocol):
     def _read_without_upgrade(self, rest: bytes) -> None:
         """Java's client offers HTTP/2 with its first request, and the parser takes the body for the other protocol."""
         asked = self._request
+        if asked.method == "CONNECT":
+            self._end(WrongMethodError("this is no proxy: send to its own paths", "GET, POST"))
+            return
         kept = {name: value for name, value in asked.headers.items() if name not in (b"upgrade", b"connection")}
         lines = [b"%s %s HTTP/1.1" % (asked.method.encode(), self._url), *(b"%s: %s" % pair for pair in kept.items())]
         self._parser = httptools.HttpRequestParser(self)
