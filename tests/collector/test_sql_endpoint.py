@@ -11,6 +11,7 @@ import re
 import shlex
 import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,8 @@ from rig.processes import CollectorProcess, collector, wait_for
 from otel_llm.errors import UsageError
 from otel_llm_collector import journal
 from otel_llm_collector.config_file import Configured
+from otel_llm_collector.endpoint import app as endpoint
+from otel_llm_collector.endpoint.app import Desk
 from otel_llm_collector.endpoint.freshness import wait_until_converted
 from otel_llm_collector.endpoint.request import read as read_request
 from otel_llm_collector.endpoint.watch import EndedError, Watch
@@ -435,6 +438,24 @@ def test_a_process_that_takes_no_queries_is_ended_for_another(tmp_path: Path) ->
         assert read_tally(tmp_path).silent == {"query": 1}
         wait_for(lambda: is_answered(second), 60)
         assert b'"status": 404' in second.recv(64), "what lay there is answered: there is no data yet"
+
+
+def test_a_process_in_which_a_query_hangs_ends_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config: Config = Configured({"data": str(tmp_path)}, {}, None).config
+    monkeypatch.setattr(endpoint, "_bound_memory", lambda _: None)
+    desk, hanging = Desk(config), threading.Event()
+    monkeypatch.setattr(endpoint, "answer", lambda *_: hanging.wait() and endpoint.FAULT)
+    client, theirs = socket.socketpair()
+    thread = threading.Thread(target=desk.serve, args=[theirs])
+    with client:
+        client.sendall(Asked(b"SELECT 1", "text/plain", "", None).dump())
+        thread.start()
+        long_after = time.monotonic() + config.sql_seconds_max + 2 * MORE_S + 60
+        wait_for(lambda: desk.is_stuck(long_after))
+        assert not desk.is_stuck(time.monotonic())
+        hanging.set()
+        thread.join(20)
+        assert not desk.is_stuck(long_after)
 
 
 def test_who_waits_for_a_process_that_says_nothing_is_told_so() -> None:

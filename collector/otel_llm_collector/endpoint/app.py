@@ -14,6 +14,7 @@ import resource
 import socket
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Final
 
@@ -22,16 +23,19 @@ from otel_llm.failures import swallow
 
 from ..logs import speak
 from ..options import Config
-from ..process import Orders, stand_back
+from ..process import Orders, is_readable, stand_back
 from .answer import Answer, answer, bounds_of
 from .lakes import Lakes
-from .wire import SIGN, Asked
+from .watch import STUCK
+from .wire import MORE_S, SIGN, Asked
 
 _LOG = logging.getLogger(__name__)
 #: What the process takes besides its queries and their answers.
 _OWN_BYTES: Final = 512 * 1024 * 1024
 #: So long it waits for a request that was announced, and for a receiver that should have ended a slow client.
 _STALL_S: Final = 30.0
+#: How often it looks whether a query hangs.
+_LOOK_S: Final = 1.0
 _FIRST_TO_GO: Final = "1000"
 FAULT: Final = Answer.failed(500, "fault", "the collector failed on this query; its log says where")
 
@@ -41,12 +45,20 @@ class Desk:
 
     def __init__(self, config: Config) -> None:
         self._lakes = Lakes(Path(config.data))
+        self._begun: dict[socket.socket, float] = {}  # queries that are worked on, and since when
         self.configure(config)
 
     def configure(self, config: Config) -> None:
         """From now on by this configuration."""
         self._config = config
         _bound_memory(config)
+
+    def is_stuck(self, now: float) -> bool:
+        """Whether a query goes on long after the last could wait for it; `now` is by the monotonic clock.
+
+        What it hangs in does not hear that it should end.
+        """
+        return now - min(self._begun.copy().values(), default=now) > self._config.sql_seconds_max + 2 * MORE_S
 
     def warm_up(self) -> None:
         """Load what queries need, and open the lake, before the process stands back.
@@ -74,7 +86,11 @@ class Desk:
             client.settimeout(_STALL_S)
             with client.makefile("rb") as stream:
                 asked = Asked.read(stream)
-            said = self._answer(asked, client)
+            self._begun[client] = time.monotonic()
+            try:
+                said = self._answer(asked, client)
+            finally:
+                del self._begun[client]
             client.settimeout(self._config.sql_send_seconds_max + _STALL_S)
             said.send(client)
 
@@ -116,10 +132,13 @@ def main() -> int:
 
     orders.follow(gone=lambda: os._exit(0), said=configure)
     channel = socket.socket(fileno=int(sys.argv[1]))
-    while True:
-        _, files, *_ = socket.recv_fds(channel, len(SIGN), 1)
-        for file in files:
-            threading.Thread(target=desk.serve, args=[socket.socket(fileno=file)], daemon=True).start()
+    while not desk.is_stuck(time.monotonic()):
+        if is_readable(channel, _LOOK_S):
+            _, files, *_ = socket.recv_fds(channel, len(SIGN), 1)
+            for file in files:
+                threading.Thread(target=desk.serve, args=[socket.socket(fileno=file)], daemon=True).start()
+    _LOG.error("a query hangs: this process ends, and is started again when it is asked")
+    os._exit(STUCK)
 
 
 if __name__ == "__main__":

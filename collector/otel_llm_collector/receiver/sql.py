@@ -27,7 +27,7 @@ QUERY_BYTES_MAX: Final = 1024 * 1024
 _TYPES: Final = ("application/json", "application/sql", "text/plain")
 _PART_BYTES: Final = 64 * 1024
 _ENDED: Final = "the process that answers queries ended, and is started again; ask again in a moment, or for less"
-_SILENT: Final = "the process that answers queries says nothing; it is started again where it takes no more: ask again"
+_SILENT: Final = "the process that answers queries says nothing, and is started again where it hangs: ask again"
 
 
 class SqlDoor:
