@@ -84,7 +84,7 @@ north = "TOKEN"
 south = ["OLD", "NEW"]           # both, while senders change over
 
 [[forward]]                      # as often as there are targets
-url = "https://otlp.example.com"
+url = "https://otlp.example.com" # two of one URL are told apart by a name: https://otlp.example.com#a
 headers = {authorization = "Bearer KEY"}
 only_llm = true                  # leaves out spans and records that have to do with no model
 without_content = true           # leaves out prompts and answers, and what may quote them: content.md
@@ -313,7 +313,8 @@ new, converts what was acknowledged and ends within 10 seconds; what is left is 
 Each table has an option: `spans_days`, `messages_days` ... A date leaves a table, as a whole, once it ended so long
 ago; its files are deleted ten minutes later. Costs outlive content: `messages` goes after 30 days, `spans` after 400,
 and `LEFT JOIN messages USING (row_id)` then answers NULL. The archive of requests as they came has `archive_days` and
-`archive_bytes_max`; what is in quarantine goes with content.
+`archive_bytes_max`; what waits for a target of `forward` stays until it has it, or its queue is full. What is in
+quarantine goes with content.
 
 ## Forgetting somebody
 

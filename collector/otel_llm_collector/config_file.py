@@ -6,6 +6,7 @@ import difflib
 import json
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -50,6 +51,9 @@ class Configured:
         for path in (config.tls_certificate, config.tls_key, config.tls_client_authority):
             if path and not Path(path).is_file():
                 raise UsageError(f"{path} is not there: name another file of certificates or keys")
+        for shown, count in Counter(target.shown for target in config.targets).items():
+            if count > 1:
+                raise UsageError(f"forward names {shown} twice: tell them apart, as {shown}#a and {shown}#b")
 
     def as_toml(self) -> str:
         """The values as a file that gives the same again; secrets are left out, each line says where it came from."""

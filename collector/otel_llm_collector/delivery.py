@@ -18,7 +18,7 @@ from otel_llm.errors import OtelLlmError, UsageError
 from otel_llm_semconv.pricing.contracts import Contracts
 
 from . import journal
-from .forward.destination import SCHEMES, Destination
+from .forward.destination import SCHEMES, Destination, without_secrets
 from .forward.targets import RejectedError, Target, UnreachableError, connect
 from .process import LockedError, lock
 from .receiver.intake import SEGMENT_BYTES_MAX
@@ -142,7 +142,10 @@ def _checked(url: str) -> str:
     except ValueError:
         is_good = False
     if not is_good:
-        raise UsageError(f"{url!r} is no address of a collector: give http://HOST:4318, https://, grpc:// or grpcs://")
+        shown = without_secrets(url)
+        raise UsageError(
+            f"{shown!r} is no address of a collector: give http://HOST:4318, https://, grpc:// or grpcs://"
+        )
     return url
 
 

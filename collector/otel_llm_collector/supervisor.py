@@ -82,6 +82,8 @@ UPKEEP_ENV: Final = {
     "MALLOC_TRIM_THRESHOLD_": str(32 * 1024 * 1024),
     "OMP_NUM_THREADS": "1",
 }
+#: Where a server that names them listens everywhere, a client reaches its own machine.
+_ANY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 - nothing is bound to them here
 #: What people know a process by, where its module is named otherwise.
 _NAMES: Final = {"endpoint.app": "query"}
 #: For queries: what one has taken is given back.
@@ -312,7 +314,7 @@ class Supervisor:
             self._renew_forward()
         if _differs(before, after, *_AT_START):
             self._converter.restart()
-        if _differs(before, after, *KEPT_DAYS.values(), "archive_days", "archive_bytes_max", *_AT_START):
+        if _differs(before, after, *KEPT_DAYS.values(), "archive_days", "archive_bytes_max", "targets", *_AT_START):
             self._upkeep.restart()
         if before.alerts or after.alerts:  # the file may have changed under the same name
             self._renew_alerts()
@@ -343,10 +345,10 @@ class Supervisor:
 def _refuse_loop(config: Config) -> None:
     """A collector that forwards to itself would store the same spans without end."""
     own = {address.rpartition(":")[2] for address in (config.http, config.grpc)}
-    for url in (target.url for target in config.targets):
-        host, port = urlsplit(url).hostname or "", str(urlsplit(url).port)
-        if port in own and is_loopback(f"{host}:{port}"):
-            raise UsageError(f"--forward {url} is this collector itself; name another receiver")
+    for target in config.targets:
+        host, port = urlsplit(target.url).hostname or "", str(urlsplit(target.url).port)
+        if port in own and (is_loopback(f"{host}:{port}") or host in _ANY_ADDRESS):
+            raise UsageError(f"--forward {target.shown} is this collector itself; name another receiver")
 
 
 def _taken_over(before: Config, read: Config) -> Config:

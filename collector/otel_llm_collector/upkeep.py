@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,7 @@ from otel_llm_semconv.tables import DERIVED, TABLES
 
 from . import journal
 from .archive import Archive
+from .forward.queue import first_waiting
 from .lake.compact import STEM, Compactor
 from .lake.files import remove_unlisted
 from .lake.leftovers import find
@@ -185,7 +187,14 @@ def main() -> int:
     pa.set_cpu_count(1)
     data = Path(config.data)
     try:
-        archive = Archive(data, config.archive_days, config.archive_bytes_max, config.messages_days)
+        targets = [target.id for target in config.targets]
+        archive = Archive(
+            data,
+            config.archive_days,
+            config.archive_bytes_max,
+            config.messages_days,
+            partial(first_waiting, data, targets),
+        )
         run(data, config.kept_days, archive, stop, config.rollup_properties)
     except (OtelLlmError, OSError) as error:  # the supervisor tries again, and nothing is lost
         _LOG.error("%s", error)

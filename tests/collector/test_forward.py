@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import os
 import socket
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
@@ -25,10 +27,12 @@ from rig.processes import CollectorProcess, collector, wait_for
 
 from otel_llm.errors import UsageError
 from otel_llm_collector import journal
+from otel_llm_collector.archive import Archive
+from otel_llm_collector.config_file import Configured
 from otel_llm_collector.forward import Destination, check_url, read_states
 from otel_llm_collector.forward.filters import filter_of
 from otel_llm_collector.forward.forwarder import Forwarder
-from otel_llm_collector.forward.queue import Queue
+from otel_llm_collector.forward.queue import Queue, first_waiting
 from otel_llm_semconv import attributes as a
 from otel_llm_semconv.pricing.contracts import Contracts
 
@@ -186,8 +190,9 @@ def test_a_collector_does_not_forward_to_itself(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with pytest.raises(AssertionError, match="this collector itself"):
-        CollectorProcess(tmp_path / "data", "--forward", f"http://localhost:{port}", http=f"127.0.0.1:{port}")
+    for host in ("localhost", "0.0.0.0"):
+        with pytest.raises(AssertionError, match="this collector itself"):
+            CollectorProcess(tmp_path / "data", "--forward", f"http://{host}:{port}", http=f"127.0.0.1:{port}")
 
 
 def test_every_signal_goes_to_its_own_path_with_the_headers(tmp_path: Path, target: Receiver) -> None:
@@ -230,6 +235,93 @@ def test_spans_that_a_target_rejects_are_counted_and_not_sent_again(tmp_path: Pa
         source.put(one())
         wait_for(lambda: forwarder.state.items_rejected == 3)
     assert (target.asked, forwarder.state.sent) == (1, 1)
+
+
+@pytest.mark.parametrize("path", ["/otlp", "/otlp/", "/otlp/v1/traces"])
+def test_what_else_a_url_holds_goes_where_it_belongs(tmp_path: Path, target: Receiver, path: str) -> None:
+    source, url = Source(tmp_path), target.url.replace("//", "//me:p%40ss@")
+    with forwarding(tmp_path, Destination(f"{url}{path}?key=1#a")):
+        source.put(one())
+        ((path, headers, _),) = wait_for(lambda: target.got)
+    assert path == "/otlp/v1/traces?key=1"
+    assert headers["authorization"] == "Basic bWU6cEBzcw=="
+    assert headers["host"] == target.url.removeprefix("http://")
+
+
+def test_headers_go_before_the_user_of_a_url() -> None:
+    destination = Destination("grpc://me:pass@h:1?x=1", headers={"Authorization": "Bearer x"})
+    assert destination.sent_headers == {"authorization": "Bearer x"}
+    assert destination.address == "h:1"
+
+
+def test_targets_of_one_url_are_told_apart(tmp_path: Path, target: Receiver) -> None:
+    with pytest.raises(UsageError, match=f"{target.url} twice: tell them apart, as {target.url}#a"):
+        Configured({"forward": [target.url], "forward_enriched": [f"{target.url}?key=1"]}, {}, None)
+    with collector(tmp_path / "data", "--forward", f"{target.url}#a", "--forward", f"{target.url}#b") as process:
+        assert otlp.post(process.traces_url, one()).status == 200
+        wait_for(lambda: len(target.spans()) == 2)
+        wait_for(lambda: [state.sent for state in read_states(process.data)] == [1, 1])
+        told = urllib3.request("GET", f"http://{process.http}/metrics").data.decode()
+    assert all(f'forward_sent_total{{target="{target.url}#{name}"}} 1.0' in told for name in "ab")
+
+
+def test_a_fault_holds_a_target_up_for_a_while_alone(
+    tmp_path: Path, target: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full, say. Its thread goes on, and nothing of what waits is lost."""
+    source, next_number = Source(tmp_path), journal.next_number
+    failing = iter([OSError(28, "No space left on device"), RuntimeError("a fault")])
+
+    def read(data: Path) -> int:
+        if (error := next(failing, None)) is not None:
+            raise error
+        return next_number(data)
+
+    Queue(tmp_path, Destination(target.url).id, 1 << 30)
+    monkeypatch.setattr(journal, "next_number", read)
+    with forwarding(tmp_path, Destination(target.url)) as forwarder:
+        source.put(one())
+        wait_for(lambda: forwarder.state.sent == 1)
+    assert forwarder.state.failures == 2
+
+
+def test_a_place_that_cannot_be_written_down_stops_nobody(
+    tmp_path: Path, target: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, text: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    source = Source(tmp_path)
+    source.put(one("before"))
+    Queue(tmp_path, "x", 1 << 30)
+    monkeypatch.setattr("otel_llm_collector.forward.queue.journal.replace_file", full)
+    queue = Queue(tmp_path, "x", 1 << 30)
+    assert [len(batch.frames) for batch in queue.batches()] == [1]
+    assert queue.behind()[0] == 0
+    assert Queue(tmp_path, "x", 1 << 30).behind()[0] > 0, "it goes on at the last place that is known"
+
+
+def test_what_waits_for_a_target_stays_in_the_archive(tmp_path: Path) -> None:
+    source, archive = Source(tmp_path), journal.archive_dir(tmp_path)
+    queue, later = Queue(tmp_path, "x", 1 << 30), Queue(tmp_path, "y", 1 << 30)
+    archive.mkdir()
+    for _ in range(4):
+        source.put(one())
+    for segment in journal.closed_segments(journal.journal_dir(tmp_path)):
+        segment.path.rename(archive / segment.path.name)
+    kept = Archive(tmp_path, 0, 1, 30, lambda: first_waiting(tmp_path, ["x", "y", "never seen"]))
+
+    def left() -> list[int]:
+        kept.clean()
+        return [segment.number for segment in journal.closed_segments(archive)]
+
+    assert left() == [1, 2, 3, 4]
+    for _ in zip(range(3), queue.batches(), strict=False):
+        """Two are done with once the third is taken."""
+    assert left() == [1, 2, 3, 4], "the other still waits for all"
+    assert list(later.batches())
+    assert left() == [3, 4]
+    assert first_waiting(tmp_path, []) == math.inf
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
@@ -376,11 +468,21 @@ def test_a_bad_target_is_one_line(url: str) -> None:
         check_url(url)
 
 
-def test_what_is_shown_of_a_destination_holds_no_password() -> None:
-    assert Destination("https://user:pass@h:1/x").shown == "https://h:1/x"
+@pytest.mark.parametrize("url", ["https://user:pass@h:1/x?key=pass#a", "https://pass@h:1/x?pass@h#a"])
+def test_what_is_shown_of_a_destination_holds_no_secret(url: str) -> None:
+    assert Destination(url).shown == "https://h:1/x#a"
 
 
-@pytest.mark.parametrize("options", [{"headers": {"a b": "c"}}, {"queue_bytes_max": 0}])
+@pytest.mark.parametrize("url", ["user:pass@h:4318", "ftp://pass@h:1/?key=pass", "//user:pass@h", "https://h:0?pass"])
+def test_an_error_about_a_target_holds_no_secret(url: str) -> None:
+    with pytest.raises(UsageError, match="h") as told:
+        check_url(url)
+    assert "pass" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "options", [{"headers": {"a b": "c"}}, {"headers": {"a": "ü"}}, {"headers": {"a": "b\n"}}, {"queue_bytes_max": 0}]
+)
 def test_a_bad_option_is_one_line(options: Any) -> None:
     with pytest.raises(UsageError, match="forward to"):
         Destination(ANYWHERE, **options)

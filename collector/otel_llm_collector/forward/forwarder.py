@@ -55,17 +55,29 @@ class Forwarder:
         self._target.close()
 
     def _run(self) -> None:
+        attempt = 0
         while True:
             last_round = self._stopping.is_set()
-            with contextlib.suppress(_StoppedError):
-                for batch in self._queue.batches():
-                    self._hand_on(batch)
-                    self._tell_sometimes()
+            try:
+                self._hand_on_all()
+                attempt = 0
+            except Exception as error:  # the disk, or a fault of ours: what waits still does, and is tried again
+                if attempt == 0:
+                    _LOG.error("forward to %s waits, by a fault here: %s", self.state.url, places_of(error))
+                self._pause(attempt, f"a fault here: {type(error).__name__}")
+                attempt += 1
             self._tell_sometimes()
             if last_round:
                 self._tell()
                 return
             self._stopping.wait(_POLL_S)
+
+    def _hand_on_all(self) -> None:
+        """All that is closed by now, unless it is told to stop before."""
+        with contextlib.suppress(_StoppedError):
+            for batch in self._queue.batches():
+                self._hand_on(batch)
+                self._tell_sometimes()
 
     def _hand_on(self, batch: Batch) -> None:
         """All requests of a batch as one; where the target refuses that, each for itself."""
@@ -108,23 +120,24 @@ class Forwarder:
                 self.state.last_error = str(error)
                 return False
             except UnreachableError as error:
-                self._wait(attempt, error)
+                if attempt == 0:
+                    _LOG.warning("forward to %s waits: %s", self.state.url, error)
+                if self._pause(attempt, str(error), error.after_s):
+                    raise _StoppedError from None
                 attempt += 1
             else:
                 return True
 
-    def _wait(self, attempt: int, error: UnreachableError) -> None:
+    def _pause(self, attempt: int, reason: str, after_s: float | None = None) -> bool:
+        """Wait before the next attempt. True where it was told to stop meanwhile."""
         self.state.failures += 1
-        self.state.last_error = str(error)
-        if attempt == 0:
-            _LOG.warning("forward to %s waits: %s", self.state.url, error)
+        self.state.last_error = reason
         self._queue.save()
         pause_s = _BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
-        if error.after_s is not None:
-            pause_s = max(pause_s, min(error.after_s, _RETRY_AFTER_S_MAX))
+        if after_s is not None:
+            pause_s = max(pause_s, min(after_s, _RETRY_AFTER_S_MAX))
         self._tell()
-        if self._stopping.wait(pause_s):
-            raise _StoppedError
+        return self._stopping.wait(pause_s)
 
     def _tell_sometimes(self) -> None:
         if time.monotonic() - self._told_at >= _STATE_S:

@@ -7,10 +7,12 @@ Segments are closed files with numbers without gaps in time: the next one is in 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -35,6 +37,15 @@ class Batch:
         return self.frames[-1].end
 
 
+def first_waiting(data: Path, ids: Iterable[str]) -> float:
+    """The number from which on segments wait for any of these targets; infinite where none has a place."""
+    waiting = math.inf
+    for id in ids:
+        with contextlib.suppress(FileNotFoundError):
+            waiting = min(waiting, _place(_path(data, id))[0])
+    return waiting
+
+
 class Queue:
     """What waits for one target, from the moment on that the first was made. `dropped` counts the requests that it will
     never get.
@@ -42,7 +53,7 @@ class Queue:
 
     def __init__(self, data: Path, id: str, bytes_max: int) -> None:
         self._data = data
-        self._path = journal.journal_dir(data) / f"forward-{id}.json"
+        self._path = _path(data, id)
         self._bytes_max = bytes_max
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self.dropped = 0
@@ -62,8 +73,9 @@ class Queue:
                 self.save()
 
     def save(self) -> None:
-        """Write the place down."""
-        journal.replace_file(self._path, json.dumps({"segment": self._segment, "offset": self._offset}))
+        """Write the place down. Where the disk takes nothing the last one stands there, from which it would go on."""
+        with contextlib.suppress(OSError):
+            journal.replace_file(self._path, json.dumps({"segment": self._segment, "offset": self._offset}))
 
     def behind(self) -> tuple[int, float]:
         """Bytes that wait, and the age in seconds of the oldest file among them."""
@@ -107,8 +119,7 @@ class Queue:
 
     def _load(self) -> tuple[int, int]:
         try:
-            stored = json.loads(self._path.read_text())
-            return int(stored["segment"]), int(stored["offset"])
+            return _place(self._path)
         except FileNotFoundError:
             return self._first_unseen(), 0
 
@@ -118,6 +129,15 @@ class Queue:
             return 1
         waiting = journal.closed_segments(journal.journal_dir(self._data))
         return waiting[0].number if waiting else journal.next_number(self._data)
+
+
+def _path(data: Path, id: str) -> Path:
+    return journal.journal_dir(data) / f"forward-{id}.json"
+
+
+def _place(path: Path) -> tuple[int, int]:
+    stored = json.loads(path.read_text())
+    return int(stored["segment"]), int(stored["offset"])
 
 
 def _gathered(frames: Iterator[journal.Frame]) -> Iterator[Batch]:

@@ -47,9 +47,9 @@ class HttpTarget:
     """OTLP/HTTP: the signal's path is appended to the URL's, as `OTEL_EXPORTER_OTLP_ENDPOINT` has it."""
 
     def __init__(self, destination: Destination) -> None:
-        self._base = destination.url.rstrip("/").removesuffix("/v1/traces")
+        self._urls = {kind: destination.url_of(signal.path) for kind, signal in SIGNALS.items()}
         self._headers = {
-            **destination.headers,
+            **destination.sent_headers,
             "content-encoding": "gzip",
             "content-type": "application/x-protobuf",
             "user-agent": "otel-llm",
@@ -61,9 +61,7 @@ class HttpTarget:
         packer = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
         body = packer.compress(payload) + packer.flush()
         try:
-            answer = self._pool.request(
-                "POST", self._base + signal.path, body=body, headers=self._headers, redirect=False
-            )
+            answer = self._pool.request("POST", self._urls[kind], body=body, headers=self._headers, redirect=False)
         except urllib3.exceptions.HTTPError as error:
             raise UnreachableError(str(error)) from None
         if answer.status in _RETRYABLE_HTTP:
@@ -84,14 +82,14 @@ class GrpcTarget:
         import grpc
 
         self._grpc = grpc
-        address, is_secure = urlsplit(destination.url).netloc, SCHEMES[urlsplit(destination.url).scheme][1]
+        address, is_secure = destination.address, SCHEMES[urlsplit(destination.url).scheme][1]
         options, gzip = (("grpc.max_send_message_length", -1),), grpc.Compression.Gzip
         self._channel = (
             grpc.secure_channel(address, grpc.ssl_channel_credentials(), options, gzip)
             if is_secure
             else grpc.insecure_channel(address, options, gzip)
         )
-        self._headers = tuple((name.lower(), value) for name, value in destination.headers.items())
+        self._headers = tuple(destination.sent_headers.items())
         self._calls = {kind: self._channel.unary_unary(signal.method, None, None) for kind, signal in SIGNALS.items()}
 
     def send(self, kind: int, payload: bytes) -> int:

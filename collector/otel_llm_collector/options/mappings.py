@@ -103,5 +103,5 @@ def read_tokens(value: Any) -> dict[str, str]:
 def _check_token(tenant: str, token: Any) -> None:
     if not tenant.strip() or len(tenant.encode()) > TENANT_BYTES_MAX:
         raise ValueError(f"a tenant's name has 1 to {TENANT_BYTES_MAX} bytes")
-    if not isinstance(token, str) or not re.match(r"^[\x21-\x7e]+$", token):
+    if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
         raise ValueError(f"the token of {tenant} is not printable ASCII without spaces")
