@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _MADE: Final = "made_"
 #: What `trace_times.sql` says of a trace.
 _OF_TRACES: Final = ("timed_calls", "total_ns", "model_ns", "network_ns", "waiting_ns", "services_ns")
-_SPANS_AT_ONCE: Final = 500_000
+_SPANS_AT_ONCE: Final = 200_000
 _NOTHING: Final[Mapping[str, pa.Table]] = {}
 _BASES: Final = frozenset(cube.of for cube in CUBES)
 
