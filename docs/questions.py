@@ -1,5 +1,7 @@
 """Writes docs/questions.md: the questions, asked of a history that is made for it, with their answers. `make docs`.
 
+The README shows some of them, which are written again there.
+
 `tests/demo/test_questions.py` holds the page against the answers that the same history gives there.
 """
 
@@ -9,6 +11,7 @@ import contextlib
 import datetime as dt
 import io
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -20,6 +23,9 @@ from otel_llm_collector.demo.history.stage import make
 from otel_llm_collector.demo.history.story import Story
 
 PAGE = Path(__file__).with_name("questions.md")
+README = PAGE.parent.with_name("README.md")
+#: A command, and what it answers.
+SHOWN = re.compile(r"^```text\n(\$ otel-llm [^\n]+\n).*?^```$", re.MULTILINE | re.DOTALL)
 UNTIL = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 STORY = Story(60, UNTIL)
 WIDTH = 126
@@ -67,14 +73,21 @@ def answer(data: Path, question: Question, story: Story, *options: str) -> str:
     return "\n".join(line.rstrip() for line in lines).strip("\n")
 
 
+def readme(text: str, page: str) -> str:
+    """The README with the answers that it shows as they stand in the page."""
+    answers = {found[1]: found[0] for found in SHOWN.finditer(page)}
+    return SHOWN.sub(lambda found: answers[found[1]], text)
+
+
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "clinic"
         make(data, STORY.days, STORY.until, dt.datetime.now(dt.UTC))
         found = page(data)
-    if not PAGE.exists() or PAGE.read_text() != found:
-        PAGE.write_text(found)
-        print(f"wrote docs/{PAGE.name}")
+    for path, text in ((PAGE, found), (README, readme(README.read_text(), found))):
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+            print(f"wrote {path.name}")
     return 0
 
 

@@ -58,6 +58,13 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str
         yield environment
 
 
+def test_the_answers_that_the_readme_shows_are_of_the_page_of_questions() -> None:
+    shown = [block for block in blocks("text") if block.startswith("$ otel-llm")]
+    page = (ROOT / "docs/questions.md").read_text()
+    assert shown
+    assert [block.splitlines()[0] for block in shown if f"```text\n{block}```" not in page] == [], "run `make docs`"
+
+
 def test_the_program_makes_the_spans_that_the_readme_promises(followed: dict[str, str]) -> None:
     rows = otlp.rows(Path(followed["PWD"]) / "otel-llm-data", "FROM t ORDER BY start_time_ns")[:4]
     assert [row["operation"] for row in rows] == ["invoke_workflow", "invoke_agent", "execute_tool", "chat"]
