@@ -384,3 +384,14 @@ def test_connections_do_not_take_the_files_of_the_journal(tmp_path: Path) -> Non
         for _ in range(300):
             held.enter_context(socket.create_connection((host, int(port))))
         assert otlp.post(process.traces_url, BODY).status == 200
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="the machine has no IPv6")
+@pytest.mark.parametrize("host", ["[::1]", "[::]"])
+def test_an_address_of_ipv6_is_told_as_urls_have_it(tmp_path: Path, host: str) -> None:
+    with collector(tmp_path / "data", "--grpc", f"{host}:0", http=f"{host}:0") as process:
+        assert (process.http.rpartition(":")[0], process.grpc.rpartition(":")[0]) == (host, host)
+        assert otlp.post(process.traces_url, BODY).status == 200
+        by_ipv4 = f"127.0.0.1:{process.http.rpartition(':')[2]}"
+        if host == "[::]":
+            assert otlp.post(f"http://{by_ipv4}/v1/traces", BODY).status == 200

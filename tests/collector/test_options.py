@@ -98,6 +98,7 @@ def test_what_is_printed_is_a_file_that_says_the_same_but_secrets(tmp_path: Path
         ('forward = [{url = "http://h:1", header = {}}]', 1, "did you mean 'headers'?"),
         ("zzz = 1", 1, "one of data, lake"),
         ('\nhttp = "nowhere"', 2, "give HOST:PORT"),
+        ('grpc = "::1:4317"', 1, "in brackets: [::1]:4317"),
         ('body_bytes_max = "much"', 1, "64MiB"),
         ("body_bytes_max = true", 1, "64MiB"),
         ("archive_days = -1", 1, "number of days"),

@@ -37,6 +37,8 @@ def read_address(value: Any) -> str:
     host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
     if not host or not port.isdigit() or int(port) > 65_535:
         raise ValueError('give HOST:PORT, such as 127.0.0.1:4318, in a file in quotes: "127.0.0.1:4318"')
+    if ":" in host.strip("[]") and not (host.startswith("[") and host.endswith("]")):
+        raise ValueError(f"give an address of IPv6 in brackets: [{host}]:{port}")
     return str(value)
 
 

@@ -55,7 +55,7 @@ class GrpcDoor:
                 else self._server.add_insecure_port(address)
             )
         except RuntimeError:
-            raise OtelLlmError(f"cannot listen on {address}; choose another port with --grpc") from None
+            raise OtelLlmError(f"cannot listen on {address}; choose another address with --grpc") from None
         self.address = f"{address.rpartition(':')[0]}:{port}"
 
     async def start(self) -> None:

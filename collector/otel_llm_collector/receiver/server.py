@@ -14,6 +14,7 @@ from .refusals import BusyError, RefusedError
 
 CONNECTIONS_MAX: Final = 2000
 _BACKLOG: Final = 1024
+_EVERYWHERE: Final = "::"
 _SWEEP_S: Final = 5.0
 _HANDSHAKE_S_MAX: Final = 10.0
 _POLL_S: Final = 0.02
@@ -33,7 +34,7 @@ class HttpServer:
     @property
     def address(self) -> str:
         host, port = self._socket.getsockname()[:2]
-        return f"{host}:{port}"
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     @property
     def connections(self) -> int:
@@ -82,10 +83,12 @@ class HttpServer:
 
 
 def _listen(address: str) -> socket.socket:
-    """A bound TCP socket for host:port; the error names the address."""
+    """A bound TCP socket for host:port; the error names the address. [::] is IPv4's, too, as it is for gRPC."""
     host, _, port = address.rpartition(":")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    host, family = host.strip("[]"), socket.AF_INET6 if ":" in host else socket.AF_INET
+    is_both = host == _EVERYWHERE and socket.has_dualstack_ipv6()
     try:
-        return socket.create_server((host.strip("[]"), int(port)), family=family, backlog=_BACKLOG)
+        return socket.create_server((host, int(port)), family=family, backlog=_BACKLOG, dualstack_ipv6=is_both)
     except OSError as error:
-        raise OtelLlmError(f"cannot listen on {address}: {error.strerror}; choose another port with --http") from None
+        why = (error.strerror or "").partition(" (while")[0]  # the address stands before
+        raise OtelLlmError(f"cannot listen on {address}: {why}; choose another address with --http") from None
