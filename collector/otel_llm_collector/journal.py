@@ -303,10 +303,14 @@ def read_collector_id(data: Path) -> str:
 def replace_file(path: Path, text: str) -> None:
     """Put `text` in place of a file's content, durably and in one step."""
     temporary = path.with_suffix(f"{path.suffix}.{os.getpid()}.tmp")
-    with temporary.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with temporary.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
     temporary.rename(path)
     sync_folder(path.parent)
 

@@ -44,8 +44,9 @@ def lock(path: Path, role: str, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o640)
     try:
         _acquire(handle, path, role, wait_s)
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"pid {os.getpid()} ({role})".encode(), 0)
+        with contextlib.suppress(OSError):  # a full disk takes no name: who holds the lock may be about to make room
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"pid {os.getpid()} ({role})".encode(), 0)
         yield
     finally:
         os.close(handle)

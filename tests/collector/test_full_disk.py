@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from rig import otlp
 from rig.processes import CollectorProcess, collector, wait_for
+
+from otel_llm_collector.config_file import Configured
 
 
 @pytest.fixture
@@ -40,6 +44,32 @@ def test_a_full_disk_loses_nothing_that_was_acknowledged(disk: Path) -> None:
     rows = {row["span_id"]: row["n"] for row in otlp.rows(data, "SELECT span_id, count(*) n FROM t GROUP BY 1")}
     assert [span for span in acknowledged if rows.get(span) != 1] == []
     assert max(rows.values()) == 1
+
+
+def test_a_full_disk_is_emptied_by_who_can(disk: Path) -> None:
+    """Upkeep deletes what the archive may keep no longer, though nothing can be written, not even who holds a lock."""
+    data = disk / "data"
+    with collector(data, "--disk-free-bytes-min", "1") as running:
+        assert otlp.post(running.traces_url, otlp.request(otlp.span(otlp.chat())).SerializeToString()).status == 200
+        assert running.stop() == 0
+    (kept,) = (data / "archive").iterdir()
+    config = Configured({"data": str(data), "archive_bytes_max": "1"}, {}, None).config
+    for lock in (data / "journal").glob("*.lock"):
+        lock.write_text("")  # as it is at the first start
+    stuff(disk / "others")
+    command = [sys.executable, "-m", "otel_llm_collector.upkeep"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as upkeep:
+        assert upkeep.stdin is not None
+        upkeep.stdin.write(config.dump() + "\n")
+        upkeep.stdin.flush()
+        wait_for(lambda: not kept.exists(), 60)
+
+
+def stuff(file: Path) -> None:
+    """Take all that is left of a disk."""
+    with suppress(OSError), file.open("wb", buffering=0) as stream:
+        while True:
+            stream.write(b"\0" * 4096)
 
 
 def fill(running: CollectorProcess) -> list[str]:
