@@ -7,11 +7,13 @@ import contextlib
 import http.client
 import resource
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rig import otlp
@@ -74,19 +76,19 @@ class Client:
 class Served:
     """A server in this process, and what its journal took."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, tls: ssl.SSLContext | None = None) -> None:
         config = Configured({}, {}, None).config
         telemetry = Telemetry(data)
         self.intake = Intake(journal.Writer(data), Room(data, config), telemetry, MEMORY)
         queries = SqlDoor(Access(config), config, telemetry, None)
         site = HttpDoor(self.intake, Access(config), Pages(self.intake, telemetry).by_path, queries, LIMIT)
-        self.server = HttpServer(site, "127.0.0.1:0", None)
+        self.server = HttpServer(site, "127.0.0.1:0", tls)
         self.data = data
 
     @contextlib.asynccontextmanager
-    async def client(self) -> AsyncIterator[Client]:
+    async def client(self, tls: ssl.SSLContext | None = None) -> AsyncIterator[Client]:
         host, _, port = self.server.address.partition(":")
-        reader, writer = await asyncio.open_connection(host, int(port))
+        reader, writer = await asyncio.open_connection(host, int(port), ssl=tls)
         try:
             yield Client(reader, writer)
         finally:
@@ -103,11 +105,13 @@ class Served:
         return False
 
 
-def serve(data: Path, talk: Callable[[Served], Coroutine[Any, Any, None]]) -> list[bytes]:
+def serve(
+    data: Path, talk: Callable[[Served], Coroutine[Any, Any, None]], tls: ssl.SSLContext | None = None
+) -> list[bytes]:
     """Let `talk` speak with a server; the payloads that the journal took. Afterwards nothing is held any more."""
 
     async def main() -> None:
-        served = Served(data)
+        served = Served(data, tls)
         await served.server.start()
         try:
             await talk(served)
@@ -291,6 +295,30 @@ def test_more_connections_than_are_kept_are_told_to_wait(tmp_path: Path, monkeyp
             assert await first.ask(post()) == 200
 
     assert serve(tmp_path, talk) == [BODY] * 3
+
+
+def test_connections_that_speak_no_tls_yet_are_bounded_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "CONNECTIONS_MAX", 2)
+    authority, ours = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(ours)
+    theirs = ssl.create_default_context()
+    authority.configure_trust(theirs)
+
+    async def arrived(served: Served, number: int) -> None:
+        while served.server.connections != number:
+            await asyncio.sleep(0.01)
+
+    async def talk(served: Served) -> None:
+        async with served.client(), served.client():
+            await asyncio.wait_for(arrived(served, 2), 20)
+            async with served.client() as third:
+                with contextlib.suppress(ConnectionError):
+                    assert await third.is_closed()
+        await asyncio.wait_for(arrived(served, 0), 20)
+        async with served.client(theirs) as client, served.client():
+            assert await client.ask(post()) == 200
+
+    assert serve(tmp_path, talk, ours) == [BODY]
 
 
 def test_who_is_slow_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
