@@ -11,18 +11,21 @@ docs/python.md, docs/sql.md    their table of questions alone, from otel_llm_col
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import re
-import subprocess
 import sys
 import tempfile
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
+from unittest import mock
 
 import duckdb
 
 from otel_llm.cli import GROUP, SUMMARIES
+from otel_llm.cli import main as otel_llm
 from otel_llm.coexistence import PEERS, SUPPRESSIONS, Spans
 from otel_llm.settings import SETTINGS
 from otel_llm_collector.counting.agreement import CLOCKS_MS
@@ -152,7 +155,10 @@ def tables_page() -> str:
         parts.append(f"## `{name}`\n\n{head}\n" + "\n".join(rows))
         if name == "spans":
             parts.append(_not_counted())
-    return "\n\n".join([*parts, "## Views", *map(_view, _view_names())]) + "\n"
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
+        connection.execute(views_sql(Path(folder)))
+        views = [_view(connection, name) for name in _view_names()]
+    return "\n\n".join([*parts, "## Views", *views]) + "\n"
 
 
 def _not_counted() -> str:
@@ -165,15 +171,13 @@ def _view_names() -> list[str]:
     return sorted(path.stem for path in VIEWS.glob("[a-z]*.sql") if path.stem != "messages")
 
 
-def _view(name: str) -> str:
+def _view(connection: duckdb.DuckDBPyConnection, name: str) -> str:
     comment = []
     for line in (VIEWS / f"{name}.sql").read_text().splitlines():
         if not line.startswith("-- "):
             break
         comment.append(line.removeprefix("-- "))
-    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
-        connection.execute(views_sql(Path(folder)))
-        columns = [row[0] for row in connection.execute(f"DESCRIBE {name}").fetchall()]
+    columns = [row[0] for row in connection.execute(f"DESCRIBE {name}").fetchall()]
     if name in ("spans", "llm_calls"):
         own = {c.name for c in tables.TABLES["spans"]}
         columns = ["all columns of the table", *(f"`{column}`" for column in columns if column not in own)]
@@ -209,10 +213,16 @@ def commands_page() -> str:
 
 
 def _help(name: str) -> str:
-    environment = {**os.environ, "COLUMNS": "80", "TERM": "dumb", "NO_COLOR": "1"}
-    command = [sys.executable, "-m", "otel_llm.cli", name, "--help"]
-    shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-    return re.sub(r"[ \t]+$", "", shown, flags=re.MULTILINE).strip()
+    """What the command shows, without a process for each."""
+    plain = {"COLUMNS": "80", "TERM": "dumb", "NO_COLOR": "1"}
+    with mock.patch.dict(os.environ, plain), contextlib.redirect_stdout(io.StringIO()) as out:
+        try:
+            code: object = otel_llm([name, "--help"])
+        except SystemExit as ended:  # some parsers end by themselves
+            code = ended.code
+    if code:
+        raise RuntimeError(f"otel-llm {name} --help: exit code {code}")
+    return re.sub(r"[ \t]+$", "", out.getvalue(), flags=re.MULTILINE).strip()
 
 
 DIALECTS_INTRO = """\
