@@ -17,7 +17,7 @@ from otel_llm.settings import pairs
 from otel_llm_semconv.pricing import quote, source
 from otel_llm_semconv.pricing.contracts import BadContractsError, Contracts, read
 
-from .lake.address import check_address, keep_address
+from .lake.address import check_address, column_in, keep_address
 
 DEPLOYMENTS_ENV: Final = "OTEL_LLM_DEPLOYMENTS"
 CONTRACTS_ENV: Final = "OTEL_LLM_CONTRACTS"
@@ -84,13 +84,19 @@ def use_prices(option: Path | None) -> None:
 def check_data_dir(path: Path) -> Path:
     """The path, if Delta tables can lie there: their log names places as URLs, and not every path comes back as it was.
 
-    Raises UsageError for a path (links followed) with a %-escape, a backslash, a control sign or undecodable bytes.
+    Raises UsageError for a path (links followed) with a %-escape, a backslash, a control sign or undecodable bytes, or
+    a folder such as tenant=north, from which readers of Parquet fill a column of the tables.
     """
     for place in (os.path.abspath(path), os.path.realpath(path)):
-        if odd := _not_kept_by_urls(place):
+        if odd := _not_kept_by_urls(place) or _read_as_a_column(place):
             shown = repr(os.fspath(path)).encode("ascii", "backslashreplace").decode()
             raise UsageError(f"the data directory {shown} cannot be used, its path holds {odd}: name another place")
     return path
+
+
+def _read_as_a_column(place: str) -> str | None:
+    odd = column_in(place)
+    return odd and f"{odd}, which readers of Parquet take for a column"
 
 
 def _not_kept_by_urls(place: str) -> str | None:

@@ -30,6 +30,7 @@ from .counting.recount import Recount, newest_first, pricer
 from .decode import SpanRecord, read_spans
 from .event_rows import Event, event_rows, read_events
 from .flow import Flow, OneByOne, Reading, Settle, Stored, Way
+from .lake.address import in_a_line
 from .lake.replaced import Replacing
 from .log_rows import log_rows
 from .metric_rows import point_row, read_points
@@ -197,8 +198,8 @@ def main() -> int:
     except OtelLlmError as error:
         _LOG.error("%s", error)
         return error.exit_code
-    except OSError as error:  # the disk: the supervisor tries again, and nothing is lost
-        _LOG.error("%s", error)
+    except OSError as error:  # the disk, or a bucket: the supervisor tries again, and nothing is lost
+        _LOG.error("%s", in_a_line(error))
         return 1
     return 0
 

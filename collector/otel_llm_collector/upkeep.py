@@ -25,6 +25,7 @@ from otel_llm_semconv.tables import DERIVED, TABLES
 from . import journal
 from .archive import Archive
 from .forward.queue import first_waiting
+from .lake.address import in_a_line
 from .lake.compact import STEM, Compactor
 from .lake.files import remove_unlisted
 from .lake.leftovers import find
@@ -197,7 +198,7 @@ def main() -> int:
         )
         run(data, config.kept_days, archive, stop, config.rollup_properties)
     except (OtelLlmError, OSError) as error:  # the supervisor tries again, and nothing is lost
-        _LOG.error("%s", error)
+        _LOG.error("%s", in_a_line(error))
         return 1
     return 0
 

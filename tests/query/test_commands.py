@@ -20,7 +20,8 @@ from deltalake.exceptions import DeltaError
 
 from otel_llm.errors import UsageError
 from otel_llm_collector import cli, commandline, questions, supervisor
-from otel_llm_collector.config import check_data_dir
+from otel_llm_collector.config import check_data_dir, data_dir
+from otel_llm_collector.lake.address import check_address
 
 from .conftest import Run, SmallLake, span
 
@@ -409,6 +410,20 @@ def test_a_link_to_such_a_place_is_wrong_usage_too(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="URL escape"):
         check_data_dir(tmp_path / "link")
     assert check_data_dir(tmp_path / "100% sure") == tmp_path / "100% sure"
+
+
+def test_a_folder_that_readers_take_for_a_column_is_wrong_usage() -> None:
+    for place in ("/data/tenant=north/x", "/data/Date=2026-01-01", "s3://b/model=x"):
+        with pytest.raises(UsageError, match=r"readers of Parquet take .*for a column"):
+            data_dir(place)
+    assert data_dir("/data/env=prod") == Path("/data/env=prod")
+
+
+@pytest.mark.parametrize("rest", ["a b", "ü", "a%20b", "a?b", "a#b", "a+b"])
+def test_an_address_is_what_all_libraries_spell_alike(rest: str) -> None:
+    with pytest.raises(UsageError, match="libraries differ"):
+        data_dir(f"s3://bucket/{rest}")
+    assert check_address("abfss://box@account.example/env=prod/x-1_2/") == "abfss://box@account.example/env=prod/x-1_2"
 
 
 def test_where_cannot_lift_since(clinic: SmallLake, run: Run) -> None:

@@ -15,6 +15,8 @@ from ..journal import sync_folder
 ADDRESS_FILE: Final = "lake-url"
 _MESSAGE_CHARS_MAX: Final = 400
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
+_KEY: Final = re.compile(r"[\w.=@/-]+", re.ASCII)
+_COLUMNS: Final = frozenset(column.name for columns in TABLES.values() for column in columns)
 _SCHEMES: Final = ("abfs", "abfss", "az", "gs", "s3")
 
 
@@ -47,7 +49,16 @@ def check_address(text: str) -> str:
     scheme, separator, rest = text.strip().rstrip("/").partition("://")
     if not separator or scheme not in _SCHEMES or not rest.strip("/") or rest.startswith("/"):
         raise ValueError("give the address of a folder in a bucket: s3://BUCKET/FOLDER (also gs, az, abfss)")
+    if not _KEY.fullmatch(rest):
+        raise ValueError("in an address of a bucket may be a-z, A-Z, 0-9 and . _ - / = @: libraries differ on the rest")
+    if odd := column_in(rest):
+        raise ValueError(f"readers of Parquet take {odd} for a column: name another folder")
     return f"{scheme}://{rest}"
+
+
+def column_in(path: str) -> str | None:
+    """The first folder of a path whose name would be read as the value of a column of the tables."""
+    return next((part for part in path.split("/") if "=" in part and part.partition("=")[0].lower() in _COLUMNS), None)
 
 
 def in_a_line(error: Exception) -> str:
