@@ -380,10 +380,10 @@ Azure do. None of them looks at the rows of the others: a span that is sent to t
 where several rows tell of one call (an application's and its proxy's), they are found to be one only where the same
 collector receives them. So let all that tells of the same calls go to one, by hashing the trace id or the sender.
 
-Addresses are `s3://`, `gs://` and `abfss://`, of letters, digits and `. _ - / = @`; only S3 is tested (against a server on this machine). Keys, region and
-endpoint come from the usual variables of each vendor; for a store of your own set `AWS_ENDPOINT_URL`, and
-`AWS_ALLOW_HTTP=true` where it has no TLS. DuckDB by itself reads `views.sql` of such a lake with its `httpfs`
-extension.
+Addresses are `s3://`, `gs://` and `abfss://`, of letters, digits and `. _ - / = @`; only S3 is tested (against a server
+on this machine). Keys, region and endpoint come from the usual variables of each vendor; for a store of your own set
+`AWS_ENDPOINT_URL`, and `AWS_ALLOW_HTTP=true` where it has no TLS. DuckDB by itself reads `views.sql` of such a lake
+with its `httpfs` extension.
 """
 
 

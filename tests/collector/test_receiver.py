@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +40,25 @@ def stored(running: CollectorProcess, name: str) -> int:
 def export(running: CollectorProcess, body: bytes, **more: object) -> bytes:
     with grpc.insecure_channel(running.grpc) as channel:
         return channel.unary_unary(EXPORT, None, None)(body, timeout=20, **more)
+
+
+def test_more_than_grpc_handles_at_once_is_told_when_to_come_again(running: CollectorProcess) -> None:
+    (receiver,) = [process for process in running.tree() if any("receiver.app" in word for word in process.cmdline())]
+    body = otlp.request(otlp.span(otlp.chat(), name="one of many")).SerializeToString()
+    with grpc.insecure_channel(running.grpc) as channel:
+        call = channel.unary_unary(EXPORT, None, None)
+        assert call(b"", timeout=20) == b""
+        receiver.suspend()
+        try:
+            answers = [call.future(body, timeout=60) for _ in range(3000)]
+            time.sleep(0.2)  # they come in as one, mostly
+        finally:
+            receiver.resume()
+        refused = [answer for answer in answers if answer.exception()]
+        codes = {answer.code() for answer in refused}
+        details = [dict(answer.trailing_metadata())["grpc-status-details-bin"] for answer in refused]
+    assert codes <= {grpc.StatusCode.UNAVAILABLE}
+    assert all(b"RetryInfo" in detail for detail in details)
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip", "deflate", "two gzip members", "zstd", "two zstd frames"])

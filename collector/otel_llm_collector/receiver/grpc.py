@@ -21,6 +21,8 @@ from .soundness import Accepted, answer
 #: Requests that are handled at once; above it a client is told to wait. (grpc's own limit answers in a way that OTLP
 #: clients must take for final.)
 _CONCURRENT_MAX: Final = 512
+#: Requests that wait until they are looked at. From 1000 on the library would cancel some, without a word of why.
+_PENDING_MAX: Final = 10_000
 
 _DOOR: Final = "grpc"
 #: The answer of nearly all requests: a message in which nothing is set.
@@ -44,6 +46,8 @@ class GrpcDoor:
         limits = [
             ("grpc.max_receive_message_length", body_bytes_max),
             ("grpc.so_reuseport", 0),
+            ("grpc.server.max_pending_requests", _PENDING_MAX),
+            ("grpc.server.max_pending_requests_hard_limit", _PENDING_MAX),
         ]
         self._handled = 0
         self._server = grpc.aio.server(options=limits)
