@@ -102,6 +102,20 @@ def stand_back(niceness: int) -> None:
         Path("/proc/self/autogroup").write_text(str(niceness))
 
 
+class _WithoutPandas:
+    """Arrow loads pandas, where there is one, to ask of what it is given whether it is a frame: 36 MB, 0.9 s of CPU."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError("pandas is left out", name=name)
+
+
+def leave_pandas_out() -> None:
+    """Import no pandas in this process, which has no frames."""
+    sys.meta_path.insert(0, _WithoutPandas)
+
+
 class Orders:
     """What the supervisor says on standard input: a line is a configuration, the end is that the supervisor is gone."""
 
@@ -127,6 +141,7 @@ def begin(role: str) -> tuple[Config, threading.Event]:
 
     Its configuration, and what is set then; it logs as the configuration says.
     """
+    leave_pandas_out()
     orders = Orders()
     config = Config.load(orders.first)
     speak(role, config)

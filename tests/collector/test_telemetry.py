@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import importlib.util
 import json
 import subprocess
 import sys
@@ -85,6 +86,15 @@ def test_what_is_taken_and_refused_is_counted_by_reason(running: CollectorProces
     assert rise("flush_seconds_count") >= 1
     assert rise("work_runs_total", "convert") >= 1
     assert after[("full",)] == 0
+
+
+def test_no_process_has_loaded_pandas(running: CollectorProcess) -> None:
+    assert importlib.util.find_spec("pandas") is not None, "which Arrow would load where it is installed"
+    otlp.post(running.traces_url, BODY)
+    wait_for(lambda: samples(running).get(("rows_total", "spans"), 0) > 0)
+    loaded = {process.pid: {Path(found.path).parts for found in process.memory_maps()} for process in running.tree()}
+    assert any("pyarrow" in parts for paths in loaded.values() for parts in paths)
+    assert not any("pandas" in parts for paths in loaded.values() for parts in paths)
 
 
 def test_lines_are_json_and_tell_nothing_of_what_was_sent(running: CollectorProcess) -> None:

@@ -21,7 +21,6 @@ from .wire import Wire
 _SPELLED: Final = np.isin(np.arange(256), list(b"yamjo"))
 #: The part of a view that is its size.
 _SIZE: Final = (1 << 32) - 1
-_BOOLS: Final[Column] = pa.array(["false", "true"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +131,7 @@ class Attributes:
         return pa.array(list(map(repr, values.tolist())), pa.string()).take(encoded.indices)
 
     def _truth_texts(self, chosen: Ints) -> Column:
-        return _BOOLS.take(pa.array(self.truths(chosen).astype(np.int8)))
+        return pa.array(self.truths(chosen)).cast(pa.string())
 
     def select(self, rows: Bools) -> Attributes:
         """Those of some rows, which are numbered anew."""

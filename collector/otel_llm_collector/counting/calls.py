@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Final
@@ -21,11 +22,9 @@ from .reasons import CACHED, ECHO
 pc: Final[Any] = pyarrow.compute
 #: Parts of the tokens: who tells more of them tells more of what the call cost.
 _PARTS: Final = tuple(name for name in usage.FIELDS if name not in ("input_tokens", "output_tokens"))
-_INFERENCE: Final = pa.array(sorted(a.INFERENCE_OPERATIONS))
-_NO_CALLS: Final = pa.array([CACHED, ECHO])
-_OTHER: Final = pa.array(sorted(a.OTHER_OPERATIONS))
+_NO_CALLS: Final = (CACHED, ECHO)
 #: Dialects of proxies.
-_PROXIES: Final = pa.array(["agentgateway", "litellm_v1", "litellm_v2"])
+_PROXIES: Final = ("agentgateway", "litellm_v1", "litellm_v2")
 #: Operations that are something else than to generate, as emitters call each other's calls, by whatever name.
 _KINDS_APART: Final = frozenset({a.OPERATION_EMBEDDINGS, a.OPERATION_RERANK})
 _GENERATION: Final = "generation"
@@ -94,12 +93,16 @@ class Call:
 
 def looks_like_one(rows: pa.Table) -> Any:
     """Where a row looks like a call."""
-    is_told_again = pc.is_in(rows["not_counted_reason"], value_set=_NO_CALLS)
-    is_one = pc.is_in(rows["operation"], value_set=_INFERENCE)
+    is_told_again = _is_any(rows["not_counted_reason"], _NO_CALLS)
+    is_one = _is_any(rows["operation"], a.INFERENCE_OPERATIONS)
     has_tokens = pc.or_(pc.is_valid(rows["input_tokens"]), pc.is_valid(rows["output_tokens"]))
     has_model = pc.or_(_says(rows["request_model"]), _says(rows["response_model"]))
-    is_unnamed = pc.and_not(pc.and_(has_tokens, has_model), pc.is_in(rows["operation"], value_set=_OTHER))
+    is_unnamed = pc.and_not(pc.and_(has_tokens, has_model), _is_any(rows["operation"], a.OTHER_OPERATIONS))
     return pc.and_not(pc.or_(is_one, is_unnamed), is_told_again)
+
+
+def _is_any(texts: Any, values: Iterable[str]) -> Any:
+    return pc.is_in(texts, value_set=pa.array(values, pa.string()))
 
 
 def _says(texts: Any) -> Any:
@@ -114,7 +117,7 @@ def calls_of(rows: pa.Table) -> pa.Table:
     emitter = pc.binary_join_element_wise(told_by, scope, pc.fill_null(rows["service_name"], ""), " ")
     told = (pc.cast(pc.greater(pc.fill_null(rows[name], 0), 0), pa.int8()) for name in _PARTS)
     is_server = pc.fill_null(pc.equal(rows["kind"], "SERVER"), False)
-    is_proxy = pc.or_(pc.is_in(rows["dialect"], value_set=_PROXIES), is_server)
+    is_proxy = pc.or_(_is_any(rows["dialect"], _PROXIES), is_server)
     family = pa.nulls(rows.num_rows, pa.string())
     added = {"scope": scope, "emitter": emitter, "parts": reduce(pc.add, told), "is_proxy": is_proxy, "family": family}
     taken = rows.select(_TAKEN)

@@ -23,7 +23,7 @@ from otel_llm.failures import swallow
 
 from ..logs import speak
 from ..options import Config
-from ..process import Orders, is_readable, stand_back
+from ..process import Orders, is_readable, leave_pandas_out, stand_back
 from .answer import Answer, answer, bounds_of
 from .lakes import Lakes
 from .watch import STUCK
@@ -117,6 +117,7 @@ def _go_first() -> None:
 
 def main() -> int:
     """Answer until the supervisor has gone."""
+    leave_pandas_out()
     orders = Orders()
     config = Config.load(orders.first)
     speak("query", config)

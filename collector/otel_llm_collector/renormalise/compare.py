@@ -31,7 +31,7 @@ _FIGURES: Final = (
     "price_version",
 )
 #: Reasons that are found by looking at other rows.
-_SETTLED: Final = pa.array([CONTINUED, DUPLICATE, GATEWAY_TWIN, RETRY, ROLLUP])
+_SETTLED: Final = (CONTINUED, DUPLICATE, GATEWAY_TWIN, RETRY, ROLLUP)
 
 
 def aligned(old: pa.Table, new: pa.Table) -> pa.Table:
@@ -41,7 +41,7 @@ def aligned(old: pa.Table, new: pa.Table) -> pa.Table:
 
 def keep_decisions(old: pa.Table, new: pa.Table) -> pa.Table:
     """The new rows, those left out that were settled as not counted: it is decided anew when all are there."""
-    kept = pc.and_(new["is_llm_call"], pc.is_in(old["not_counted_reason"], value_set=_SETTLED))
+    kept = pc.and_(new["is_llm_call"], pc.is_in(old["not_counted_reason"], value_set=pa.array(_SETTLED)))
     reasons = new.select(["row_id"]).append_column("why", old["not_counted_reason"]).filter(kept)
     return apply(new, {row["row_id"]: row["why"] for row in reasons.to_pylist()})
 
