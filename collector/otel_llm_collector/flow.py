@@ -125,19 +125,24 @@ class Flow:
         others = [Pending(table, self._collector_id, self._set_aside) for table in self._others]
         added = defaultdict[date, KeySet](KeySet)
         for rows in self._way.read(mine):
-            is_stored = rows.segments <= first.stored
-            if is_stored.any():
-                self._write_others(others, self._replayed(rows.select(is_stored)))
-            fresh = self._fresh(rows.select(~is_stored), added)
-            self._tally.repeated[self._first.name] += int((~is_stored).sum()) - len(fresh)
-            for day, is_of_day in _by_day(fresh.select(first.write(fresh.first, fresh.segments))):
-                added[day].add(is_of_day.keys)
-            self._write_others(others, fresh)
+            self._write(rows, first, others, added)
+            del rows  # before the next ones are made
         are_first = [pending.commit(segment) for pending in (first, *others)]
         self._tally.rows.update({pending.name: pending.rows for pending in (first, *others)})
         for day, keys in added.items():
             self._seen.add(day, keys.all())
         return any(are_first)
+
+    def _write(self, rows: Rows, first: Pending, others: Sequence[Pending], added: Mapping[date, KeySet]) -> None:
+        """Write those rows that are new; `added` are the keys of this batch by date, to which theirs come."""
+        is_stored = rows.segments <= first.stored
+        if is_stored.any():
+            self._write_others(others, self._replayed(rows.select(is_stored)))
+        fresh = self._fresh(rows.select(~is_stored), added)
+        self._tally.repeated[self._first.name] += int((~is_stored).sum()) - len(fresh)
+        for day, is_of_day in _by_day(fresh.select(first.write(fresh.first, fresh.segments))):
+            added[day].add(is_of_day.keys)
+        self._write_others(others, fresh)
 
     def _write_others(self, others: Sequence[Pending], rows: Rows) -> None:
         for pending, table, owner in zip(others, rows.others, rows.owners, strict=True):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Iterable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,14 +19,33 @@ from rig.parquet import bloom_columns
 
 from otel_llm_collector import journal
 from otel_llm_collector.converter import Converter
+from otel_llm_collector.flow import Flow, Stored, Way
 from otel_llm_collector.lake import files
 from otel_llm_collector.lake.log import LakeTable
 from otel_llm_collector.lake.schema import arrow_schema, memory_schema
+from otel_llm_collector.rows import Rows
 from otel_llm_semconv import tables
 
 
 def content(**more: Any) -> dict[str, Any]:
     return otlp.chat(**{"gen_ai.input.messages": '[{"role":"user"}]', **more})
+
+
+def test_a_portion_is_let_go_before_the_next_is_made(tmp_path: Path) -> None:
+    made: list[weakref.ref[pa.Table]] = []
+
+    def read(_: Iterable[Stored]) -> Iterator[Rows]:
+        for number in range(3):
+            assert not any(table() for table in made)
+            row = {"row_id": f"{number:016x}", "date": date(2026, 11, 3), "segment": 1, "collector_id": "c0"}
+            rows = Rows(files.as_table("metrics", [row]), np.array([number], np.uint64))
+            made.append(weakref.ref(rows.first))
+            yield rows
+            del rows
+
+    flow = Flow(tmp_path, "c0", Way((journal.METRICS,), read, ("metrics",)), lambda *_: None)
+    assert flow.convert({journal.METRICS: [(1, journal.Frame(journal.METRICS, 0, b"", 0))]}, 1)
+    assert count(tmp_path, "metrics") == len(made) == 3
 
 
 class CrashError(BaseException):
