@@ -250,6 +250,19 @@ def test_memory_does_not_grow_with_the_files(
     assert large < 2 * small
 
 
+def test_pages_of_long_texts_are_small(tmp_path: Path, pool: pa.MemoryPool) -> None:
+    table = LakeTable(tmp_path, "logs")
+    (file,) = write(table, [[(n, "a") for n in range(1024)]], "x" * 4096)
+    before = pool.max_memory()
+    counted = pa.proxy_memory_pool(pool)
+    pa.set_memory_pool(counted)
+    with pq.ParquetFile(table.place.source(file.path), pre_buffer=False, buffer_size=4096) as source:
+        next(source.iter_batches(10, columns=["body"]))
+    pa.set_memory_pool(pool)
+    assert before > 4 * MIB, "all texts at once"
+    assert 4096 * 10 < counted.max_memory() < 2 * MIB
+
+
 def test_only_as_many_files_are_open_as_memory_allows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = LakeTable(tmp_path, "logs")
     old = write(table, [[(1, "a")]] * 5)

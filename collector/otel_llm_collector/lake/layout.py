@@ -67,6 +67,9 @@ _NUMBERS: Final = frozenset(
     {"start_time", "start_time_ns", "duration_ns", "cost_usd", "time", "time_ns", "observed_time_ns"}
 )
 _LONG_TEXTS: Final = frozenset({"input_messages", "output_messages", "body"})
+#: So many values of a table with long texts are put into a page before its size is looked at: 1024, as there are
+#: otherwise, are a megabyte and more.
+_LONG_AT_ONCE: Final = 64
 #: What stands as it is: long texts, sums of doubles.
 _PLAIN: Final = _LONG_TEXTS | {"value", "sum"}
 
@@ -91,6 +94,7 @@ def open_writer(name: str, path: Path, *, rows: int, is_new: bool = False) -> pq
         store_decimal_as_integer=True,
         store_schema=False,
         data_page_size=NEW_PAGE_BYTES if is_new else layout.page_bytes,
+        write_batch_size=_LONG_AT_ONCE if _LONG_TEXTS.intersection(_leaves(name)) else None,
     )
 
 
