@@ -557,10 +557,20 @@ def test_a_failed_recount_is_put_off_and_conversion_goes_on(tmp_path: Path, monk
 
 def test_so_many_calls_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recent, "CALLS_MAX", 2)
-    monkeypatch.setattr(recent, "_ROOM", 1)
     later = [[Told(f"n{n}", trace=n)] for n in range(2, 6)]
     convert(tmp_path, [Told("theirs", PEER, parent="ours", at=(1, 99))], *later, [Told("ours")])
     assert in_the_lake(tmp_path) == {f"n{n}": None for n in range(2, 6)} | {"theirs": None, "ours": None}
+
+
+def test_what_no_remembered_call_says_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recent, "CALLS_MAX", 2)
+    monkeypatch.setattr(recent, "_CHUNKS_MAX", 1)
+    calls = recent.RecentCalls(list)
+    for n in range(9):
+        calls.settle(rows([Told(f"n{n}", trace=n, attributes=chat(**{"gen_ai.request.model": f"m{n}"}))]))
+        kept = calls.look_back()["request_model"]
+        assert kept.to_pylist() == [f"m{number}" for number in range(max(0, n - 1), n + 1)]
+        assert sum(len(chunk.dictionary) for chunk in kept.chunks) <= 3
 
 
 def test_so_many_links_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

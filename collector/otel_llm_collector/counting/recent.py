@@ -23,11 +23,11 @@ from .sieve import related_to
 
 #: Its stubs know too few of the types that these functions take.
 pc: Final[Any] = pyarrow.compute
-#: Calls in memory at most, about 300 bytes each: what came before them is looked at no more.
+#: Calls in memory at most, about 280 bytes each: what came before them is looked at no more.
 CALLS_MAX: Final = 100_000
-#: Room above it, so that the oldest are let go now and then, not with each batch.
-_ROOM: Final = 25_000
 _CHUNKS_MAX: Final = 64
+#: Columns of few and long values, of which each is kept once a batch: they would take 150 bytes more.
+_FEW: Final = ("scope", "emitter", "request_model", "response_model", "dialect")
 
 
 class Change(NamedTuple):
@@ -58,19 +58,20 @@ class RecentCalls:
         """The calls that came before; at first what they leave to be written, too."""
         if self._calls is None:
             calls, self._links = self._read()
-            self._calls = self._decide(calls, calls)[0]
+            self._calls = _kept(self._decide(calls, calls)[0])
         return self._calls
 
     def _settle(self, rows: pa.Table, calls: pa.Table, links: pa.Table) -> pa.Table:
         before = self.look_back()
         self._links = newest(pa.concat_tables([self._links, links]))
-        earlier = related_to(calls, before, rows)
+        earlier = _plain(related_to(calls, before, rows))
         if not calls.num_rows and not earlier.num_rows:
             return rows
         looked_at = pa.concat_tables([earlier, calls])
         after, decided = self._decide(looked_at, earlier)
-        is_kept = pc.invert(pc.is_in(before["row_id"], value_set=earlier["row_id"].combine_chunks()))
-        self._calls = _bounded(pa.concat_tables([before.filter(is_kept) if earlier.num_rows else before, after]))
+        if earlier.num_rows:
+            before = before.filter(pc.invert(pc.is_in(before["row_id"], value_set=earlier["row_id"].combine_chunks())))
+        self._calls = _bounded(pa.concat_tables([before, _kept(after)]))
         return apply(rows, decided)
 
     def _decide(self, calls: pa.Table, stored: pa.Table) -> tuple[pa.Table, Decisions]:
@@ -96,7 +97,24 @@ def _in_order(newest_first: list[pa.Table]) -> pa.Table:
     return pa.concat_tables(reversed(newest_first)).combine_chunks()
 
 
+def _kept(calls: pa.Table) -> pa.Table:
+    """As they are remembered."""
+    return _with_few(calls, lambda column: column.dictionary_encode())
+
+
+def _plain(calls: pa.Table) -> pa.Table:
+    """As they came."""
+    return _with_few(calls, lambda column: column.cast(pa.string()))
+
+
+def _with_few(calls: pa.Table, made: Callable[[Any], Any]) -> pa.Table:
+    for name in _FEW:
+        calls = calls.set_column(calls.schema.get_field_index(name), name, made(calls[name]))
+    return calls
+
+
 def _bounded(calls: pa.Table) -> pa.Table:
-    if calls.num_rows > CALLS_MAX + _ROOM:
-        calls = calls.slice(calls.num_rows - CALLS_MAX)
-    return calls.combine_chunks() if calls["row_id"].num_chunks > _CHUNKS_MAX else calls
+    calls = calls.slice(max(0, calls.num_rows - CALLS_MAX))
+    if calls["row_id"].num_chunks <= _CHUNKS_MAX:
+        return calls
+    return _kept(_plain(calls).combine_chunks())  # without values that none of them has

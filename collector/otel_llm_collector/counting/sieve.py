@@ -38,7 +38,7 @@ def related_to(calls: pa.Table, earlier: pa.Table, rows: pa.Table) -> pa.Table:
     """The earlier calls of which these may change how they are counted. `rows` are all spans that came."""
     if not earlier.num_rows:
         return earlier
-    emitters = pc.unique(pa.chunked_array([*earlier["emitter"].chunks, *calls["emitter"].chunks], pa.string()))
+    emitters = {*pc.unique(earlier["emitter"]).to_pylist(), *pc.unique(calls["emitter"]).to_pylist()}
     has_several = len(emitters) > 1
     found = [_in_traces(earlier, calls, rows if has_several else calls)]
     if calls.num_rows:
