@@ -31,7 +31,7 @@ _BYTES_AT_ONCE: Final = 8 * 1024 * 1024
 #: What the pages that are open at once may take, of all columns of all files.
 _OPEN_BYTES_MAX: Final = 24 * 1024 * 1024
 #: A row group that is so large in memory is written before it has all its rows.
-_GROUP_BYTES_MAX: Final = 64 * 1024 * 1024
+_GROUP_BYTES_MAX: Final = 40 * 1024 * 1024
 _READ_BYTES: Final = 64 * 1024
 
 _Key = tuple[tuple[bool, Any], ...]
@@ -117,8 +117,11 @@ def _in_order(name: str, sources: Sequence[pq.ParquetFile], columns: Sequence[st
     runs = [_Run(name, source, columns, rows_at_once) for source in sources]
     while runs := [run for run in runs if run.rows.num_rows]:
         bounds = [run.key(run.rows.num_rows - 1) for run in runs if not run.is_over]
-        parts = [run.take(min(bounds, default=None)) for run in runs]
-        yield pa.concat_tables(parts).unify_dictionaries().sort_by(ordering)
+        yield _sorted([run.take(min(bounds, default=None)) for run in runs], ordering)
+
+
+def _sorted(parts: Sequence[pa.Table], ordering: Any) -> pa.Table:
+    return pa.concat_tables(parts).unify_dictionaries().sort_by(ordering)
 
 
 def _rows_at_once(sources: Sequence[pq.ParquetFile]) -> int:
