@@ -66,6 +66,16 @@ def test_a_line_is_broken_where_hours_have_no_calls() -> None:
     assert spec["mark"]["invalid"] == "break-paths-show-domains"
 
 
+def test_times_are_those_of_the_zone_whatever_that_of_the_machine(clinic: SmallLake) -> None:
+    with connect(clinic.data, tz="Asia/Kolkata") as connection:
+        found = compose(connection, since="2026-11-02", until="2026-11-03T01:30", tz="Asia/Kolkata", now=NOW)
+    assert pages.when(found) == "2026-11-02 00:00 to 2026-11-03 01:30 (Asia/Kolkata)"
+    chart = next(section.chart for section in found.sections if section.key == "hours")
+    assert chart is not None
+    assert [value["hour"] for value in chart.spec["data"]["values"]] == ["2026-11-02T05:00:00Z"]
+    assert chart.spec["encoding"]["x"]["scale"] == {"type": "utc"}
+
+
 def test_names_of_others_are_text(lake: SmallLake) -> None:
     lake.add([span(1, cost="1", user_id="<i>|", request_model="<script>")])
     with connect(lake.data) as connection:
@@ -73,6 +83,16 @@ def test_names_of_others_are_text(lake: SmallLake) -> None:
     page = pages.html(found)
     assert ("<i>" in page, "<script" in page, "&lt;i&gt;" in page) == (False, False, True)
     assert r"| <i>\| |" in pages.markdown(found)
+
+
+def test_a_name_that_no_drawing_can_have_is_drawn(lake: SmallLake) -> None:
+    """A character that XML has not ends the process in the code that draws."""
+    lake.add([span(1, cost="1", user_id="a\0b\x1b", request_model="m")])
+    with connect(lake.data) as connection:
+        found = compose(connection, since="2026-11-02", until="2026-11-04", now=NOW)
+    (chart,) = (section.chart for section in found.sections if section.key == "users")
+    assert chart is not None
+    assert chart.spec["data"]["values"][0]["user"] == r"a\x00b\x1b"
 
 
 def test_a_folder_has_it_all(clinic: SmallLake, run: Run, tmp_path: Path) -> None:

@@ -50,6 +50,17 @@ def today(connection: duckdb.DuckDBPyConnection, now: dt.datetime) -> dt.date:
     return day
 
 
+def on_the_clock(connection: duckdb.DuckDBPyConnection, moment: dt.datetime) -> dt.datetime:
+    """What clocks show at a moment in the time zone of the connection, without an offset."""
+    shown: dt.datetime = connection.execute("SELECT CAST($1::TIMESTAMPTZ AS TIMESTAMP)", [moment]).fetchall()[0][0]
+    return shown
+
+
+def midnight(connection: duckdb.DuckDBPyConnection, moment: dt.datetime, days: int) -> dt.datetime:
+    """When the day of a moment began, or the one so many `days` before it, in the time zone of the connection."""
+    return _ask(connection, f"date_trunc('day', $1) - to_days({days})", moment, "")
+
+
 def span(
     connection: duckdb.DuckDBPyConnection, since: str | None, until: str | None, *, now: dt.datetime | None = None
 ) -> tuple[dt.datetime | None, dt.datetime | None]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from ..console import printable
 from ..query import Table
 
 WIDTH: Final = 640
@@ -82,11 +83,14 @@ def lines(answer: Table, time: str, figure: str = "p95_ms") -> Chart:
     """A figure over time; the line is broken where a step of it has none."""
     import altair as alt
 
-    values = [{time: _text(at), figure: value} for at, value in _stepped(answer.rows(), time, figure)]
+    values = [{time: _clock(at), figure: value} for at, value in _stepped(answer.rows(), time, figure)]
     return _chart(
         _over(values)
         .mark_line(invalid="break-paths-show-domains", point=alt.OverlayMarkDef(size=12))
-        .encode(x=alt.X(f"{time}:T", title=None), y=alt.Y(f"{figure}:Q", title=figure.replace("_", " ")))
+        .encode(
+            x=alt.X(f"{time}:T", title=None, scale=alt.Scale(type="utc")),
+            y=alt.Y(f"{figure}:Q", title=figure.replace("_", " ")),
+        )
     )
 
 
@@ -123,7 +127,12 @@ def _usd(row: Mapping[str, Any]) -> float:
 
 
 def _name(value: Any) -> str:
-    return _NONE if value is None else str(value)
+    return _NONE if value is None else printable(str(value))  # no drawing can have a control character
+
+
+def _clock(moment: dt.datetime) -> str:
+    """What clocks of its zone show, as if it were UTC: else Vega would show those of this machine's zone."""
+    return f"{moment.replace(tzinfo=None).isoformat()}Z"
 
 
 def _text(value: Any) -> str:

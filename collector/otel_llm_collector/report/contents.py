@@ -13,7 +13,7 @@ from otel_llm.errors import UsageError
 
 from .. import query
 from ..query import Table
-from ..query.timespan import as_long_before, between
+from ..query.timespan import as_long_before, between, on_the_clock
 from .charts import Chart, bars, lines, stacked
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The time it is about, in a time zone; the figures on top; the sections in their order."""
+    """The time it is about, by the clocks of its time zone; the figures on top; the sections in their order."""
 
     since: dt.datetime
     until: dt.datetime
@@ -132,7 +132,8 @@ def compose(
     """The report on a time; `where` leaves out calls as --where does. Raises UsageError for what cannot be read."""
     begin, end = between(connection, since, until, now=now)
     time = _Time(connection, begin, end, where)
-    return Report(begin, end, tz, tuple(_figures(time)), tuple(_sections(time)))
+    since_shown, until_shown = (on_the_clock(connection, moment) for moment in (begin, end))
+    return Report(since_shown, until_shown, tz, tuple(_figures(time)), tuple(_sections(time)))
 
 
 def _figures(time: _Time) -> Iterator[Figure]:
