@@ -75,6 +75,16 @@ def test_the_table_is_for_people_and_the_end_says_why(
     assert resolved.endswith("slow (provider openai) is over: only 2 calls are left, of min_calls = 8")
 
 
+def test_check_names_properties_that_no_call_has(asked: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+    asked.add(evenly(at("10:00"), at("10:01"), 60, properties=[("team", "a")]))
+    asked.rules(RULES.replace('by = "user"', 'by = ["property.tem", "property.team", "tool"]'))
+    assert command.command(["check", "--at", "2026-11-02T09:00"]) == 0
+    assert capsys.readouterr().err == (
+        "alert 'spend': none of these calls has property.tem; others are property.team\n"
+        "0 would have fired, of 2 rules\n"
+    )
+
+
 def test_list_says_how_rules_are_and_what_waits(asked: Lake, capsys: pytest.CaptureFixture[str]) -> None:
     asked.watching(RULES, at("10:10")).step(at("10:10"))
     now = dt.datetime.now(dt.UTC)

@@ -34,6 +34,7 @@ GOOD = '[[alert]]\nname = "a"\nmetric = "cost"\nabove = 1\n\n[[alert]]\nname = "
         ('metric = "cost"\nby = "usr"\nabove = 1', 9, "by: cannot group by 'usr'."),
         ('metric = "cost"\nrises = 40', 9, 'rises: give a percentage above 0, such as "40%"'),
         ('metric = "cost"\nrises = "40%"\ncompared_to = "yesterday"', 10, "compared_to: give one of previous window"),
+        ('metric = "cost"\nabove = 1\ncompared_to = "last week"', 10, "compared_to goes with rises and falls"),
         ('metric = "error_rate"\naggregation = "sum"\nabove = 1', 9, "this metric has no aggregation"),
         ('metric = "latency"\naggregation = "median"\nabove = 1', 9, "give one of sum, avg, min, max, p50"),
         ('metric = "latency"\nbudget = 1', 9, "a budget is of something that adds up"),

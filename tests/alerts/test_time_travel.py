@@ -169,6 +169,20 @@ def test_a_change_by_prompt_is_against_the_window_before(lake: Lake) -> None:
     )
 
 
+def test_a_breach_that_has_nothing_to_be_compared_with_any_more_says_so(lake: Lake) -> None:
+    rule = DELAY + (
+        '[[alert]]\nname = "spend"\nmetric = "cost"\nwindow = "1h"\nrises = "50%"\n'
+        'compared_to = "last week"\nmin_calls = 10\n'
+    )
+    lake.add(evenly(at("07:00", -7), at("10:00", -7), 60, cost_usd="1"))
+    lake.add(evenly(at("08:00"), at("12:00"), 30, cost_usd="1"))
+    fired, resolved = lake.replayed(rule, at("08:00"), at("12:00"), minutes(10))
+    assert (fired.baseline, resolved.baseline) == (60.0, None)
+    assert resolved.text == (
+        "spend is over: sum cost 120 USD, and too few calls at the same time last week to compare it with"
+    )
+
+
 def test_a_fall_is_caught_and_the_week_before_is_by_the_clock(lake: Lake) -> None:
     rule = DELAY + (
         'tz = "Europe/Berlin"\n[[alert]]\nname = "calls"\nmetric = "calls"\nwindow = "1h"\nfalls = "50%"\n'

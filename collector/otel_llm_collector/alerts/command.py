@@ -18,6 +18,7 @@ from ..asking import opened as opened_in
 from ..commandline import run_parts, say
 from ..config import ALERTS_ENV, data_dir
 from ..query import Table
+from ..query.keys import notes_on_absent
 from ..query.opening import literal
 from ..query.timespan import between, instant
 from ..render import Format
@@ -134,11 +135,17 @@ def _check(
     with opened_in(data, tz) as connection:
         moments = _moments(connection, chosen.rules, (at, since, until), step)
         events = replay(connection, chosen, moments)
+        notes = [
+            f"alert {rule.name!r}: {note}"
+            for rule in chosen.rules
+            if rule.by
+            for note in notes_on_absent(connection, rule.by)
+        ]
     rows = [{**event.as_dict(), "time": event.time, "labels": list(event.labels.items())} for event in events]
     found = pa.Table.from_pylist(rows, pa.schema(_EVENTS))
     if format is Format.TABLE:
         found = pa.Table.from_pylist([_for_people(chosen, event) for event in events], pa.schema(_EVENTS_SHOWN))
-    write_answer(Table(found, minor=_EVENTS_MINOR), 0, format, output, data)
+    write_answer(Table(found, notes=tuple(notes), minor=_EVENTS_MINOR), 0, format, output, data)
     say(f"{sum(not event.is_over for event in events):,} would have fired, of {len(chosen.rules):,} rules")
 
 

@@ -148,8 +148,7 @@ def _text(rule: Rule, breach: Breach, reading: Reading | None, event: str) -> st
     if breach.kind == BURN_RATE:
         value = f"{rule.what()} is {_round(reading.value)} times what a budget of {_amount(rule, rule.budget)} allows"
     if event == RESOLVED:
-        few = f"only {reading.calls} calls are left, of min_calls = {rule.volume_min}"
-        return f"{head} is over: {few if reading.calls < rule.volume_min else value}"
+        return f"{head} is over: {_why_over(rule, breach, reading, value)}"
     if breach.kind == CHANGE:
         return (
             f"{head}: {value}, {_change(reading)} against {_amount(rule, reading.baseline)} {_WHEN[rule.compared_to]}"
@@ -159,6 +158,14 @@ def _text(rule: Rule, breach: Breach, reading: Reading | None, event: str) -> st
     if breach.kind == BURN_RATE:
         return f"{head}: {value}"
     return f"{head}: {value}, {'above' if rule.above is not None else 'below'} {_amount(rule, reading.limit)}"
+
+
+def _why_over(rule: Rule, breach: Breach, reading: Reading, value: str) -> str:
+    if reading.calls < rule.volume_min:
+        return f"only {reading.calls} calls are left, of min_calls = {rule.volume_min}"
+    if breach.kind == CHANGE and reading.baseline is None:
+        return f"{value}, and too few calls {_WHEN[rule.compared_to]} to compare it with"
+    return value
 
 
 def whose(labels: Labels) -> str:

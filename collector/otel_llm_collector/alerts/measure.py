@@ -237,9 +237,11 @@ def _changes(
     share = rule.rises if rule.rises is not None else -(rule.falls or Decimal(0))
     for labels, (value, calls) in values.items():
         baseline, calls_before = before.get(labels, (None, 0))
+        if calls_before < rule.volume_min:
+            baseline = None
         limit = (baseline or Decimal(0)) * (1 + share)
         is_known = value is not None and baseline is not None and baseline > 0
-        is_enough = min(calls, calls_before) >= rule.volume_min
+        is_enough = calls >= rule.volume_min
         is_beyond = value is not None and (value >= limit if share > 0 else value <= limit)
         yield Reading(CHANGE, labels, window, value, limit, baseline, calls, is_known and is_enough and is_beyond)
 

@@ -250,6 +250,8 @@ def _check(rule: Rule, channels: Mapping[str, Channel]) -> None:
         raise _MisusedError(limits[-1] if limits else "name", f"give one of {', '.join(_LIMITS)}")
     if rule.burn_rate is not None and rule.budget is None:
         raise _MisusedError("burn_rate", "a burn rate is that of a budget: give budget, too")
+    if rule.compared_to != PREVIOUS and not rule.is_change:
+        raise _MisusedError("compared_to", "compared_to goes with rises and falls, which compare")
     if (rule.metric == "score") != (rule.score is not None):
         raise _MisusedError("score" if rule.score else "metric", 'score goes with metric = "score", which needs it')
     for name in ("where", "by", "aggregation"):

@@ -28,13 +28,26 @@ def known_dimensions(connection: duckdb.DuckDBPyConnection, by: str | Iterable[s
 def notes_on_keys(connection: duckdb.DuckDBPyConnection, by: Sequence[Dimension], answer: pa.Table) -> Iterator[str]:
     """Of each `property.KEY` that no row has a value of: so it is, and which keys are near."""
     for dimension in by:
-        prefix = next((one for one in MAPS if dimension.name.startswith(one)), None)
-        if prefix is None or not answer.num_rows or answer[dimension.name].null_count < answer.num_rows:
-            continue
-        keys = _keys(connection, MAPS[prefix])
-        near = difflib.get_close_matches(dimension.name.removeprefix(prefix), keys, n=_NAMED) or keys[:_NAMED]
-        others = f"; others are {', '.join(f'{prefix}{key}' for key in near)}" if near else ""
-        yield f"none of these calls has {dimension.name}{others}"
+        if answer.num_rows and answer[dimension.name].null_count == answer.num_rows:
+            yield from note_on_key(connection, dimension)
+
+
+def notes_on_absent(connection: duckdb.DuckDBPyConnection, by: Iterable[str]) -> Iterator[str]:
+    """Of each `property.KEY` that no call of all has a value of: so it is, and which keys are near."""
+    for dimension in dimensions(by):
+        some = f"SELECT true FROM llm_calls WHERE {dimension.expression} IS NOT NULL LIMIT 1"  # noqa: S608
+        if dimension.name.startswith(tuple(MAPS)) and not connection.execute(some).fetchall():
+            yield from note_on_key(connection, dimension)
+
+
+def note_on_key(connection: duckdb.DuckDBPyConnection, absent: Dimension) -> Iterator[str]:
+    """Of a `property.KEY` that none of the calls has: so it is, and which keys are near. Of others nothing."""
+    if (prefix := next((one for one in MAPS if absent.name.startswith(one)), None)) is None:
+        return
+    keys = _keys(connection, MAPS[prefix])
+    near = difflib.get_close_matches(absent.name.removeprefix(prefix), keys, n=_NAMED) or keys[:_NAMED]
+    others = f"; others are {', '.join(f'{prefix}{key}' for key in near)}" if near else ""
+    yield f"none of these calls has {absent.name}{others}"
 
 
 def _keys(connection: duckdb.DuckDBPyConnection, column: str) -> list[str]:
