@@ -147,7 +147,10 @@ def _moment(value: Any) -> int | None:
     except (TypeError, ValueError):
         raise UsageError("its time is not written 2026-11-01T10:00:00Z") from None
     utc = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return int(utc.timestamp()) * 10**9 + utc.microsecond * 1000
+    time_ns = int(utc.timestamp()) * 10**9 + utc.microsecond * 1000
+    if not 0 < time_ns < 2**63:
+        raise UsageError(f"its time is {value}: it can lie between 1970 and 2262")
+    return time_ns
 
 
 def _properties(value: Any) -> dict[str, str]:

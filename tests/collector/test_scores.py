@@ -187,6 +187,8 @@ def test_a_collector_that_is_not_there_is_said_in_one_line() -> None:
         ({"name": "x", "value": 1, "trace_id": "12"}, "not the hex text"),
         ({"name": "x", "value": 1, "span_id": "0" * 16}, "not the hex text"),
         ({"name": "x", "value": 1, "session_id": "s", "time": "yesterday"}, "its time is not written"),
+        ({"name": "x", "value": 1, "session_id": "s", "time": "1960-01-01"}, "between 1970 and 2262"),
+        ({"name": "x", "value": 1, "session_id": "s", "time": "9999-12-31T00:00:00Z"}, "between 1970 and 2262"),
         ({"name": "x", "value": 1, "session_id": "s", "properties": {"a": 1}}, "no object of texts"),
         ({"name": "x", "value": 1, "session": "s"}, "'session' is no field"),
     ],
