@@ -178,7 +178,7 @@ def target(format: Format, output: Path | None, data: Path) -> Iterator[IO[bytes
 def print_answer(answer: Table, limit: int | None, format: Format, output: Path | None, data: str | None) -> None:
     write_answer(answer, limit, format, output, data)
     if not answer.data.num_rows:
-        say("no calls match")
+        say(answer.nothing)
 
 
 def write_answer(answer: Table, limit: int | None, format: Format, output: Path | None, data: str | None) -> None:

@@ -101,7 +101,10 @@ def test_another_model_from_now_on(lake: SmallLake) -> None:
             ("gpt-5=gpt-4o", "no call of 'gpt-5'"),
         ):
             with pytest.raises(UsageError, match=match):
-                forecast(connection, now=NOW, replace=[text])
+                forecast(connection, now=NOW, replace=text)
+        twice = ["gpt-4o=gpt-4o-mini", "gpt-4o-2024-08-06=gpt-5-mini"]
+        with pytest.raises(UsageError, match="calls of 'gpt-4o-2024-08-06' would be replaced twice"):
+            forecast(connection, now=NOW, replace=twice)
 
 
 def test_a_forecast_needs_a_week(lake: SmallLake) -> None:
@@ -139,6 +142,31 @@ def test_the_day_that_goes_on_is_judged_by_what_a_call_is(lake: SmallLake) -> No
     assert [(row["dimension"], row["metric"], row["actual"], row["change"]) for row in rows] == [
         ("prompt", "error_rate", 1.0, None)
     ]
+
+
+def test_a_day_that_until_cuts_is_no_fall(lake: SmallLake) -> None:
+    history(lake, lambda day: triage(1000, 200), days=10)  # a call a second, from one o'clock on
+    with connect(lake.data) as connection:
+        asked = {"since": "2026-11-10", "until": "2026-11-11T01:01"}
+        assert anomalies(connection, "prompt", **asked, now=NOW).rows() == []
+
+
+def test_a_day_is_compared_with_whole_days(lake: SmallLake) -> None:
+    history(lake, lambda day: triage(1000, 300 if day == 28 else 80 if day // 7 % 2 == 0 else 60), days=29)
+    with connect(lake.data) as connection:
+        rows = anomalies(connection, "prompt", since="2026-11-30T01:00:30", now=NOW).rows()
+    assert [row["expected"] for row in rows if row["metric"] == "calls"] == [70]  # of 80, 60, 80 and 60
+
+
+def test_what_was_not_odd_is_told_apart_from_what_was_not_there(lake: SmallLake, run: Run) -> None:
+    history(lake, lambda day: triage(1000, 30, properties=[("team", "a")]), days=9)
+    time = ("--since", "2026-11-09", "--until", "2026-11-11")
+    assert run("anomalies", "--by", "prompt", *time).err == "no day was unlike others\n"
+    assert run("anomalies", "--by", "property.tem", *time).err == (
+        "none of these calls has property.tem; others are property.team\nno day was unlike others\n"
+    )
+    ran = run("anomalies", "--by", "team", *time)
+    assert (ran.code, 'Did you mean "property.team"?' in ran.err) == (2, True)
 
 
 def test_the_commands_know_nothing_of_an_empty_time(lake: SmallLake, run: Run) -> None:

@@ -47,8 +47,24 @@ def test_users_have_their_sessions_days_and_means(clinic: SmallLake) -> None:
     assert (bob["cost_usd"], bob["usd_per_call"], bob["unpriced_calls"]) == (None, None, 1)
 
 
+def test_means_of_users_are_of_what_is_known_and_their_days_those_of_the_zone(lake: SmallLake) -> None:
+    def call(number: int, **columns: Any) -> dict[str, Any]:
+        return span(number, None, number, at=number * 1800 + 22 * 3600, cost="1", user_id="ada", **columns)
+
+    lake.add([call(1, input_tokens=100), call(2), call(3, input_tokens=2**62), {**call(5), "user_id": "bob"}])
+    ada, bob = answer(lake, "users").rows()
+    assert (ada["calls"], ada["input_per_call"], ada["active_days"]) == (3, 100, 1)
+    assert (bob["input_per_call"], bob["active_days"]) == (None, 1)
+    with connect(lake.data, tz="Europe/Berlin") as connection:  # calls at 23:30, 0:00 and 0:30 there
+        ada, _ = ask(connection, "users").rows()
+    assert ada["active_days"] == 2
+
+
 def test_sessions_leave_out_calls_without_one(clinic: SmallLake) -> None:
-    (row,) = answer(clinic, "sessions").rows()
+    found = answer(clinic, "sessions")
+    (row,) = found.rows()
+    assert found.total is not None
+    assert (found.total["user_id"], found.total["calls"]) == (None, 2)  # nobody's
     assert (row["session"], row["user_id"], row["calls"], row["duration_s"], row["busy_ms"]) == (
         "s1",
         "ada",
@@ -99,6 +115,31 @@ def test_versions_of_a_prompt_side_by_side(lake: SmallLake) -> None:
     assert (old["tokens_change"], old["usd_change"], old["scores"]) == (None, None, {"helpful": 0.75})
     assert (new["tokens_change"], new["usd_change"], new["scores"]) == (0.4, 0.5, {"helpful": 0.25})
     assert (new["input_per_call"], new["usd_per_call"], new["cost_usd"]) == (130.0, 0.15, Decimal("0.30"))
+
+
+def test_counts_that_are_missing_or_cannot_be_are_no_part_of_a_mean(lake: SmallLake) -> None:
+    def call(number: int, version: str, **tokens: int) -> dict[str, Any]:
+        return span(
+            number, None, number, at=number, ms=number, cost="1", prompt_name="p", prompt_version=version, **tokens
+        )
+
+    lake.add(
+        [
+            call(1, "a", input_tokens=100, output_tokens=10),
+            call(2, "a", input_tokens=2**62, output_tokens=2**62),
+            call(3, "b"),
+            call(4, "c", input_tokens=220),
+            call(5, "d", input_tokens=110),
+        ]
+    )
+    a, b, c, d = answer(lake, "prompts").rows()
+    assert (a["input_per_call"], a["output_per_call"], a["p50_ms"]) == (100.0, 10.0, 1.5)
+    assert (b["input_per_call"], b["tokens_change"], c["tokens_change"], d["tokens_change"]) == (None, None, None, -0.5)
+
+
+def test_no_failure_is_told_apart_from_no_call(clinic: SmallLake, run: Run) -> None:
+    assert run("errors", "--where", "user_id = 'ada'").err == "none of these calls failed\n"
+    assert run("errors", "--where", "user_id = 'eve'").err == "no calls match\n"
 
 
 def test_what_a_cache_saved(lake: SmallLake) -> None:

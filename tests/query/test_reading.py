@@ -106,6 +106,33 @@ def test_a_limit_shortens_the_rows_alone(clinic_lake: reading.Lake) -> None:
             clinic_lake.users(limit=wrong)
 
 
+@pytest.mark.parametrize(
+    ("question", "given", "said"),
+    [
+        ("cost", {"by": 5}, "by 5: give names"),
+        ("cost", {"by": ["model", 5]}, "give names"),
+        ("cost", {"since": 7}, "since 7: give a text"),
+        ("cost", {"where": True}, "where True: give a text"),
+        ("cost", {"exact": "yes"}, "exact 'yes': give true or false"),
+        ("anomalies", {"calls_min": 0}, "calls_min 0: give a number of calls, 1 or more"),
+        ("forecast", {"replace": [5]}, "give OLD=NEW"),
+        ("trace", {"trace_id": 5}, "trace_id 5: give a text"),
+        ("trace", {"trace_id": None}, "missing a required argument: 'trace_id'"),
+        ("change", {"since": None}, "missing a required argument: 'since'"),
+    ],
+)
+def test_an_argument_of_another_kind_is_wrong_usage(
+    clinic_lake: reading.Lake, question: str, given: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UsageError, match=re.escape(said)):
+        clinic_lake.ask(question, **given)
+
+
+def test_what_arguments_take_is_known_of_each() -> None:
+    named_there = {one for name in named.NAMED for one in named.signature(name).parameters}
+    assert named_there == named._TAKEN.keys()
+
+
 def test_an_answer_becomes_what_others_work_with(clinic_lake: reading.Lake) -> None:
     answer = clinic_lake.sql(QUERY)
     costs = [Decimal("0.000150000001"), Decimal("1.250000000000"), None, Decimal("0.500000000000")]

@@ -1,37 +1,30 @@
 -- How do the versions of a prompt compare? One row a prompt and version, the versions of one in the order in which they
 -- came into use, and one row over all of them (is_total). Figures of money and tokens are a call's mean; *_change is that
 -- of the version against the one before it. scores has the mean of each score by its name.
-WITH parts AS MATERIALIZED (
+WITH calls AS NOT MATERIALIZED (
+    FROM {chosen_calls} WHERE {first_name} IS NOT NULL
+),
+parts AS MATERIALIZED (
     SELECT
         {names},
         min(start_time) AS first_time,
         max(start_time) AS last_time,
-        sum(input_tokens) AS all_input,
-        count(input_tokens) AS input_calls,
-        sum(output_tokens) AS all_output,
-        count(output_tokens) AS output_calls,
+        count(*) FILTER (WHERE input_tokens < 1e12) AS input_calls,
+        count(*) FILTER (WHERE output_tokens < 1e12) AS output_calls,
 {part_sums}
-    FROM {chosen_calls}
-    WHERE {first_name} IS NOT NULL
+    FROM calls
     GROUP BY {names}
 ),
 timed AS (
-    SELECT
-        {names},
-        grouping({first_name}) = 1 AS is_total,
-        quantile_cont(duration_ms, [0.5, 0.95]) AS took
-    FROM {chosen_calls}
-    WHERE {first_name} IS NOT NULL
-    GROUP BY GROUPING SETS (({names}), ())
-),
+{took}),
 summed AS (
     SELECT
         {names},
         grouping({first_name}) = 1 AS is_total,
         min(first_time) AS first_time,
         max(last_time) AS last_time,
-        CAST(sum(all_input) AS DOUBLE) / nullif(sum(input_calls), 0) AS input_mean,
-        CAST(sum(all_output) AS DOUBLE) / nullif(sum(output_calls), 0) AS output_mean,
+        CAST(sum(input_tokens) AS DOUBLE) / nullif(sum(input_calls), 0) AS input_mean,
+        CAST(sum(output_tokens) AS DOUBLE) / nullif(sum(output_calls), 0) AS output_mean,
 {last_sums}
     FROM parts
     GROUP BY GROUPING SETS (({names}), ())
@@ -57,7 +50,7 @@ compared AS (
         asked.*,
         beside.scores,
         cost_usd / nullif(calls - unpriced_calls, 0) AS usd_per_call,
-        coalesce(input_mean, 0) + coalesce(output_mean, 0) AS tokens_mean
+        coalesce(input_mean + output_mean, input_mean, output_mean) AS tokens_mean
     FROM called AS asked
     LEFT JOIN scores AS beside ON NOT is_total AND ({matched_names})
 )

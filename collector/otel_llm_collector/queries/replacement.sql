@@ -1,5 +1,6 @@
 -- The calls of a model that have a price: that which answered, or that was asked for; a date after its name may be missing.
 SELECT
+    row_id,
     {counts},
     cost_usd AS billed_usd
 FROM (SELECT * FROM llm_calls WHERE {where})

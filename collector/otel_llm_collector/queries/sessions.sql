@@ -22,8 +22,9 @@ grouped AS (
     SELECT
         {names},
         grouping({first_name}) = 1 AS is_total,
-        arg_min(session_name, first_time) AS session_name,
-        arg_min(user_id, first_time) AS user_id,
+        -- all sessions together are nobody's
+        if(is_total, NULL, any_value(session_name)) AS session_name,
+        if(is_total, NULL, any_value(user_id)) AS user_id,
         min(first_time) AS first_time,
         max(last_time) AS last_time,
         -- a trace may be of several sessions

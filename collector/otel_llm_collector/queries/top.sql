@@ -1,26 +1,23 @@
 -- What goes on? One row a combination of the dimensions asked for, the dearest first, and one over all of them (is_total).
 -- Rates are over the time from the first call to the last, a minute at least; trend has the cost of each twelfth of it.
-WITH spread AS (
-    SELECT epoch(min(start_time)) AS first_s, greatest(epoch(max(start_time)) - first_s, 60) AS all_s
+WITH calls AS NOT MATERIALIZED (
     FROM {chosen_calls}
+),
+spread AS (
+    SELECT epoch(min(start_time)) AS first_s, greatest(epoch(max(start_time)) - first_s, 60) AS all_s
+    FROM calls
 ),
 parts AS MATERIALIZED (
     SELECT
         {names},
         least(CAST(floor(12 * (epoch(start_time) - first_s) / all_s) AS BIGINT), 11) AS part,
 {part_sums}
-    FROM {chosen_calls} AS calls
+    FROM calls
     CROSS JOIN spread
     GROUP BY ALL
 ),
 timed AS (
-    SELECT
-        {names},
-        grouping({first_name}) = 1 AS is_total,
-        quantile_cont(duration_ms, [0.5, 0.95]) AS took
-    FROM {chosen_calls}
-    GROUP BY GROUPING SETS (({names}), ())
-),
+{took}),
 grouped AS (
     SELECT
         {names},

@@ -1,13 +1,15 @@
 -- Who uses how much? One row a user, the dearest first, and one over all of them (is_total); calls made on nobody's
--- behalf are a row of their own. active_days are UTC days with a call, usd_per_call is of the calls that have a price.
+-- behalf are a row of their own. active_days are days with a call, usd_per_call is of the calls that have a price,
+-- input_per_call of those that tell their input.
 WITH grouped AS (
     SELECT
         {names},
         grouping({first_name}) = 1 AS is_total,
         count(DISTINCT session_id) AS sessions,
-        count(DISTINCT date) AS active_days,
+        count(DISTINCT {day}) AS active_days,
         min(start_time) AS first_time,
         max(start_time) AS last_time,
+        count(*) FILTER (WHERE input_tokens < 1e12) AS input_calls,
 {call_sums}
     FROM {chosen_calls}
     GROUP BY GROUPING SETS (({names}), ())
@@ -22,7 +24,7 @@ SELECT
     output_tokens,
     cost_usd,
     round(cost_usd / nullif(calls - unpriced_calls, 0), 6) AS usd_per_call,
-    round(coalesce(input_tokens, 0) / calls) AS input_per_call,
+    round(input_tokens / nullif(input_calls, 0)) AS input_per_call,
     round(cost_usd / (SELECT cost_usd FROM grouped WHERE is_total), 6) AS share,
     first_time,
     last_time,

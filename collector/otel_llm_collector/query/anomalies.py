@@ -6,14 +6,15 @@ import datetime as dt
 import math
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from .answers import Selection, Table, selection
-from .dimensions import TIMES, Dimension, dimensions
+from .dimensions import TIMES, Dimension
+from .keys import known_dimensions, note_on_key
 from .opening import fill, question
 from .statements import readable_errors
-from .timespan import between, today
+from .timespan import between, midnight, today
 
 if TYPE_CHECKING:
     import duckdb
@@ -81,21 +82,25 @@ def anomalies(
     """
     now = now or dt.datetime.now(dt.UTC)
     first, end = between(connection, since, until, now=now)
-    begin = (first - dt.timedelta(days=BASE_DAYS)).isoformat()
+    begin = midnight(connection, first, BASE_DAYS).isoformat()  # half a day is like no other
     chosen = selection(connection, since=begin, until=end.isoformat(), where=where, now=now)
-    span = today(connection, first), today(connection, now)
+    span = today(connection, first), today(connection, min(end, now))
     found: list[dict[str, Any]] = []
-    for dimension in dimensions(by):
-        for value, days in _series(connection, dimension, chosen):
+    notes: list[str] = []
+    is_empty = True
+    for dimension in known_dimensions(connection, by):
+        series = _series(connection, dimension, chosen)
+        notes += [] if series else note_on_key(connection, dimension)
+        for value, days in series.items():
+            is_empty = is_empty and days[-1]["day"] < span[0]
             told = {"dimension": dimension.name, "value": value}
             found += [told | row for row in _odd_days(days, span, calls_min)]
     found.sort(key=lambda row: (-abs(row["score"]), row["day"], row["dimension"], row["value"], row["metric"]))
-    return Table(_typed(found), minor=("calls", "dimension", "score", "expected"))
+    answer = Table(_typed(found), notes=tuple(notes), minor=("calls", "dimension", "score", "expected"))
+    return answer if is_empty and not notes else replace(answer, nothing="no day was unlike others")
 
 
-def _series(
-    connection: duckdb.DuckDBPyConnection, dimension: Dimension, chosen: Selection
-) -> Iterator[tuple[str, list[Day]]]:
+def _series(connection: duckdb.DuckDBPyConnection, dimension: Dimension, chosen: Selection) -> Mapping[str, list[Day]]:
     """Each value of the dimension, and its days in their order."""
     query = fill(
         question("anomalies"),
@@ -109,17 +114,17 @@ def _series(
     series: dict[str, list[Day]] = {}
     for row in rows:
         series.setdefault(str(row["value"]), []).append(row)
-    yield from series.items()
+    return series
 
 
 def _odd_days(days: Sequence[Day], span: tuple[dt.date, dt.date], calls_min: int) -> Iterator[dict[str, Any]]:
-    first, this_day = span
+    first, last = span
     for place, day in enumerate(days):
         if day["day"] < first or day["calls"] < calls_min:
             continue
         before = [one for one in days[:place] if (day["day"] - one["day"]).days <= BASE_DAYS]
         for metric in _METRICS:
-            if metric.needs_whole_day and day["day"] == this_day:
+            if metric.needs_whole_day and day["day"] == last:
                 continue
             if (odd := _compared(metric, day, before)) is not None:
                 yield odd

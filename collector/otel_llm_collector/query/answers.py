@@ -24,7 +24,7 @@ class Table:
     """An answer: its rows, what they add up to (all of them, shown or not), remarks for people.
 
     `minor` are the columns that a table for people can do without, the least first; one that `is_rounded` shows its
-    money there to the cent. `source` tells what was read, where it was not all calls.
+    money there to the cent. `source` tells what was read, where it was not all calls, `nothing` what no rows mean.
     """
 
     data: pa.Table
@@ -33,6 +33,7 @@ class Table:
     minor: tuple[str, ...] = ()
     source: str = ""
     is_rounded: bool = False
+    nothing: str = "no calls match"
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows as Python values: money as Decimal, maps as dict."""

@@ -72,7 +72,7 @@ def forecast(
     connection: duckdb.DuckDBPyConnection,
     *,
     where: str | None = None,
-    replace: Sequence[str] = (),
+    replace: str | Sequence[str] = (),
     until: str | None = None,
     now: dt.datetime | None = None,
 ) -> Table:
@@ -80,8 +80,8 @@ def forecast(
 
     Columns: scenario, month, spent_usd (until now, exact), days_left, forecast_usd, low_usd and high_usd (the sum lies
     between them in nine months of ten, as long as nothing else changes than did in the last eight weeks),
-    previous_usd (the whole month before). With `replace`, texts `OLD=NEW`, a second row: the same calls, from now on
-    with the model NEW in the place of OLD, their tokens unchanged. `until` is another now, of which it is
+    previous_usd (the whole month before). With `replace`, one or more texts `OLD=NEW`, a second row: the same calls,
+    from now on with the model NEW in the place of OLD, their tokens unchanged. `until` is another now, of which it is
     told. Raises UsageError with fewer than seven whole days.
     """
     now = now or dt.datetime.now(dt.UTC)
@@ -91,13 +91,13 @@ def forecast(
     days = _Days(costs, today(connection, now))
     expected = days.outlook()
     rows, source = [_row("as it is", days, expected, 1.0)], daily.source
-    if replace:
-        replacements = [Replacement.of(text) for text in replace]
+    if texts := [replace] if isinstance(replace, str) else replace:
+        replacements = [Replacement.of(text) for text in texts]
         recent = selection(
             connection, since=(now - dt.timedelta(days=28)).isoformat(), until=now.isoformat(), where=where
         )
         ratio = cost_with(connection, replacements, recent)
-        rows.append(_row(", ".join(replace), days, expected, ratio))
+        rows.append(_row(", ".join(texts), days, expected, ratio))
         source += "; what is replaced, from the calls of four weeks"
     return Table(_typed(rows), notes=days.notes, source=source, is_rounded=True)
 

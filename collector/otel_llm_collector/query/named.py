@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -70,13 +70,18 @@ def signature(name: str) -> inspect.Signature:
 
 
 def answer(connection: duckdb.DuckDBPyConnection, name: str, arguments: Mapping[str, Any]) -> Table:
-    """The answer to a question. Raises UsageError for a question or an argument that there is not."""
+    """The answer to a question; an argument that is None is not given. Raises UsageError for a question or an argument
+    that there is not, and for what an argument does not take."""
     expected = signature(name)
     try:
-        given = dict(expected.bind(**arguments).arguments)
+        given = dict(expected.bind(**{key: value for key, value in arguments.items() if value is not None}).arguments)
     except TypeError as error:
         raise UsageError(f"{name}: {error}; its arguments are {', '.join(expected.parameters)}") from None
-    function, limit = NAMED[name], _rows_max(given.pop("limit", None))
+    for argument, value in given.items():
+        words, is_taken = _TAKEN[argument]
+        if not is_taken(value):
+            raise UsageError(f"{argument} {value!r}: give {words}")
+    function, limit = NAMED[name], given.pop("limit", 0)
     if "selection" in inspect.signature(function).parameters:
         chosen = {one: given.pop(one, None) for one in _SELECTING}
         given["selection"] = selection(connection, **chosen)
@@ -86,8 +91,20 @@ def answer(connection: duckdb.DuckDBPyConnection, name: str, arguments: Mapping[
     return replace(found, data=found.data.slice(0, limit)) if limit else found
 
 
-def _rows_max(limit: Any) -> int | None:
-    """How many rows are wanted; None, as 0, for all."""
-    if limit is not None and (type(limit) is not int or limit < 0):
-        raise UsageError(f"limit {limit!r}: give a number of rows, 0 for all")
-    return limit or None
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, Collection) and all(isinstance(one, str) for one in value))
+
+
+def _is_number(value: Any, least: int) -> bool:
+    return type(value) is int and value >= least  # True is none
+
+
+#: What an argument takes, in words, and whether a value is that.
+_TAKEN: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
+    "by": ("names, as a text or a list of texts", _are_texts),
+    "calls_min": ("a number of calls, 1 or more", lambda value: _is_number(value, 1)),
+    "exact": ("true or false", lambda value: isinstance(value, bool)),
+    "limit": ("a number of rows, 0 for all", lambda value: _is_number(value, 0)),
+    "replace": ("OLD=NEW, as a text or a list of texts", _are_texts),
+    **dict.fromkeys((*_SELECTING, "trace_id"), ("a text", lambda value: isinstance(value, str))),
+}

@@ -11,7 +11,7 @@ from otel_llm.errors import UsageError
 
 from ..rollup.cubes import RELATIVE_ERROR
 from .answers import Selection, Table
-from .dimensions import Dimension
+from .dimensions import TIMES, Dimension
 from .keys import known_dimensions, notes_on_keys
 from .mixture import places_of
 from .notes import cost_notes
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class Question:
     """A question: what it answers, in a line; what it groups by, and whether that can be chosen; remarks on its totals;
     the columns that a table for people can do without, the least first; whether roll-ups may answer it, and whether
-    that table shows money to the cent."""
+    that table shows money to the cent; what it means where calls match, and no row comes of them."""
 
     name: str
     summary: str
@@ -39,6 +39,7 @@ class Question:
     minor: tuple[str, ...] = ()
     is_rolled: bool = False
     is_rounded: bool = False
+    nothing: str = ""
 
 
 #: Every one has a file in `queries/`, a method in Python, and a command or, as `latency --split`, an option of one.
@@ -61,6 +62,7 @@ QUESTIONS: Final = {
             "errors",
             "Which calls fail, how, how often, and after how many attempts?",
             minor=("last_trace_id", "attempts", "http_statuses", "last_time"),
+            nothing="none of these calls failed",
         ),
         Question(
             "latency",
@@ -194,7 +196,8 @@ def answered(connection: duckdb.DuckDBPyConnection, asked: Question, query: str,
     with readable_errors(None if chosen.where == "true" else chosen.where):
         rows, total = _split(connection.sql(query, params=chosen.parameters).to_arrow_table())
     told = {key: value for key, value in total.items() if key not in _FOR_NOTES}
-    return Table(rows, told, (*chosen.notes, *asked.notes(total)), asked.minor, is_rounded=asked.is_rounded)
+    found = Table(rows, told, (*chosen.notes, *asked.notes(total)), asked.minor, is_rounded=asked.is_rounded)
+    return replace(found, nothing=asked.nothing) if asked.nothing and total["calls"] else found
 
 
 def cost(
@@ -268,6 +271,8 @@ def parts(by: list[Dimension], chosen: Selection) -> dict[str, str]:
         "part_sums": part_sums(),
         "sums_of_parts": sums_of_parts(),
         "last_sums": sums_of_parts(is_last=True),
+        "took": fill(question("_took"), names=", ".join(columns), first_name=columns[0]),
+        "day": TIMES["day"],
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from otel_llm.errors import UsageError
 from otel_llm_semconv.pricing import catalog, source
@@ -54,16 +54,21 @@ def cost_with(connection: duckdb.DuckDBPyConnection, replacements: Sequence[Repl
     """What the chosen calls would cost with the replacements, as a part of what those with a price did cost.
 
     A call belongs to a replacement where its model, the one that answered or the one that was asked for, is OLD, or
-    begins with OLD and a date. Raises UsageError where no call with a price does.
+    begins with OLD and a date. Raises UsageError where no call with a price does, and where one belongs to two.
     """
     import pyarrow.compute as pc
 
     billed = cost(connection, "day", chosen).total or {}
-    whole, changed = float(billed["cost_usd"] or 0), 0.0
+    whole, changed, replaced = float(billed["cost_usd"] or 0), 0.0, set[Any]()
     for replacement in replacements:
         calls = _calls(connection, chosen, replacement.old)
         if not calls.num_rows:
             raise UsageError(f"no call of {replacement.old!r} with a price in the last 28 days: see `otel-llm cost`")
+        if len(replacements) > 1:
+            own = set(calls["row_id"].to_pylist())
+            if replaced & own:
+                raise UsageError(f"calls of {replacement.old!r} would be replaced twice: name each model once")
+            replaced |= own
         changed += _priced(calls, replacement) - float(pc.sum(calls["billed_usd"]).as_py())
     return max(1 + changed / whole, 0.0) if whole else 1.0
 
