@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Final
@@ -46,9 +47,18 @@ def speak(process: str, config: Config) -> None:
     logging.basicConfig(level=max(level, logging.INFO), handlers=[handler], force=True)
     for name in _OURS:
         logging.getLogger(name).setLevel(level)
-    sys.excepthook = _tell_end if config.log_format == "json" else sys.__excepthook__
+    is_json = config.log_format == "json"
+    sys.excepthook = _tell_end if is_json else sys.__excepthook__
+    threading.excepthook = _tell_thread_end if is_json else threading.__excepthook__
 
 
 def _tell_end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """A fault that ends the process is a line as any other."""
     _LOG.critical("this process ends by a fault: %s", kind.__name__, exc_info=(kind, error, trace))
+
+
+def _tell_thread_end(ended: threading.ExceptHookArgs) -> None:
+    """So is one that ends a thread."""
+    if ended.exc_value is not None:
+        fault = (ended.exc_type, ended.exc_value, ended.exc_traceback)
+        _LOG.critical("a thread ends by a fault: %s", ended.exc_type.__name__, exc_info=fault)

@@ -243,6 +243,7 @@ class Supervisor:
         self._stopping = threading.Event()
         self._stale = threading.Event()
         self.config = config
+        self._prices = _content(config.contracts)
         self._make_queues()
         asking, asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._receiver = Child("receiver.app", self._current, _RECEIVER_ENV, asking)
@@ -310,13 +311,15 @@ class Supervisor:
         self._receiver.tell()
         if self._answering.child:
             self._answering.child.tell()
-        if _differs(before, after, "targets", *_AT_START):
+        prices, self._prices = self._prices, _content(after.contracts)
+        is_priced_anew = prices != self._prices  # the file may have changed under the same name
+        if is_priced_anew or _differs(before, after, "targets", *_AT_START):
             self._renew_forward()
-        if _differs(before, after, *_AT_START):
+        if is_priced_anew or _differs(before, after, *_AT_START):
             self._converter.restart()
         if _differs(before, after, *KEPT_DAYS.values(), "archive_days", "archive_bytes_max", "targets", *_AT_START):
             self._upkeep.restart()
-        if before.alerts or after.alerts:  # the file may have changed under the same name
+        if before.alerts or after.alerts:  # so may this one
             self._renew_alerts()
         _LOG.warning("the configuration was read again")
 
@@ -365,6 +368,13 @@ def _taken_over(before: Config, read: Config) -> Config:
 
 def _differs(before: Config, after: Config, *names: str) -> bool:
     return any(getattr(before, name) != getattr(after, name) for name in names)
+
+
+def _content(path: str) -> bytes:
+    """What a file holds; nothing where there is none."""
+    with contextlib.suppress(OSError):
+        return Path(path).read_bytes()
+    return b""
 
 
 def _close(pipe: IO[str] | None) -> None:

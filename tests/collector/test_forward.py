@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import math
 import os
+import signal
 import socket
 import threading
 import time
@@ -324,7 +325,23 @@ def test_what_waits_for_a_target_stays_in_the_archive(tmp_path: Path) -> None:
     assert first_waiting(tmp_path, []) == math.inf
 
 
-@pytest.mark.parametrize("status", [429, 502, 503, 504])
+@pytest.mark.parametrize("scheme", ["http", "grpc"])
+def test_a_target_that_wants_another_key_gets_all_once_sighup_tells_it(tmp_path: Path, scheme: str) -> None:
+    guarded, config = tmp_path / "guarded.toml", tmp_path / "c.toml"
+    guarded.write_text('[tokens]\nnorth = "new"\n')
+    with collector(tmp_path / "second", "--config", str(guarded)) as second:
+        url = f"{scheme}://{second.http if scheme == 'http' else second.grpc}"
+        told = f'[[forward]]\nurl = "{url}"\nheaders = {{authorization = "Bearer %s"}}\n'
+        config.write_text(told % "old")
+        with collector(tmp_path / "first", "--config", str(config)) as first:
+            assert otlp.post(first.traces_url, one()).status == 200
+            wait_for(lambda: "waits" in first.stderr)
+            config.write_text(told % "new")
+            first.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: len(otlp.rows(second.data, "FROM t")) == 1)
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 502, 503, 504])
 def test_what_a_target_does_not_take_now_it_gets_later(tmp_path: Path, target: Receiver, status: int) -> None:
     source = Source(tmp_path)
     target.answers = [(status, {"retry-after": "0"}, b""), (status, {}, b"")]

@@ -194,6 +194,19 @@ def test_sighup_takes_over_what_can_be(tmp_path: Path) -> None:
         assert "stays as it was" in first.stderr
 
 
+def test_sighup_reads_contracts_again_that_changed_under_their_name(tmp_path: Path) -> None:
+    contracts, text = tmp_path / "contracts.toml", '[[contract]]\nname = "x"\nprices = {{ input_mtok = "{}" }}\n'
+    contracts.write_text(text.format(1))
+    with collector(tmp_path / "data", "--contracts", str(contracts)) as running:
+        contracts.write_text(text.format(7))
+        running.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "the configuration was read again" in running.stderr)
+        body = otlp.request(otlp.span(otlp.chat(1_000_000, 0))).SerializeToString()
+        assert otlp.post(running.traces_url, body).status == 200
+        (row,) = wait_for(lambda: otlp.rows(running.data, "SELECT cost_usd FROM t"))
+    assert row["cost_usd"] == 7
+
+
 def test_a_client_that_hangs_does_not_hold_up_the_end(tmp_path: Path) -> None:
     with collector(tmp_path / "data") as running:
         host, _, port = running.http.partition(":")

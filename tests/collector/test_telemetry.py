@@ -119,6 +119,14 @@ def spoken(code: str, *flags: str) -> list[str]:
     return ended.stderr.splitlines()
 
 
+def test_a_fault_that_ends_a_thread_is_one_object() -> None:
+    thread = "import threading; t = threading.Thread(target=lambda: 1 / 0); t.start(); t.join()"
+    (line,) = spoken(thread, "log_format=json")
+    said = json.loads(line)
+    assert said["message"] == "a thread ends by a fault: ZeroDivisionError"
+    assert "division by zero" in said["fault"]
+
+
 def test_a_fault_that_ends_a_process_is_one_object() -> None:
     (line,) = spoken("raise ValueError('x\\ny')", "log_format=json")
     said = json.loads(line)

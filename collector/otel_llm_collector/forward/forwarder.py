@@ -19,7 +19,7 @@ from .destination import Destination
 from .filters import filter_of
 from .queue import Batch, Queue
 from .state import TargetState, write_state
-from .targets import RejectedError, UnreachableError, connect
+from .targets import DeniedError, RejectedError, UnreachableError, connect
 
 _LOG = logging.getLogger(__name__)
 
@@ -116,15 +116,15 @@ class Forwarder:
         while True:
             try:
                 self.state.items_rejected += self._target.send(kind, payload)
-            except RejectedError as error:
-                self.state.last_error = str(error)
-                return False
-            except UnreachableError as error:
+            except (UnreachableError, DeniedError) as error:  # a key that has run out is renewed, and SIGHUP tells it
                 if attempt == 0:
                     _LOG.warning("forward to %s waits: %s", self.state.url, error)
                 if self._pause(attempt, str(error), error.after_s):
                     raise _StoppedError from None
                 attempt += 1
+            except RejectedError as error:
+                self.state.last_error = str(error)
+                return False
             else:
                 return True
 

@@ -15,12 +15,19 @@ from .destination import SCHEMES, Destination
 
 _TIMEOUT_S: Final = 10.0
 _RETRYABLE_HTTP: Final = frozenset({429, 502, 503, 504})
+_DENIED_HTTP: Final = frozenset({401, 403})
 _RETRY_INFO: Final = "google.rpc.RetryInfo"
 _GZIP: Final = 31  # window bits of zlib with a gzip head
 
 
 class RejectedError(Exception):
     """The target will never take this request."""
+
+
+class DeniedError(RejectedError):
+    """Nor anything else, until somebody gives us another key."""
+
+    after_s = None
 
 
 class UnreachableError(Exception):
@@ -66,6 +73,8 @@ class HttpTarget:
             raise UnreachableError(str(error)) from None
         if answer.status in _RETRYABLE_HTTP:
             raise UnreachableError(f"status {answer.status}", _seconds(answer.headers.get("retry-after")))
+        if answer.status in _DENIED_HTTP:
+            raise DeniedError(f"status {answer.status}")
         if answer.status >= 300:
             raise RejectedError(f"status {answer.status}")
         is_protobuf = "json" not in answer.headers.get("content-type", "")
@@ -102,6 +111,8 @@ class GrpcTarget:
             full = code is codes.RESOURCE_EXHAUSTED and after_s is None  # retryable only where it says when
             if full or code in {codes.INVALID_ARGUMENT, codes.UNIMPLEMENTED}:
                 raise RejectedError(code.name) from None
+            if code in {codes.UNAUTHENTICATED, codes.PERMISSION_DENIED}:
+                raise DeniedError(code.name) from None
             raise UnreachableError(code.name, after_s) from None
         return _rejected(SIGNALS[kind], answer)
 
