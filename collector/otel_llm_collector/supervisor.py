@@ -166,11 +166,17 @@ class Child:
             self.revive()
 
     def revive(self) -> None:
-        """Start it now if it died."""
-        if self.process.poll() is not None:
-            self._due = None
-            self._close_pipes()
-            self.process = self._start()
+        """Start it now if it died; later where the machine has no room for a process."""
+        if self.process.poll() is None:
+            return
+        try:
+            process = self._start()
+        except OSError as error:
+            self._due = time.monotonic() + _RESTART_S_MAX
+            _LOG.error("%s cannot be started: %s; trying again in %s s", self.name, error, _RESTART_S_MAX)
+            return
+        self._close_pipes()
+        self.process, self._due = process, None
 
     def _pause(self) -> float:
         if time.monotonic() - self.started > _STEADY_S:
@@ -220,7 +226,8 @@ class Answering:
         if not is_readable(self._channel):
             self._empty_at = now
         elif self.child is None:
-            self.child = Child("endpoint.app", self._config, _QUERY_ENV, self._channel)
+            with contextlib.suppress(OSError):  # no room for a process: who asks is told so, and may ask again
+                self.child = Child("endpoint.app", self._config, _QUERY_ENV, self._channel)
         elif now - max(self._empty_at, self.child.started) > self._config().sql_seconds_max + MORE_S:
             self._end(self.child)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import math
 import os
@@ -10,7 +11,6 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Quiet."""
 
 
-@contextmanager
+@contextlib.contextmanager
 def receiver() -> Iterator[Receiver]:
     with Receiver() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
@@ -95,7 +95,7 @@ def target() -> Iterator[Receiver]:
         yield server
 
 
-@contextmanager
+@contextlib.contextmanager
 def forwarding(data: Path, destination: Destination) -> Iterator[Forwarder]:
     forwarder = Forwarder(data, destination, Contracts())
     forwarder.start()
@@ -247,6 +247,26 @@ def test_what_else_a_url_holds_goes_where_it_belongs(tmp_path: Path, target: Rec
     assert path == "/otlp/v1/traces?key=1"
     assert headers["authorization"] == "Basic bWU6cEBzcw=="
     assert headers["host"] == target.url.removeprefix("http://")
+
+
+def test_an_answer_without_an_end_is_not_read_to_it(tmp_path: Path) -> None:
+    source, head = Source(tmp_path), b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000000\r\n\r\n"
+
+    def answer() -> None:
+        client, _ = endless.accept()
+        with client, contextlib.suppress(OSError):
+            client.sendall(head)
+            while True:
+                client.sendall(b"x" * 65_536)
+
+    with socket.create_server(("127.0.0.1", 0)) as endless:
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with forwarding(tmp_path, Destination(f"http://127.0.0.1:{endless.getsockname()[1]}")) as forwarder:
+            source.put(one())
+            wait_for(lambda: forwarder.state.sent == 1)
+            thread.join(20)
+    assert not thread.is_alive()
 
 
 def test_headers_go_before_the_user_of_a_url() -> None:

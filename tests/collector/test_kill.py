@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import random
+import subprocess
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import urllib3
 from rig import killing, otlp
 from rig.processes import CollectorProcess, is_over, wait_for
+
+from otel_llm_collector.config_file import Configured
+from otel_llm_collector.supervisor import Child
 
 SPANS_BETWEEN_KILLS = 1_000
 KILLS = 5
@@ -89,3 +94,23 @@ def test_a_killed_child_is_started_again_at_the_same_address(tmp_path: Path) -> 
     wait_for(lambda: otlp.rows(running.data, "SELECT 1 FROM t WHERE name = 'after'"))
     assert "starting it again" in running.stderr
     assert running.stop() == 0
+
+
+def test_a_child_that_there_is_no_room_for_is_started_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = Configured({"data": str(tmp_path)}, {}, None).config
+    child = Child("converter", lambda: config)  # it ends soon: nothing has received anything here
+    first = child.process
+    first.wait(30)
+    with monkeypatch.context() as patched:
+        patched.setattr(subprocess, "Popen", no_room)
+        child.revive()
+        child.tell()
+        child.keep_alive()
+    assert child.process is first
+    child.revive()
+    assert child.process is not first
+    child.stop(30)
+
+
+def no_room(*_: object, **__: object) -> NoReturn:
+    raise BlockingIOError(11, "Resource temporarily unavailable")

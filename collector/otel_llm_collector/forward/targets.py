@@ -17,6 +17,8 @@ _TIMEOUT_S: Final = 10.0
 _RETRYABLE_HTTP: Final = frozenset({429, 502, 503, 504})
 _DENIED_HTTP: Final = frozenset({401, 403})
 _RETRY_INFO: Final = "google.rpc.RetryInfo"
+#: As OpenTelemetry's specification has it.
+_ANSWER_BYTES_MAX: Final = 4 * 1024 * 1024
 _GZIP: Final = 31  # window bits of zlib with a gzip head
 
 
@@ -68,7 +70,7 @@ class HttpTarget:
         packer = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
         body = packer.compress(payload) + packer.flush()
         try:
-            answer = self._pool.request("POST", self._urls[kind], body=body, headers=self._headers, redirect=False)
+            answer, said = self._ask(self._urls[kind], body)
         except urllib3.exceptions.HTTPError as error:
             raise UnreachableError(str(error)) from None
         if answer.status in _RETRYABLE_HTTP:
@@ -78,7 +80,19 @@ class HttpTarget:
         if answer.status >= 300:
             raise RejectedError(f"status {answer.status}")
         is_protobuf = "json" not in answer.headers.get("content-type", "")
-        return _rejected(signal, answer.data) if is_protobuf else 0
+        return _rejected(signal, said) if is_protobuf else 0
+
+    def _ask(self, url: str, body: bytes) -> tuple[urllib3.BaseHTTPResponse, bytes]:
+        """An answer, and what it says. What is longer than any of OTLP is not read to its end."""
+        answer = self._pool.request(
+            "POST", url, body=body, headers=self._headers, redirect=False, preload_content=False
+        )
+        said = answer.read(_ANSWER_BYTES_MAX)
+        if len(said) < _ANSWER_BYTES_MAX:
+            answer.release_conn()
+        else:
+            answer.close()
+        return answer, said
 
     def close(self) -> None:
         self._pool.clear()
