@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import http.client
 import resource
 import socket
@@ -26,6 +27,7 @@ from otel_llm_collector.receiver.access import Access
 from otel_llm_collector.receiver.http import HttpDoor
 from otel_llm_collector.receiver.intake import Intake
 from otel_llm_collector.receiver.pages import Pages
+from otel_llm_collector.receiver.refusals import TooLargeError
 from otel_llm_collector.receiver.room import Room
 from otel_llm_collector.receiver.server import HttpServer
 from otel_llm_collector.receiver.sql import SqlDoor
@@ -282,6 +284,26 @@ def test_bodies_that_memory_has_no_room_for_are_told_to_wait(tmp_path: Path) -> 
             assert b"retry-after: 1" in third.head
 
     assert serve(tmp_path, talk) == []
+
+
+def test_bodies_that_memory_never_has_room_for_are_too_large(tmp_path: Path) -> None:
+    large, gzipped = b"x" * 200_000, gzip.compress(bytes(200_000))
+
+    async def talk(served: Served) -> None:
+        served.intake.budget.bytes_max = 100_000
+        for sent in (
+            post(large),
+            post(chunked(large, 60_000), "transfer-encoding: chunked"),
+            post(gzipped, "content-encoding: gzip"),
+        ):
+            async with served.client() as client:
+                assert await client.ask(sent) == 413
+        async with served.client() as client:
+            assert await client.ask(post()) == 200
+        with pytest.raises(TooLargeError):
+            served.intake.budget.take(100_001)
+
+    assert serve(tmp_path, talk) == [BODY]
 
 
 def test_more_connections_than_are_kept_are_told_to_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -233,11 +233,11 @@ class Connection(asyncio.Protocol):
         request = self._request
         if request.refused is not None:
             return
+        if request.held + len(part) > self._site.body_bytes_max:
+            raise too_large(self._site.body_bytes_max)
         self._site.budget.take(len(part))
         request.held += len(part)
         request.parts.append(part)
-        if request.held > self._site.body_bytes_max:
-            raise too_large(self._site.body_bytes_max)
 
     def on_message_complete(self) -> None:
         if self._parser.should_upgrade():

@@ -68,8 +68,13 @@ class HttpDoor:
         self._access = access
         self._queries = queries
         self._pages = pages
-        self.body_bytes_max = body_bytes_max
+        self._body_bytes_max = body_bytes_max
         self.budget = intake.budget
+
+    @property
+    def body_bytes_max(self) -> int:
+        """The limit; less where there never is room for so much."""
+        return min(self._body_bytes_max, self.budget.bytes_max)
 
     def look(self, request: Request) -> None:
         """Refuse what no body can make good."""

@@ -16,7 +16,7 @@ from typing import Final
 
 from .. import journal
 from ..signals import Signal
-from .refusals import RETRY_AFTER_S, BusyError, RefusedError
+from .refusals import RETRY_AFTER_S, BusyError, RefusedError, TooLargeError
 from .room import LOOK_S, Room
 from .soundness import LARGE_BYTES_MIN, Accepted, check
 from .telemetry import Telemetry
@@ -43,7 +43,9 @@ class Budget:
         self.taken = 0
 
     def take(self, size: int) -> None:
-        """Hold `size` bytes until `give`. Raises BusyError where there is no room."""
+        """Hold `size` bytes until `give`. Raises BusyError where there is no room, TooLargeError where never is."""
+        if size > self.bytes_max:
+            raise TooLargeError(f"the body is larger than {self.bytes_max} bytes; send smaller batches")
         if self.taken + size > self.bytes_max:
             raise BusyError(f"the receiver holds {self.taken} bytes already; send this again in a moment")
         self.taken += size
