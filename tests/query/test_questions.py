@@ -249,12 +249,24 @@ HQL: dict[str, list[tuple[Any, ...]]] = {
     """
     SELECT toInt32(1.9), toInt8('-3'), toUInt16(status), toInt64(-1.5), toFloat32(1), toInt32OrZero(model),
       toInt64OrNull('x')
-    FROM request_response_rmt WHERE request_created_at < yesterday() + toIntervalDay(100000) LIMIT 1
+    FROM request_response_rmt WHERE request_created_at < yesterday() + toIntervalDay(100000) AND status < 300 LIMIT 1
     """: [(1, -3, 200, -1, 1.0, 0, None)],
     """
     SELECT latency, lagInFrame(latency) OVER (ORDER BY latency), leadInFrame(latency, 1, 7) OVER (ORDER BY latency)
     FROM request_response_rmt WHERE latency > 100 ORDER BY latency
     """: [(500, None, 1000), (1000, 500, 7)],
+    """
+    SELECT startsWith(model, 'gpt'), endsWith(model, 'gpt'), match(model, '^g.t'), splitByChar('-', model)[1],
+      splitByString('-4', model)[1], replaceAll(model, '-', '.'), replaceRegexpAll(model, '[0-9-]', '')
+    FROM request_response_rmt WHERE user_id = 'ada' AND provider = 'openai'
+    """: [(True, False, True, "gpt", "gpt", "gpt.4o.mini.2024.07.18", "gptomini")],
+    """
+    SELECT medianIf(latency, status = 200), JSONExtractInt('{"a": 1}', 'a'), JSONExtractInt('{}', 'a'),
+      JSONExtractFloat('{"a": 1.5}', 'a'), JSONExtractBool('{"a": true}', 'a'),
+      addHours(subtractDays(min(request_created_at), 1), 24) = min(request_created_at),
+      subtractMonths(addMonths(toDate('2026-11-02'), 1), 1)
+    FROM request_response_rmt
+    """: [(500, 1, None, 1.5, True, True, "2026-11-02")],
     # clauses of ClickHouse's own
     """
     SELECT count(), sum(status) FROM (SELECT status FROM request_response_rmt LIMIT 1 BY status) -- one of each

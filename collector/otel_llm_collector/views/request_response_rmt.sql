@@ -3,8 +3,9 @@
 -- macros here: toStartOfHour, toStartOfDay, toStartOfWeek, toStartOfMonth, toDate, toHour, uniq, mapKeys, mapValues,
 -- has, notEmpty, empty; countIf and the like are DuckDB's own. `otel-llm sql`, Python and POST /v1/sql know more of them,
 -- also quantile(0.95)(latency), quantiles, topK, any, groupArray(DISTINCT model), has(properties, 'name'), lagInFrame and
--- leadInFrame (NULL where there is no such row), position, toInt32 and its like, arrayJoin, formatDateTime, PREWHERE,
--- LIMIT 2 BY model and LIMIT 5, 10, and say what to write instead of WITH TOTALS, WITH FILL or ARRAY JOIN; a DuckDB of your own does not.
+-- leadInFrame (NULL where there is no such row), position, startsWith, match, replaceAll, toInt32, addDays and their
+-- like, JSONExtractInt (NULL where there is none), arrayJoin, formatDateTime, PREWHERE, LIMIT 2 BY model and LIMIT 5, 10,
+-- and say what to write instead of WITH TOTALS, WITH FILL or ARRAY JOIN; a DuckDB of your own does not.
 CREATE OR REPLACE MACRO toStartOfHour(moment) AS date_trunc('hour', moment);
 CREATE OR REPLACE MACRO toStartOfDay(moment) AS date_trunc('day', moment);
 CREATE OR REPLACE MACRO toStartOfWeek
