@@ -18,6 +18,13 @@ def noted(lake: SmallLake) -> tuple[str, ...]:
         return cost(connection).notes
 
 
+def rows_and_total(lake: SmallLake) -> list[dict[str, Any]]:
+    with connect(lake.data) as connection:
+        answer = cost(connection)
+    assert answer.total is not None
+    return [*answer.rows(), answer.total]
+
+
 def total(calls: int, reasons: dict[str, int], **more: Any) -> dict[str, Any]:
     sums = {"calls": calls, "unpriced_calls": sum(reasons.values()), "unpriced_reasons": reasons}
     return sums | {"unknown_models": None, "inexact_reasons": None} | more
@@ -56,6 +63,13 @@ def test_every_status_has_its_words() -> None:
 )
 def test_notes_are_sentences(row: dict[str, Any], notes: tuple[str, ...]) -> None:
     assert cost_notes(row) == notes
+
+
+def test_reasons_stand_in_one_order_the_most_calls_first(lake: SmallLake) -> None:
+    reasons = ["b", "a", "c", "a", "d", "c", "a", "e"]
+    lake.add([span(n, None, n, cost=None, cost_status=reason) for n, reason in enumerate(reasons, 1)])
+    for row in rows_and_total(lake):
+        assert list(row["unpriced_reasons"].items()) == [("a", 3), ("c", 2), ("b", 1), ("d", 1), ("e", 1)]
 
 
 def test_models_without_a_price_are_named(lake: SmallLake) -> None:

@@ -18,7 +18,7 @@ reasons AS (
     GROUP BY GROUPING SETS (({names}, reason), (reason))
 ),
 told AS (
-    SELECT {names}, is_total, map_from_entries(list((reason, calls))) AS unpriced_reasons
+    SELECT {names}, is_total, map_from_entries(list((reason, calls) ORDER BY calls DESC, reason)) AS unpriced_reasons
     FROM reasons
     GROUP BY {names}, is_total
 ),
