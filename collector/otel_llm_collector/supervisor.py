@@ -61,11 +61,12 @@ _WATCH_S: Final = 0.1
 _RESTART_S_MAX: Final = 5.0
 #: What the processes behind the receiver read when they start.
 _AT_START: Final = ("contracts", "deployments", "log_level", "log_format")
-#: For the converter: the system allocator gives memory back, and large blocks come from their own mappings.
+#: For the converter: the system allocator gives memory back, and large blocks come from their own mappings, since it
+#: would leave holes of their size.
 CONVERTER_ENV: Final = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "MALLOC_ARENA_MAX": "2",
-    "MALLOC_MMAP_THRESHOLD_": str(32 * 1024 * 1024),
+    "MALLOC_MMAP_THRESHOLD_": str(4 * 1024 * 1024),
     "MALLOC_TRIM_THRESHOLD_": str(256 * 1024 * 1024),
     "OMP_NUM_THREADS": "1",
 }
