@@ -221,6 +221,22 @@ def test_a_large_date_becomes_files_that_follow_each_other(tmp_path: Path, monke
     assert len(times) == 3000
 
 
+def test_what_stays_has_larger_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merging, "_GROUP_BYTES_MAX", 1)
+    monkeypatch.setattr(merging, "_ROWS_AT_ONCE", 2)
+    segments(tmp_path, 2, spans=9)
+    table = LakeTable(tmp_path, "spans")
+    _, new = merging.merge(table, table.live_files(), "merged-c0")
+    assert row_groups(table, new[0]) > 1
+    merge(tmp_path)
+    table.refresh()
+    assert [(file.rows, row_groups(table, file)) for file in table.live_files()] == [(18, 1)]
+
+
+def row_groups(table: LakeTable, file: DataFile) -> int:
+    return pq.read_metadata(table.place.source(file.path)).num_row_groups
+
+
 @pytest.fixture
 def pool() -> Iterator[pa.MemoryPool]:
     """Arrow's memory during a test, counted apart."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from .merge import merge
 from .patience import Patience
-from .plan import plan
+from .plan import is_over, plan
 from .replaced import Replacing
 
 #: What the names of merged files begin with. One process at a time merges in a data directory.
@@ -47,10 +47,12 @@ class Compactor:
         version, looked_at = self._looked_at
         if version == self._table.version and time.monotonic() - looked_at < _LOOK_S:
             return False
-        chosen = plan(self._table.name, self._table.live_files(), self._clock())
+        live, now_s = self._table.live_files(), self._clock()
+        chosen = plan(self._table.name, live, now_s)
         if not chosen:
             self._looked_at = (self._table.version, time.monotonic())
             return False
-        old, new = merge(self._table, chosen, self._stem, self._is_stopped)
+        is_last = is_over([file for file in live if file.day == chosen[0].day], now_s)
+        old, new = merge(self._table, chosen, self._stem, self._is_stopped, is_last=is_last)
         youngest_s = max(file.added_s for file in old)
         return self._replacing.replace(old, [replace(file, added_s=youngest_s) for file in new])

@@ -30,8 +30,10 @@ _ROWS_AT_ONCE: Final = 12_288
 _BYTES_AT_ONCE: Final = 8 * 1024 * 1024
 #: What the pages that are open at once may take, of all columns of all files.
 _OPEN_BYTES_MAX: Final = 24 * 1024 * 1024
-#: A row group that is so large in memory is written before it has all its rows.
-_GROUP_BYTES_MAX: Final = 40 * 1024 * 1024
+#: A row group that is so large in memory is written before it has all its rows. Those that stay may be larger, since
+#: files are smaller then, and quicker to read.
+_GROUP_BYTES_MAX: Final = 32 * 1024 * 1024
+_LAST_GROUP_BYTES_MAX: Final = 64 * 1024 * 1024
 _READ_BYTES: Final = 64 * 1024
 
 _Key = tuple[tuple[bool, Any], ...]
@@ -42,17 +44,23 @@ class Stopped(Exception):  # noqa: N818 - it is no error
 
 
 def merge(
-    table: LakeTable, old: Sequence[DataFile], stem: str, is_stopped: Callable[[], bool] = bool
+    table: LakeTable,
+    old: Sequence[DataFile],
+    stem: str,
+    is_stopped: Callable[[], bool] = bool,
+    *,
+    is_last: bool = False,
 ) -> tuple[Sequence[DataFile], list[DataFile]]:
     """The first of some files of one date, as many as memory allows, and new files of FILE_BYTES_MAX with their rows.
 
     The new ones follow each other in the order of the table. They are on disk, but not yet in the log. What fails
-    leaves nothing behind; Stopped is raised once `is_stopped` says so.
+    leaves nothing behind; Stopped is raised once `is_stopped` says so. The last merge of a date makes what stays.
     """
     with contextlib.ExitStack() as held:
         sources = _open(table, old, held)
         old = old[: len(sources)]
-        output = _Output(table, old[0].day, stem, rows=sum(file.rows for file in old))
+        group_bytes = _LAST_GROUP_BYTES_MAX if is_last else _GROUP_BYTES_MAX
+        output = _Output(table, old[0].day, stem, rows=sum(file.rows for file in old), group_bytes=group_bytes)
         try:
             for rows in _in_order(table.name, sources, _filled(table.name, sources)):
                 output.write(rows)
@@ -171,8 +179,9 @@ class _Run:
 class _Output:
     """Gathers rows into row groups, and row groups into files."""
 
-    def __init__(self, table: LakeTable, day: date, stem: str, *, rows: int) -> None:
+    def __init__(self, table: LakeTable, day: date, stem: str, *, rows: int, group_bytes: int) -> None:
         self._table, self._day, self._stem, self._rows = table, day, stem, rows
+        self._group_bytes = group_bytes
         self._row_group = LAYOUTS[table.name].row_group
         self._draft: Draft | None = None
         self._gathered: list[pa.Table] = []
@@ -183,7 +192,7 @@ class _Output:
             room = self._row_group - sum(part.num_rows for part in self._gathered)
             self._gathered.append(compact_dictionaries(rows.slice(0, room)))
             rows = rows.slice(room)
-            if rows.num_rows or sum(part.nbytes for part in self._gathered) >= _GROUP_BYTES_MAX:
+            if rows.num_rows or sum(part.nbytes for part in self._gathered) >= self._group_bytes:
                 self._flush()
 
     def finish(self) -> list[DataFile]:
