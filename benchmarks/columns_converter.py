@@ -28,6 +28,7 @@ from otel_llm_collector.converter import Converter
 from otel_llm_collector.counting.recent import RecentCalls
 from otel_llm_collector.lake import files
 from otel_llm_collector.lake.log import LakeTable
+from otel_llm_collector.process import leave_pandas_out
 from otel_llm_collector.supervisor import CONVERTER_ENV
 from otel_llm_semconv import pricing
 
@@ -95,6 +96,7 @@ def convert(data: Path) -> float:
 
 def measure(kind: str, scope: str, count: int, *, by_rows: bool) -> dict[str, float]:
     """Microseconds a span by step; run in a process of its own."""
+    leave_pandas_out()
     pricing.warm()
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)

@@ -26,6 +26,7 @@ from span_load import Load
 
 from collector import Used
 from otel_llm_collector.lake.log import LakeTable
+from otel_llm_collector.process import leave_pandas_out
 from otel_llm_collector.supervisor import CONVERTER_ENV, UPKEEP_ENV
 from otel_llm_collector.upkeep import Upkeep
 from otel_llm_semconv import pricing
@@ -43,6 +44,7 @@ def fill(data: Path, kind: str, spans: int) -> None:
 
 def merge(data: Path, *, is_over: bool) -> dict[str, float]:
     """Merge what there is; CPU seconds, megabytes, and bytes that were written."""
+    leave_pandas_out()
     pa.set_cpu_count(1)
     began = time.process_time()
     upkeep = Upkeep(data, clock=(lambda: math.inf) if is_over else time.time)
