@@ -18,6 +18,7 @@ from otel_llm_collector.query.timespan import as_long_before, between, instant
 from .conftest import SmallLake, span
 
 NOW = dt.datetime(2026, 11, 3, 0, 30, tzinfo=dt.UTC)
+DAY_S = 86_400
 
 
 def ask_cost(lake: SmallLake, by: str = "model", tz: str = "UTC", **chosen: Any) -> Table:
@@ -329,6 +330,22 @@ def test_entity_views_add_up_and_count_what_has_no_price(clinic: SmallLake) -> N
             ("chat gpt-4o-mini", 40.0, 1),
             ("chat gpt-4o-mini", 1100.0, 2),
         ]
+
+
+@pytest.mark.parametrize(
+    ("tz", "hours"),
+    [
+        ("UTC", ["05:00+00:00", "06:00+00:00"]),
+        ("America/New_York", ["01:00-04:00", "01:00-05:00"]),  # clocks go back between them
+        ("Asia/Kathmandu", ["11:00+05:45", "12:00+05:45"]),
+        ("America/St_Johns", ["02:00-03:30", "03:00-03:30"]),
+    ],
+)
+def test_an_hour_is_one_whatever_clocks_call_it(lake: SmallLake, tz: str, hours: list[str]) -> None:
+    times = (5.6 * 3600, 6.6 * 3600)
+    lake.add([span(n, None, n, at=time - DAY_S, cost="1") for n, time in enumerate(times, 1)])  # of 2026-11-01
+    found = ask_cost(lake, "hour", tz=tz).rows()
+    assert [f"{row['hour']:%H:%M}{row['hour'].isoformat()[-6:]}" for row in found] == hours
 
 
 def test_every_question_begins_with_what_it_asks() -> None:
