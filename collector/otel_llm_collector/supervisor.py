@@ -146,7 +146,7 @@ class Child:
     def restart(self) -> None:
         """Stop it and start it with the configuration of now."""
         self.stop(_RESTART_S_MAX)
-        self.process = self._start()
+        self.revive()
 
     def first_line(self, wait_s: float) -> str:
         """What the child says first; OtelLlmError where it ends or stays silent."""
@@ -393,7 +393,7 @@ def _close(pipe: IO[str] | None) -> None:
 
 def _tell(process: subprocess.Popen[str], config: Config) -> None:
     assert process.stdin is not None
-    with contextlib.suppress(OSError):  # it is gone already, which is seen elsewhere
+    with contextlib.suppress(OSError, ValueError):  # it is gone already, or closed, which is seen elsewhere
         process.stdin.write(config.dump() + "\n")
         process.stdin.flush()
 

@@ -11,10 +11,12 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 import urllib3
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -34,6 +36,7 @@ from otel_llm_collector.forward import Destination, check_url, read_states
 from otel_llm_collector.forward.filters import filter_of
 from otel_llm_collector.forward.forwarder import Forwarder
 from otel_llm_collector.forward.queue import Queue, first_waiting
+from otel_llm_collector.signals import SIGNALS
 from otel_llm_semconv import attributes as a
 from otel_llm_semconv.pricing.contracts import Contracts
 
@@ -267,6 +270,27 @@ def test_an_answer_without_an_end_is_not_read_to_it(tmp_path: Path) -> None:
             wait_for(lambda: forwarder.state.sent == 1)
             thread.join(20)
     assert not thread.is_alive()
+
+
+def test_a_refusal_over_grpc_whose_details_are_garbled_is_one_all_the_same(tmp_path: Path) -> None:
+    source = Source(tmp_path)
+
+    def refuse(_: bytes, context: grpc.ServicerContext) -> bytes:
+        context.set_trailing_metadata((("grpc-status-details-bin", b"\xff"),))
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no")
+
+    server = grpc.server(ThreadPoolExecutor(1))
+    service, method = SIGNALS[journal.TRACES].method.lstrip("/").split("/")
+    handler = grpc.method_handlers_generic_handler(service, {method: grpc.unary_unary_rpc_method_handler(refuse)})
+    server.add_generic_rpc_handlers((handler,))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        with forwarding(tmp_path, Destination(f"grpc://127.0.0.1:{port}")) as forwarder:
+            source.put(one())
+            wait_for(lambda: forwarder.state.rejected == 1)
+    finally:
+        server.stop(None).wait()
 
 
 def test_headers_go_before_the_user_of_a_url() -> None:

@@ -103,7 +103,7 @@ def test_a_child_that_there_is_no_room_for_is_started_later(tmp_path: Path, monk
     first.wait(30)
     with monkeypatch.context() as patched:
         patched.setattr(subprocess, "Popen", no_room)
-        child.revive()
+        child.restart()
         child.tell()
         child.keep_alive()
     assert child.process is first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import zlib
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -164,15 +165,16 @@ def _seconds(retry_after: str | None) -> float | None:
 
 
 def _retry_after_s(metadata: Any) -> float | None:
-    """The delay of a RetryInfo among the details of a status."""
+    """The delay of a RetryInfo among the details of a status, where that can be read."""
+    from google.protobuf.message import DecodeError
     from google.rpc.error_details_pb2 import RetryInfo
     from google.rpc.status_pb2 import Status
 
     for name, value in metadata or ():
         if name == "grpc-status-details-bin":
-            status = Status.FromString(value)
-            for detail in status.details:
-                if detail.type_url.endswith(_RETRY_INFO):
-                    info = RetryInfo.FromString(detail.value)
-                    return float(info.retry_delay.seconds + info.retry_delay.nanos / 1e9)
+            with contextlib.suppress(DecodeError):
+                for detail in Status.FromString(value).details:
+                    if detail.type_url.endswith(_RETRY_INFO):
+                        info = RetryInfo.FromString(detail.value)
+                        return float(info.retry_delay.seconds + info.retry_delay.nanos / 1e9)
     return None
