@@ -43,6 +43,7 @@ from .config import contracts, data_dir
 from .config_file import Configured, misspelled
 from .endpoint.wire import MORE_S
 from .forward.queue import Queue
+from .journal import archive_dir, journal_dir
 from .lake.address import keep_address
 from .logs import QUIET_ENV, speak
 from .options import CONFIG_ENV, KEPT_DAYS, OPTIONS, Config, Option, is_loopback
@@ -454,6 +455,7 @@ def _run(config: Config, read: Callable[[], Config]) -> None:
         raise OtelLlmError(
             f"cannot keep data in {config.data}: {error.strerror}; name another place with --data"
         ) from None
+    _check_disk(Path(config.data))
     if config.lake:
         keep_address(Path(config.data), config.lake)
     supervisor = Supervisor(config, read)
@@ -462,6 +464,13 @@ def _run(config: Config, read: Callable[[], Config]) -> None:
     signal.signal(signal.SIGHUP, supervisor.reload)
     typer.echo(f"ready http={supervisor.config.http} grpc={supervisor.config.grpc} data={config.data}")
     supervisor.run()
+
+
+def _check_disk(data: Path) -> None:
+    """Segments move from one folder into the other in one step, which no two disks have."""
+    folders = [folder for folder in (data, journal_dir(data), archive_dir(data)) if folder.exists()]
+    if len({folder.stat().st_dev for folder in folders}) > 1:
+        raise OtelLlmError(f"journal and archive of {data} are on two disks: keep the data directory on one")
 
 
 def _with_flags(function: Callable[..., None]) -> Callable[..., None]:

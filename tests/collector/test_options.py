@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import socket
+import tempfile
 import time
 import tomllib
 from pathlib import Path
@@ -173,6 +174,16 @@ def test_the_file_in_the_documentation_is_one(tmp_path: Path) -> None:
     found = Configured({}, {}, written(tmp_path, text))
     assert [target.only_llm for target in found.config.targets] == [True]
     assert "file" in found.source.values()
+
+
+def test_a_data_directory_is_on_one_disk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second disk")
+    with tempfile.TemporaryDirectory(dir=memory) as other:
+        (tmp_path / "archive").symlink_to(other)
+        assert supervisor.command(["--data", str(tmp_path), "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"]) == 1
+    assert "are on two disks" in capsys.readouterr().err
 
 
 def test_sighup_takes_over_what_can_be(tmp_path: Path) -> None:
