@@ -20,7 +20,7 @@ from rig.parquet import bloom_columns
 from otel_llm_collector import journal
 from otel_llm_collector.converter import Converter
 from otel_llm_collector.flow import Flow, Stored, Way
-from otel_llm_collector.lake import files
+from otel_llm_collector.lake import files, seen
 from otel_llm_collector.lake.log import LakeTable
 from otel_llm_collector.lake.schema import arrow_schema, memory_schema
 from otel_llm_collector.rows import Rows
@@ -46,6 +46,20 @@ def test_a_portion_is_let_go_before_the_next_is_made(tmp_path: Path) -> None:
     flow = Flow(tmp_path, "c0", Way((journal.METRICS,), read, ("metrics",)), lambda *_: None)
     assert flow.convert({journal.METRICS: [(1, journal.Frame(journal.METRICS, 0, b"", 0))]}, 1)
     assert count(tmp_path, "metrics") == len(made) == 3
+
+
+@pytest.mark.parametrize("merged_max", [1, 50, 10_000])
+def test_keys_are_known_however_they_came(monkeypatch: pytest.MonkeyPatch, merged_max: int) -> None:
+    monkeypatch.setattr(seen, "_MERGED_MAX", merged_max)
+    all_keys = np.random.default_rng(7).permutation(np.arange(0, 2000, 2, dtype=np.uint64))
+    held = seen.KeySet(all_keys[:100])
+    for portion in np.split(all_keys[100:], [1, 40, 41, 300, 600]):
+        assert not held.holds(portion).any()
+        held.add(portion)
+        assert held.holds(portion).all()
+        assert not held.holds(portion + np.uint64(1)).any()
+    assert sorted(held.all()) == sorted(all_keys)
+    assert len(held) == len(all_keys)
 
 
 class CrashError(BaseException):

@@ -19,10 +19,14 @@ Bools = npt.NDArray[np.bool_]
 
 #: Keys held in memory at most; above it the dates that were touched longest ago are loaded anew when needed.
 KEYS_MAX: Final = 16_000_000
+#: An array of so many is merged no more: for a moment that takes as much again.
+_MERGED_MAX: Final = 4_000_000
 
 
 class KeySet:
-    """Keys in a few sorted arrays, each at most half as long as the one before it: adding costs little on average."""
+    """Keys in a few sorted arrays, each but long ones at most half as long as the one before it: adding costs little on
+    average.
+    """
 
     def __init__(self, keys: Keys | None = None) -> None:
         self._sorted = [] if keys is None else [np.sort(keys)]
@@ -47,8 +51,9 @@ class KeySet:
     def add(self, keys: Keys) -> None:
         """Put keys in that are not."""
         fresh = np.sort(keys)
-        while self._sorted and len(self._sorted[-1]) < 2 * len(fresh):
-            fresh = np.sort(np.concatenate([self._sorted.pop(), fresh]), kind="stable")
+        while self._sorted and len(self._sorted[-1]) < min(2 * len(fresh), _MERGED_MAX):
+            fresh = np.concatenate([self._sorted.pop(), fresh])
+            fresh.sort(kind="stable")
         self._sorted.append(fresh)
 
 
