@@ -18,7 +18,13 @@ reasons AS (
     GROUP BY GROUPING SETS (({names}, reason), (reason))
 ),
 told AS (
-    SELECT {names}, is_total, map_from_entries(list((reason, calls) ORDER BY calls DESC, reason)) AS unpriced_reasons
+    -- the most calls first: lists that are sorted take half the time of an ORDER BY for each
+    SELECT
+        {names},
+        is_total,
+        map_from_entries(
+            list_transform(list_sort(list((-calls, reason))), lambda entry: (entry[2], -entry[1]))
+        ) AS unpriced_reasons
     FROM reasons
     GROUP BY {names}, is_total
 ),
