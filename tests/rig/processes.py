@@ -19,10 +19,17 @@ T = TypeVar("T")
 
 
 class CollectorProcess:
-    """`otel-llm collector` on free ports. `http` and `grpc` are its addresses, `data` its directory."""
+    """`otel-llm collector` on free ports. `http` and `grpc` are its addresses, `data` its directory.
 
-    def __init__(self, data: Path, *arguments: str, http: str = "127.0.0.1:0", grpc: str = "127.0.0.1:0") -> None:
+    `files` is how many it may open at first; 0 for as many as the tests may.
+    """
+
+    def __init__(
+        self, data: Path, *arguments: str, http: str = "127.0.0.1:0", grpc: str = "127.0.0.1:0", files: int = 0
+    ) -> None:
         command = [sys.executable, "-m", "otel_llm.cli", "collector", "--data", str(data)]
+        if files:
+            command = ["sh", "-c", 'ulimit -S -n "$0" && exec "$@"', str(files), *command]
         self.data = data
         self.stderr_path = data.with_name(data.name + ".stderr")
         with self.stderr_path.open("ab") as stderr:
@@ -82,9 +89,9 @@ class CollectorProcess:
 
 
 @contextlib.contextmanager
-def collector(data: Path, *arguments: str, http: str = "127.0.0.1:0") -> Iterator[CollectorProcess]:
+def collector(data: Path, *arguments: str, http: str = "127.0.0.1:0", files: int = 0) -> Iterator[CollectorProcess]:
     """A collector for the block; killed with its children if the block did not stop it."""
-    running = CollectorProcess(data, *arguments, http=http)
+    running = CollectorProcess(data, *arguments, http=http, files=files)
     try:
         yield running
     finally:
