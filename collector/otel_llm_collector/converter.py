@@ -7,7 +7,6 @@ each table says up to which segment it holds this collector's data; a segment le
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 import os
 import sys
@@ -172,7 +171,6 @@ def run(data: Path, stop: threading.Event, contracts: Contracts) -> None:
     """Convert until `stop` is set and nothing is left."""
     converter = Converter(data, contracts)
     pricing.warm()
-    gc.freeze()  # what is there by now stays: no collection looks through it again
     batches, teller = 0, Teller(data, "converter", converter.tally)
     while True:
         teller.tell()
