@@ -114,7 +114,7 @@ def test_a_trace_over_midnight_is_one(lake: SmallLake) -> None:
 def test_the_command_says_what_was_read(lake: SmallLake, run: Run) -> None:
     lake.add([span(1, None, cost="1", service_name="portal")])
     told = run("latency", "--split", "--explain")
-    assert "read from the calls themselves, 1 file: there is no roll-up of them yet" in told.err
+    assert "read from the spans themselves, 1 file: there is no roll-up of them yet" in told.err
     add_up(lake.data)
     assert "read from the roll-up traces, 1 date in 1 file\n" in run("latency", "--split", "--explain").err
     assert "as was asked for" in run("latency", "--split", "--explain", "--exact").err

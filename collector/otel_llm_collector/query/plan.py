@@ -51,9 +51,9 @@ class Plan:
     @property
     def source(self) -> str:
         """For people: what is read."""
-        if self.cube is None:
-            return f"read from the calls themselves, {_files(self.calls)}: {self.why}"
         what = "calls" if self.read_as == _CALLS else "spans"
+        if self.cube is None:
+            return f"read from the {what} themselves, {_files(self.calls)}: {self.why}"
         rest = f", and from the {what} of {_files(self.calls)} that it does not have" if self.calls else ""
         return f"read from the roll-up {self.cube.name}, {_count(self.dates, 'date')} in {_files(self.rolled)}{rest}"
 
@@ -87,9 +87,10 @@ def planned_traces(connection: duckdb.DuckDBPyConnection, *, exact: bool) -> Pla
     known, rolled = _rolled(connection)
     spans = list(known.values())
     if exact:
-        return Plan(spans, why="as was asked for")
+        return Plan(spans, why="as was asked for", read_as=OPEN_FILES)
     taken = apart({path: origin for path, origin in rolled.items() if not origin.is_month})
-    return replace(_with(TRACES, taken, known, spans), read_as=OPEN_FILES) if taken else Plan(spans, why=_NONE_YET)
+    found = _with(TRACES, taken, known, spans) if taken else Plan(spans, why=_NONE_YET)
+    return replace(found, read_as=OPEN_FILES)
 
 
 def _rolled(connection: duckdb.DuckDBPyConnection) -> tuple[Mapping[str, str], Mapping[str, Origin]]:
