@@ -22,7 +22,7 @@ from otel_llm_semconv.pricing.contracts import Contracts
 
 from . import journal
 from .columns.reader import Reader
-from .columns.request import room
+from .columns.request import Room
 from .columns.wire import PADDING
 from .config import contracts
 from .counting.recent import RecentCalls
@@ -86,6 +86,7 @@ class Converter:
         self._archive = journal.archive_dir(data)
         self._archive.mkdir(parents=True, exist_ok=True)
         self._collector_id = journal.read_collector_id(data)
+        self._room = Room(BATCH_BYTES_MAX)
         contracts = contracts or Contracts()
         recent = RecentCalls(lambda: newest_first(self._spans))
         found = ways(self._collector_id, contracts, recent.settle, self._quarantine)
@@ -123,7 +124,7 @@ class Converter:
 
     def _read(self, batch: Sequence[journal.Segment]) -> Iterator[Stored]:
         """Their requests, which stay where all of the batch is read to."""
-        at, whole = 0, room(sum(segment.path.stat().st_size for segment in batch)).data
+        at, whole = 0, self._room.take(sum(segment.path.stat().st_size for segment in batch)).data
         for segment in batch:
             with segment.path.open("rb") as file:
                 content = whole[at : at + file.readinto(whole[at:-PADDING])]
@@ -150,7 +151,8 @@ class Converter:
 
     def _release(self, batch: Sequence[journal.Segment]) -> None:
         for segment in batch:
-            segment.path.rename(self._archive / segment.path.name)
+            archived = segment.path.rename(self._archive / segment.path.name)
+            journal.uncache(archived)
         journal.sync_folder(self._archive)
         journal.sync_folder(self._journal)
 

@@ -324,6 +324,22 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def uncache(path: Path) -> None:
+    """Let the system forget what it holds in memory of a file that is on disk and hardly read any more.
+
+    Else what is written next takes memory that nothing has used for long, which a virtual machine has given back to its
+    host: touching that costs ten times what writing does.
+    """
+    if not hasattr(os, "posix_fadvise"):
+        return
+    with contextlib.suppress(OSError):  # a hint: files are as they were
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(handle)
+
+
 def _recover(segment: Segment) -> int:
     """Close a segment that a crash left open: cut what follows its last sound frame, which was never acknowledged.
 

@@ -7,6 +7,7 @@ request after request, and is looked at once.
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -62,6 +63,28 @@ def room(size: int) -> Octets:
     octets = np.empty(size + PADDING, np.uint8)
     octets[size:] = 0
     return octets
+
+
+class Room:
+    """A room that is used again unless somebody still reads in it: new memory has to be cleared by the system first.
+
+    `bytes_max` bounds what is kept.
+    """
+
+    def __init__(self, bytes_max: int) -> None:
+        self._bytes_max = bytes_max
+        self._octets = room(0)
+
+    def take(self, size: int) -> Octets:
+        """As `room`; what was read to the one before may be gone."""
+        if size > self._bytes_max:
+            return room(size)
+        is_in_use = sys.getrefcount(self._octets) > 2  # by us and this call
+        if is_in_use or len(self._octets) < size + PADDING:
+            self._octets = room(size)
+        octets = self._octets[: size + PADDING]
+        octets[size:] = 0
+        return octets
 
 
 def whole_of(payload: journal.Payload) -> Octets | None:

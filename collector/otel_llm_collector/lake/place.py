@@ -19,7 +19,7 @@ import pyarrow.fs as pafs
 
 from otel_llm.errors import OtelLlmError
 
-from ..journal import sync_folder
+from ..journal import sync_folder, uncache
 from .address import address_of
 
 _DRAFTS: Final = "drafts"
@@ -58,6 +58,9 @@ class Place(ABC):
     @abstractmethod
     def delete(self, path: str) -> None:
         """Delete a file, if it is there."""
+
+    def uncache(self, path: str) -> None:
+        """A file is hardly read any more: it need not be kept in memory."""
 
     @abstractmethod
     def files(self, pattern: str = "*") -> Iterator[Stored]:
@@ -100,6 +103,9 @@ class Folder(Place):
 
     def delete(self, path: str) -> None:
         (self._root / path).unlink(missing_ok=True)
+
+    def uncache(self, path: str) -> None:
+        uncache(self._root / path)
 
     def files(self, pattern: str = "*") -> Iterator[Stored]:
         for path in self._root.glob(f"date=*/{pattern}"):

@@ -30,6 +30,8 @@ class Replacing:
                 self.table.place.delete(file.path)
             return False
         self._replaced.extend((time.monotonic() + KEPT_S, file) for file in old)
+        for file in old:
+            self.table.place.uncache(file.path)
         return True
 
     def change(self, old: DataFile, change: Callable[[pa.Table], pa.Table], stem: str) -> DataFile | None:

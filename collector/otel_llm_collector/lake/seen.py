@@ -35,14 +35,17 @@ class KeySet:
         return sum(map(len, self._sorted))
 
     def holds(self, keys: Keys) -> Bools:
-        """For each key whether it is in."""
-        found = np.zeros(len(keys), np.bool_)
+        """For each key whether it is in. They are looked up in order: each is found near the one before it."""
+        order = np.argsort(keys)
+        ordered, found = keys[order], np.zeros(len(keys), np.bool_)
         for held in self._sorted:
             if len(held):
-                places = np.searchsorted(held, keys)
+                places = np.searchsorted(held, ordered)
                 places[places == len(held)] = 0
-                found |= held[places] == keys
-        return found
+                found |= held[places] == ordered
+        is_held = np.empty_like(found)
+        is_held[order] = found
+        return is_held
 
     def all(self) -> Keys:
         """Every key, in no order."""
