@@ -18,9 +18,10 @@ from ..lake.schema import memory_schema
 from ..normalise import CONTENT, FUTURE_NS_MAX, KINDS, STATUSES, string_in
 from . import calls
 from .arrays import Bools, Column, Ints, array_of, buffer_of, texts
+from .fields import FLAGS, NAME, PARENT, SPAN_ID, STATUS, TRACE_ID
 from .promoted import Promoted, values
 from .request import Resource, Scope
-from .spans import FLAGS, NAME, PARENT, SPAN_ID, STATUS, TRACE_ID, Spans
+from .spans import Spans
 from .speech import TABLES
 from .texts import hexes, offsets_of, strings
 

@@ -94,7 +94,7 @@ class Keyed:
         names = [head[_HEAD].decode() for head in self._by_head]
         whole = _end_to_end(pieces or [_NOTHING])
         found = Attributes(self._wire, len(self._is_odd), *whole, names, bounds)
-        self._is_odd[_lettered(found)] = True
+        self._is_odd[lettered(found)] = True
         return found
 
     def _in_order(self, same: Sequence[_Piece]) -> _Piece:
@@ -197,7 +197,7 @@ def _any_values(wire: Wire, part: Fields, head: int) -> tuple[Octets, Views, Boo
     return letter, found, is_sound
 
 
-def _lettered(found: Attributes) -> Ints:
+def lettered(found: Attributes) -> Ints:
     """Tell lists of texts, which a column may take, from other lists and from mappings.
 
     Returns the rows with fields inside them that are not known here: no text would tell these.

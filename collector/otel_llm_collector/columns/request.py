@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -17,6 +18,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
 
 from .. import decode, journal
+from ..native import native
 from .arrays import Octets
 from .wire import PADDING
 
@@ -102,8 +104,8 @@ class Requests:
 
     whole: Octets | None = None
     size: int = 0
-    starts: list[int] = field(default_factory=list)
-    ends: list[int] = field(default_factory=list)
+    starts: array[int] = field(default_factory=lambda: array("q"))
+    ends: array[int] = field(default_factory=lambda: array("q"))
     #: Of each run of spans how many they are, and what is around them.
     runs: list[tuple[int, Around]] = field(default_factory=list)
     #: Requests that cannot be read here, with the number of their segment.
@@ -153,6 +155,8 @@ class Requests:
 
     def _spans(self, data: journal.Payload, at: int, end: int, before: int) -> bytes:
         """Note where the spans of a scope stand. Returns what else it says."""
+        if native:
+            return self._spans_natively(data, at, end, before)
         starts, ends, rest = self.starts, self.ends, b""
         while at < end:
             if data[at] != _INNER[2]:
@@ -171,6 +175,15 @@ class Requests:
         if at != end:
             raise OddRequestError
         return rest
+
+    def _spans_natively(self, data: journal.Payload, at: int, end: int, before: int) -> bytes:
+        found = native.inner(np.frombuffer(data, np.uint8), at, end, _INNER[2])
+        if found is None:
+            raise OddRequestError
+        starts, ends, rest = found
+        self.starts.frombytes((starts + before).tobytes())
+        self.ends.frombytes((ends + before).tobytes())
+        return bytes(rest)
 
 
 def _inner(data: journal.Payload, at: int, end: int, tag: int) -> tuple[list[tuple[int, int]], bytes]:

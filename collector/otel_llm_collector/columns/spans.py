@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,35 +12,18 @@ import numpy.typing as npt
 from ..normalise import FUTURE_MAX, PAST_MAX
 from .arrays import Bools, Ints
 from .attributes import Attributes
-from .keyed import Keyed
+from .fields import END, KIND, PARENT, SPAN_ID, START, STATUS, TRACE_ID, Range, find, heads
 from .request import Requests
-from .wire import Fields, Wire, walk
+from .wire import Wire
 
 Words = npt.NDArray[np.uint64]
 
-#: Tags of the fields of a Span that are read here.
-TRACE_ID, SPAN_ID, PARENT, NAME, KIND, START, END, ATTRIBUTE = 0x0A, 0x12, 0x22, 0x2A, 0x30, 0x39, 0x41, 0x4A
-EVENT, STATUS, FLAGS = 0x5A, 0x7A, 0x85
-_SINGLE: Final = (TRACE_ID, SPAN_ID, PARENT, NAME, KIND, START, END, STATUS, FLAGS)
 #: Tags of the fields of a Status.
 _MESSAGE, _CODE = 0x12, 0x18
 _KINDS_MAX, _CODES_MAX = 5, 2
-#: As every SDK writes them, trace and start are among so many.
-_FIRST_FIELDS: Final = 7
 DAY_US: Final = 86_400_000_000
 _GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
 _MIXERS: Final = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
-
-
-class Range(NamedTuple):
-    """Where a field of each span stands, and which spans have it."""
-
-    known: Bools
-    start: Ints
-    end: Ints
-
-    def at(self, rows: Any) -> Range:
-        return Range(*(part[rows] for part in self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +68,7 @@ class Spans:
         return self._time(END)
 
     def _time(self, tag: int) -> Ints:
-        found = self.single[tag]
-        return np.where(found.known, self.wire.words[found.start].view(np.int64), 0)
+        return self.single[tag].words(self.wire)
 
     def octets(self, tag: int, width: int) -> npt.NDArray[np.uint8]:
         """An identifier of so many bytes, whole words of them."""
@@ -126,23 +107,14 @@ def read(wire: Wire, requests: Requests, first: int, last: int) -> tuple[Spans, 
     run = np.repeat(np.arange(len(sizes)), sizes)[first:last]
     received_ns = np.array([around.received_ns for _, around in requests.runs], np.int64)[run]
     order = _order(wire, starts, ends, received_ns)
-    is_odd = np.zeros(len(order), np.bool_)
-    fields, keyed = defaultdict[int, list[Fields]](list), Keyed(wire, is_odd)
-    for tag, part in walk(wire, starts[order], ends[order], is_odd):
-        if tag == ATTRIBUTE:
-            keyed.add(part)
-        else:
-            fields[tag].append(part)
-    single = {tag: _range(fields[tag], is_odd) for tag in _SINGLE}
+    found, is_odd = find(wire, starts[order], ends[order])
+    single = found.single
     _judge_ids(single, is_odd)
     kind = np.where(single[KIND].known, wire.varints(single[KIND].start)[0], 0)
     code, message, is_status = _status(wire, single[STATUS])
     is_odd |= ~is_status | (code < 0) | (code > _CODES_MAX) | (kind < 0) | (kind > _KINDS_MAX)
     received_ns = received_ns[order]
-    began_us, is_sound = _began(_started(wire, single[START]), received_ns)
-    has_events = np.zeros(len(order), np.bool_)
-    for part in fields[EVENT]:
-        has_events[part.owner] = True
+    began_us, is_sound = _began(single[START].words(wire), received_ns)
     spans = Spans(
         wire=wire,
         requests=requests,
@@ -156,41 +128,22 @@ def read(wire: Wire, requests: Requests, first: int, last: int) -> tuple[Spans, 
         began_us=began_us,
         is_sound=is_sound,
         key=_keys(wire, single),
-        attributes=keyed.attributes(),
-        has_events=has_events,
-        rest=_rest(fields),
+        attributes=found.attributes,
+        has_events=found.has_events,
+        rest=found.rest,
     )
     return spans, is_odd
 
 
 def _order(wire: Wire, starts: Ints, ends: Ints, received_ns: Ints) -> Ints:
     """The spans by date, trace and start, as far as their first fields tell."""
-    is_odd = np.zeros(len(starts), np.bool_)
-    fields = defaultdict[int, list[Fields]](list)
-    for tag, part in walk(wire, starts, ends, is_odd, _FIRST_FIELDS):
-        fields[tag].append(part)
-    started = _started(wire, _range(fields[START], is_odd))
+    trace, started = heads(wire, starts, ends)
     day = _began(started, received_ns)[0] // DAY_US
-    trace = _range(fields[TRACE_ID], is_odd).start
     high, low = (wire.words[trace + offset].byteswap() for offset in (0, 8))
     keys: tuple[Any, ...] = (started, low, high)
     if len(day) and (day != day[0]).any():
         keys = (*keys, day)
     return np.asarray(np.lexsort(keys))
-
-
-def _started(wire: Wire, start: Range) -> Ints:
-    return np.where(start.known, wire.words[start.start].view(np.int64), 0)
-
-
-def _range(parts: Sequence[Fields], is_odd: Bools) -> Range:
-    """Where a field stands that a span has once at most; a span that repeats it is odd."""
-    rows = len(is_odd)
-    known, start, end = np.zeros(rows, np.bool_), np.zeros(rows, np.int64), np.zeros(rows, np.int64)
-    for part in parts:
-        is_odd[part.owner[known[part.owner]]] = True
-        known[part.owner], start[part.owner], end[part.owner] = True, part.start, part.end
-    return Range(known, start, end)
 
 
 def _judge_ids(single: Mapping[int, Range], is_odd: Bools) -> None:
@@ -223,16 +176,6 @@ def _status(wire: Wire, status: Range) -> tuple[Ints, Range, Bools]:
     at = np.where(has_code, after, at)
     is_sound = ~status.known | ((at == end) & (~has_message | (start + size <= end)))
     return np.where(has_code, code, 0), message, is_sound
-
-
-def _rest(fields: Mapping[int, Sequence[Fields]]) -> dict[int, list[tuple[int, int]]]:
-    """Of each row the places of the fields that are not read here, if it has any, in the order of the wire."""
-    found: dict[int, list[tuple[int, int]]] = {}
-    for parts in (parts for tag, parts in fields.items() if tag not in _SINGLE):
-        for part in parts:
-            for owner, begin, end in zip(part.owner.tolist(), part.begin.tolist(), part.end.tolist(), strict=True):
-                found.setdefault(owner, []).append((begin, end))
-    return {row: sorted(places) for row, places in found.items()}
 
 
 def _keys(wire: Wire, single: Mapping[int, Range]) -> Words:

@@ -59,8 +59,9 @@ class Place(ABC):
     def delete(self, path: str) -> None:
         """Delete a file, if it is there."""
 
+    @abstractmethod
     def uncache(self, path: str) -> None:
-        """A file is hardly read any more: it need not be kept in memory."""
+        """Keep no more in memory of a file, which is hardly read again."""
 
     @abstractmethod
     def files(self, pattern: str = "*") -> Iterator[Stored]:
@@ -149,6 +150,9 @@ class Bucket(Place):
         store, root = self._opened
         with contextlib.suppress(FileNotFoundError):
             store.delete_file(f"{root}/{path}")
+
+    def uncache(self, path: str) -> None:
+        """Nothing of it is in memory here."""
 
     def files(self, pattern: str = "*") -> Iterator[Stored]:
         for draft in self._drafts.glob(pattern):

@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 from .. import journal
 from ..signals import Signal
 from .refusals import BadDataError
+from .shape import count_spans
 
 #: From this size on a request is weighed before it is parsed.
 LARGE_BYTES_MIN: Final = 8 * 1024 * 1024
@@ -49,6 +50,8 @@ def check(signal: Signal, payload: bytes) -> tuple[bytes, Accepted]:
         from .weight import check_weight
 
         check_weight(payload, signal.kind)
+    if count_spans and signal.kind == journal.TRACES and (spans := count_spans(payload)) is not None:
+        return (payload if spans else b""), Accepted(spans)
     try:
         request = signal.request.FromString(payload)
     except DecodeError:

@@ -1,0 +1,26 @@
+"""The wheel that reads OTLP natively (`native/`), where it is installed; elsewhere None, and slower code does the same.
+
+Of one version only: both are released together.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+VERSION: Final = "0.1.0"
+
+
+def _installed() -> Any:
+    try:
+        import otel_llm_native
+    except ImportError:
+        return None
+    found = otel_llm_native.__version__
+    if found == VERSION:
+        return otel_llm_native
+    logging.getLogger(__name__).warning("otel-llm-native is %s and not used: this is made for %s", found, VERSION)
+    return None
+
+
+native: Final = _installed()

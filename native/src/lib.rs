@@ -1,0 +1,157 @@
+//! What Python sees of it; `otel_llm_native.pyi` says what each part means.
+#![allow(clippy::needless_pass_by_value)] // arguments as PyO3 makes them
+
+mod fields;
+mod shape;
+mod spans;
+
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyUntypedArrayMethods};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::shape::{Message, Rule};
+use crate::spans::{Columns, SINGLE, signed};
+
+#[pyclass(frozen)]
+struct Shape(shape::Shape);
+
+#[pymethods]
+impl Shape {
+    #[new]
+    fn new(messages: Vec<Vec<(u64, String, usize)>>, counted: usize) -> PyResult<Self> {
+        let known = messages.len();
+        let messages = messages.into_iter().map(|fields| message(&fields, known)).collect::<PyResult<_>>()?;
+        Ok(Self(shape::Shape { messages, counted }))
+    }
+
+    fn count(&self, py: Python<'_>, data: &[u8]) -> Option<usize> {
+        py.detach(|| self.0.count(data))
+    }
+}
+
+/// One message of so many, from the number, kind and argument of its fields.
+fn message(fields: &[(u64, String, usize)], known: usize) -> PyResult<Message> {
+    let rules = fields.iter().map(|(number, kind, argument)| {
+        let (rule, wire_type) = match kind.as_str() {
+            "varint" => (Rule::Varint, fields::VARINT),
+            "fixed64" => (Rule::Fixed64, fields::FIXED64),
+            "fixed32" => (Rule::Fixed32, fields::FIXED32),
+            "bytes" => (Rule::Bytes, fields::LENGTH),
+            "text" => (Rule::Text, fields::LENGTH),
+            "message" if *argument < known => (Rule::Message(*argument), fields::LENGTH),
+            "id" => (Rule::Id(*argument), fields::LENGTH),
+            _ => {
+                return Err(PyValueError::new_err(format!("no field {number} is {kind} {argument}")));
+            }
+        };
+        Ok((number << 3 | wire_type, rule))
+    });
+    let rules = rules.collect::<PyResult<Vec<_>>>()?;
+    Message::new(&rules).ok_or_else(|| PyValueError::new_err("a field's number is too large"))
+}
+
+type Ints<'py> = Bound<'py, PyArray1<i64>>;
+
+#[pyfunction]
+fn inner<'py>(
+    py: Python<'py>,
+    octets: PyReadonlyArray1<'py, u8>,
+    start: usize,
+    end: usize,
+    tag: u64,
+) -> PyResult<Option<(Ints<'py>, Ints<'py>, Bound<'py, PyBytes>)>> {
+    let found = spans::inner(octets.as_slice()?, start, end, tag);
+    Ok(found.map(|(starts, ends, rest)| (starts.into_pyarray(py), ends.into_pyarray(py), PyBytes::new(py, &rest))))
+}
+
+#[pyfunction]
+fn heads<'py>(
+    py: Python<'py>,
+    octets: PyReadonlyArray1<'py, u8>,
+    starts: PyReadonlyArray1<'py, i64>,
+    ends: PyReadonlyArray1<'py, i64>,
+) -> PyResult<(Ints<'py>, Ints<'py>)> {
+    let data = octets.as_slice()?;
+    let (traces, began): (Vec<_>, Vec<_>) = places(&starts, &ends)?
+        .map(|(start, end)| spans::head(data, start, end))
+        .map(|(trace, began)| (signed(trace), began.cast_signed()))
+        .unzip();
+    Ok((traces.into_pyarray(py), began.into_pyarray(py)))
+}
+
+/// The spans between these places.
+fn places<'a>(
+    starts: &'a PyReadonlyArray1<i64>,
+    ends: &'a PyReadonlyArray1<i64>,
+) -> PyResult<impl Iterator<Item = (usize, usize)> + 'a> {
+    let (starts, ends) = (starts.as_slice()?, ends.as_slice()?);
+    Ok(starts.iter().zip(ends).map(|(&start, &end)| (place(start), place(end))))
+}
+
+/// A place that is none is behind all.
+fn place(number: i64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+#[pyclass(frozen, get_all)]
+struct Spans {
+    starts: Py<PyArray2<i64>>,
+    ends: Py<PyArray2<i64>>,
+    has_events: Py<PyArray1<bool>>,
+    is_odd: Py<PyArray1<bool>>,
+    rest: Vec<(i64, i64, i64)>,
+    names: Vec<String>,
+    bounds: Py<PyArray1<i64>>,
+    row: Py<PyArray1<i64>>,
+    step: Py<PyArray1<u8>>,
+    letter: Py<PyArray1<u8>>,
+    value: Py<PyArray2<u64>>,
+}
+
+#[pyfunction]
+fn read(
+    py: Python<'_>,
+    octets: PyReadonlyArray1<'_, u8>,
+    starts: PyReadonlyArray1<'_, i64>,
+    ends: PyReadonlyArray1<'_, i64>,
+) -> PyResult<Spans> {
+    let data = octets.as_slice()?;
+    let mut columns = Columns::new(starts.len());
+    for (row, (start, end)) in places(&starts, &ends)?.enumerate() {
+        columns.read(row, data, start, end);
+    }
+    let attributes = columns.attributes();
+    Ok(Spans {
+        starts: two_deep(py, columns.starts, SINGLE.len())?,
+        ends: two_deep(py, columns.ends, SINGLE.len())?,
+        has_events: columns.has_events.into_pyarray(py).unbind(),
+        is_odd: columns.is_odd.into_pyarray(py).unbind(),
+        rest: columns.rest,
+        names: attributes.names,
+        bounds: attributes.bounds.into_iter().map(signed).collect::<Vec<_>>().into_pyarray(py).unbind(),
+        row: attributes.rows.into_pyarray(py).unbind(),
+        step: attributes.steps.into_pyarray(py).unbind(),
+        letter: attributes.letters.into_pyarray(py).unbind(),
+        value: {
+            let rows = attributes.values.len();
+            two_deep(py, attributes.values.into_flattened(), rows)?
+        },
+    })
+}
+
+/// A vector as an array of so many rows.
+fn two_deep<T: numpy::Element>(py: Python<'_>, all: Vec<T>, rows: usize) -> PyResult<Py<PyArray2<T>>> {
+    let columns = all.len().checked_div(rows).unwrap_or(0);
+    Ok(all.into_pyarray(py).reshape([rows, columns])?.unbind())
+}
+
+#[pymodule]
+fn otel_llm_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<Shape>()?;
+    module.add_class::<Spans>()?;
+    module.add_function(wrap_pyfunction!(inner, module)?)?;
+    module.add_function(wrap_pyfunction!(heads, module)?)?;
+    module.add_function(wrap_pyfunction!(read, module)?)
+}
