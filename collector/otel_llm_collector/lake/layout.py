@@ -29,8 +29,8 @@ class Layout:
     """How the files of a table are written: rows a row group, order, columns with a Bloom filter.
 
     Of the columns in `statistics` the smallest and largest value stand in the log, so that a reader can skip files.
-    New files are not compressed where `new_is_plain` says so; `level` is zstd's in those that stay (random ids take
-    least at the lowest).
+    New files are compressed by `new_codec`, those that stay by zstd of this `level` (random ids take least at the
+    lowest).
     Pages are small, as many files are read at once when they are merged; those of content compress better large.
     """
 
@@ -38,9 +38,14 @@ class Layout:
     sorted_by: tuple[str, ...]
     bloom: tuple[str, ...]
     statistics: tuple[str, ...]
-    new_is_plain: bool = False
+    new_codec: str = "zstd"
     level: int = 1
     page_bytes: int = NEW_PAGE_BYTES
+
+    @property
+    def new_is_plain(self) -> bool:
+        """Whether new files are not compressed."""
+        return self.new_codec == "none"
 
     @property
     def ordering(self) -> _Ordering:
@@ -48,9 +53,15 @@ class Layout:
 
 
 LAYOUTS: Final[dict[str, Layout]] = {
-    "spans": Layout(122_880, ("trace_id", "start_time_ns"), ("trace_id", "session_id"), ("trace_id", "start_time_ns")),
+    "spans": Layout(
+        122_880,
+        ("trace_id", "start_time_ns"),
+        ("trace_id", "session_id"),
+        ("trace_id", "start_time_ns"),
+        new_codec="snappy",
+    ),
     "messages": Layout(
-        5_000, ("trace_id",), ("trace_id",), ("trace_id",), new_is_plain=True, level=3, page_bytes=2 * 1024 * 1024
+        5_000, ("trace_id",), ("trace_id",), ("trace_id",), new_codec="none", level=3, page_bytes=2 * 1024 * 1024
     ),
     "repriced_costs": Layout(122_880, ("trace_id", "row_id"), ("trace_id",), ("trace_id",)),
     "logs": Layout(30_000, ("time", "trace_id"), ("trace_id", "session_id"), ("time_ns",)),
@@ -81,7 +92,7 @@ def open_writer(name: str, path: Path, *, rows: int, is_new: bool = False) -> pq
     return pq.ParquetWriter(
         path,
         memory_schema(name),
-        compression="none" if is_new and layout.new_is_plain else "zstd",
+        compression=layout.new_codec if is_new else "zstd",
         compression_level=layout.level if not is_new else None,
         use_dictionary=[  # type: ignore[arg-type] # the stubs know only bool
             path for path in _leaves(name) if path not in _IDS | _NUMBERS | _PLAIN
