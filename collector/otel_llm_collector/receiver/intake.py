@@ -26,6 +26,13 @@ _LOG = logging.getLogger(__name__)
 #: A segment is closed, and so handed to the converter, at this age or size, whichever comes first.
 SEGMENT_AGE_S_MAX: Final = 0.4
 SEGMENT_BYTES_MAX: Final = 8 * 1024 * 1024
+#: Where a group had so many requests, the next is waited for until it has enough, in requests or in bytes, but for so
+#: many steps of so long at most: writing it costs what handling a dozen small requests does.
+_CROWD_MIN: Final = 4
+_GROUP_ENOUGH: Final = 20
+_GROUP_BYTES_ENOUGH: Final = 64 * 1024
+_GATHER_STEPS_MAX: Final = 3
+_GATHER_STEP_S: Final = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,7 @@ class Intake:
         self.budget = Budget(memory_bytes_max)
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._waiting: list[_Waiting] = []
+        self._group_before = 0  # how many requests it had
         self._wake = asyncio.Event()
         self._tasks = [asyncio.create_task(self._write_groups()), asyncio.create_task(self._look_around())]
 
@@ -118,8 +126,18 @@ class Intake:
                 continue
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), age_left)
+            await self._gather()
             self._wake.clear()
             await asyncio.shield(self._write_group())
+
+    async def _gather(self) -> None:
+        """Wait a little for more requests, where many come at once and are small."""
+        for _ in range(_GATHER_STEPS_MAX if self._group_before >= _CROWD_MIN else 0):
+            if len(self._waiting) >= _GROUP_ENOUGH:
+                return
+            if sum(len(item.payload) for item in self._waiting) >= _GROUP_BYTES_ENOUGH:
+                return
+            await asyncio.sleep(_GATHER_STEP_S)
 
     async def _look_around(self) -> None:
         while True:
@@ -136,6 +154,7 @@ class Intake:
 
     async def _write_group(self) -> None:
         group, self._waiting = self._waiting, []
+        self._group_before = len(group)
         if not group:
             return
         began = time.monotonic()
