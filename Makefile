@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Rust, where it is at hand; without it the native part is left out, and Python does the same, slower.
+RUST := $(shell command -v cargo)
 UNIT = $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
@@ -40,9 +42,11 @@ test-prefork: $(READY) ## Forks, gunicorn, Celery, multiprocessing: every span a
 
 check: lint types layers ## Style, types and layers
 
-lint: $(READY) ## Style (ruff)
+lint: $(READY) ## Style (ruff; clippy and rustfmt where there is Rust)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(if $(RUST),cargo fmt --manifest-path native/Cargo.toml --check)
+	$(if $(RUST),cargo clippy --quiet --locked --manifest-path native/Cargo.toml -- --deny warnings)
 
 types: $(READY) ## Types (mypy, strict)
 	$(BIN)/mypy
@@ -53,18 +57,20 @@ layers: $(READY) ## Who may import whom (import-linter)
 unit: $(READY) ## The tests, a process more than there are cores; a file stays together and in order
 	$(UNIT)
 
-format: $(READY) ## Write the code as ruff would
+format: $(READY) ## Write the code as ruff and rustfmt would
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(if $(RUST),cargo fmt --manifest-path native/Cargo.toml)
 
 docs: $(READY) ## Write the reference pages from the code, and the answers to docs/questions.py (half a minute)
 	$(BIN)/python docs/reference.py
 	$(BIN)/python docs/questions.py
 	$(BIN)/python tests/sdks/page.py
 
-wheel: $(READY) ## Build the wheel into dist/
+wheel: $(READY) ## Build the wheel into dist/, and where there is Rust the one that reads OTLP natively
 	rm -rf dist
 	$(BIN)/python -m build --wheel --outdir dist .
+	$(if $(RUST),$(BIN)/python -m build --wheel --outdir dist native)
 
 bench-app: $(READY) ## What we add to a call (collector healthy, down, hung, slow) and to the start
 	$(BIN)/python benchmarks/app_calls.py
@@ -97,11 +103,13 @@ bench-rollups: $(READY) ## How long questions take that a billion calls are adde
 	$(BIN)/python benchmarks/rollup_lake.py
 
 clean: ## Remove what the targets made
-	rm -rf $(VENV) .venvs dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venvs dist native/target .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml native/Cargo.toml native/Cargo.lock $(wildcard native/src/*.rs)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "otel-llm needs Python 3.11 or newer; try: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(if $(RUST),$(BIN)/python -m pip install --quiet --disable-pip-version-check ./native,\
+		echo "SKIPPED: the native part (./native), since there is no cargo to build it with")
 	@touch $(READY)

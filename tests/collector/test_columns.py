@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from google.protobuf.message import DecodeError
 from hypothesis import HealthCheck, assume, given, settings
@@ -18,6 +19,8 @@ from rig.sent_spans import RECEIVED, later_pair, requests
 
 from otel_llm.failures import RAISE_ENV
 from otel_llm_collector.columns import keyed, reader
+from otel_llm_collector.columns.request import Room
+from otel_llm_collector.columns.wire import PADDING
 from otel_llm_collector.flow import OneByOne
 from otel_llm_semconv import attributes as a
 from otel_llm_semconv.pricing.contracts import Contracts, read
@@ -214,3 +217,20 @@ def test_where_columns_fail_rows_are_made_one_by_one(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(("rows", "sizes"), [(0, []), (1, [1]), (30_000, [30_000]), (30_208, [15_104, 15_104])])
 def test_many_spans_are_read_in_equal_parts(rows: int, sizes: list[int]) -> None:
     assert [last - first for first, last in reader._slices(rows)] == sizes
+
+
+def test_a_room_is_used_again_once_nobody_reads_in_it() -> None:
+    room = Room(bytes_max=1000)
+    first = room.take(900)
+    reader = first.data[100:200]
+    assert not np.shares_memory(room.take(10), first)
+    del reader
+    second = room.take(10)
+    place, second[:] = second.ctypes.data, 1
+    del second
+    third = room.take(5)
+    assert third.ctypes.data == place
+    assert not third[5:].any()
+    assert len(third) == 5 + PADDING
+    large = room.take(1001)
+    assert room.take(5).ctypes.data != large.ctypes.data

@@ -146,3 +146,51 @@ def test_a_body_of_tiny_fields_is_too_large() -> None:
     check_weight(BODY, journal.TRACES, 200)
     with pytest.raises(BadDataError):
         check(TRACES, spans)
+
+
+def test_small_requests_of_many_are_written_together(tmp_path: Path) -> None:
+    async def main() -> None:
+        store = make_intake(tmp_path)
+        groups: list[int] = []
+        append = store._writer.append
+        store._writer.append = lambda frames: (groups.append(len(frames)), append(frames))[1]  # type: ignore[method-assign]
+
+        async def send(times: int) -> None:
+            for _ in range(times):
+                await store.store(TRACES, BODY)
+                await asyncio.sleep(0.0005)
+
+        await asyncio.gather(*(send(20) for _ in range(40)))
+        await send(3)
+        await store.close()
+        assert sum(groups) == 40 * 20 + 3
+        assert len(groups) < 40 * 20 / 8
+
+    asyncio.run(main())
+    frames = [f for s in journal.closed_segments(journal.journal_dir(tmp_path)) for f in journal.read_frames(s.path)]
+    assert len(frames) == 40 * 20 + 3
+
+
+@pytest.mark.parametrize(
+    ("before", "bodies", "waits"),
+    [(1, [10], False), (30, [10] * 20, False), (30, [100_000], False), (30, [10], True)],
+    ids=["alone", "enough", "large", "few of many"],
+)
+def test_only_small_requests_of_many_wait_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: int, bodies: list[int], waits: bool
+) -> None:
+    async def main() -> bool:
+        store = make_intake(tmp_path)
+        store._group_before = before
+        monkeypatch.setattr(intake, "_GATHER_STEP_S", 0.2)
+        done = asyncio.get_running_loop().create_future()
+        store._waiting = [intake._Waiting(b"", bytes(size), done) for size in bodies]
+        gathering = asyncio.create_task(store._gather())
+        await asyncio.sleep(0.05)
+        has_waited = not gathering.done()
+        gathering.cancel()
+        store._waiting = []
+        await store.close()
+        return has_waited
+
+    assert asyncio.run(main()) is waits

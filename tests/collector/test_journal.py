@@ -132,3 +132,26 @@ def test_a_disk_that_fails_twice_keeps_what_was_acknowledged_and_nothing_else(
     writer.rotate()
     segments = journal.closed_segments(journal.journal_dir(tmp_path))
     assert [payloads(segment.path) for segment in segments] == [[b"first"], [b"second"]]
+
+
+def test_what_is_read_no_more_leaves_memory(tmp_path: Path) -> None:
+    path = tmp_path / "read"
+    with path.open("wb") as file:
+        file.write(b"x" * 65_536)
+        file.flush()
+        os.fsync(file.fileno())
+    if not is_in_memory(path):
+        pytest.skip("this file system does not tell what of a file is in memory")
+    journal.uncache(path)
+    assert not is_in_memory(path)
+    assert path.read_bytes() == b"x" * 65_536
+    journal.uncache(tmp_path / "gone")
+
+
+def is_in_memory(path: Path) -> bool:
+    """Whether the first of a file can be read without waiting for the disk."""
+    with path.open("rb") as file:
+        try:
+            return os.preadv(file.fileno(), [bytearray(4096)], 0, getattr(os, "RWF_NOWAIT", 0)) > 0
+        except OSError:
+            return False

@@ -10,8 +10,9 @@ from typing import Any
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from otel_llm_collector import journal
-from otel_llm_collector.columns import reader
+from otel_llm_collector.columns import fields, reader, request
 from otel_llm_collector.converter import ways
+from otel_llm_collector.native import native
 from otel_llm_collector.rows import Rows, joined
 from otel_llm_semconv.pricing.contracts import Contracts
 from rig.sent_spans import RECEIVED
@@ -21,13 +22,20 @@ BY_COLUMNS, ONE_BY_ONE = 0, 1_000_000_000
 
 
 def rows_of(payloads: list[bytes], contracts: Contracts, rows_min: int) -> dict[str, list[Any]]:
-    """The rows of some requests, read by columns where these are so many spans."""
+    """The rows of some requests, read by columns where these are so many spans: in NumPy, and natively the same."""
+    found = _rows_of(payloads, contracts, rows_min, None)
+    if native and rows_min == BY_COLUMNS:
+        assert _rows_of(payloads, contracts, rows_min, native) == found, "read otherwise natively"
+    return found
+
+
+def _rows_of(payloads: list[bytes], contracts: Contracts, rows_min: int, read_by: Any) -> dict[str, list[Any]]:
     frames = [(7, journal.Frame(journal.TRACES, RECEIVED, payload, 0, "t")) for payload in payloads]
 
     def set_aside(segment: int, reason: str) -> None:
         raise AssertionError(reason)
 
-    with _columns_from(rows_min):
+    with _columns_from(rows_min), _reading_by(read_by):
         way, *_ = ways("c0", contracts, lambda rows: rows, set_aside)
         parts = list(way.read(frames))
     return _told(joined(parts)) if parts else {"spans": [], "messages": []}
@@ -40,6 +48,18 @@ def _columns_from(rows_min: int) -> Iterator[None]:
         yield
     finally:
         reader.ROWS_MIN = usual
+
+
+@contextmanager
+def _reading_by(wheel: Any) -> Iterator[None]:
+    """By the native wheel, or without it."""
+    for module in (fields, request):
+        module.native = wheel  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        for module in (fields, request):
+            module.native = native  # type: ignore[attr-defined]
 
 
 def _told(rows: Rows) -> dict[str, list[Any]]:

@@ -38,7 +38,7 @@ class Layout:
     sorted_by: tuple[str, ...]
     bloom: tuple[str, ...]
     statistics: tuple[str, ...]
-    new_codec: str = "zstd"
+    new_codec: Literal["none", "snappy", "zstd"] = "zstd"
     level: int = 1
     page_bytes: int = NEW_PAGE_BYTES
 
