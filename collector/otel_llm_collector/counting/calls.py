@@ -111,7 +111,9 @@ def _says(texts: Any) -> Any:
 
 def calls_of(rows: pa.Table) -> pa.Table:
     """The rows that look like a call, in narrow columns; `scope` is its name, and what takes several is computed."""
-    rows = rows.select(READ).filter(looks_like_one(rows))
+    is_one, rows = looks_like_one(rows), rows.select(READ)
+    if not pc.all(is_one, min_count=0).as_py():
+        rows = rows.filter(is_one)
     scope = _names(rows["scope"])
     told_by = pc.if_else(pc.is_null(rows["span_id"]), "event", "span")
     emitter = pc.binary_join_element_wise(told_by, scope, pc.fill_null(rows["service_name"], ""), " ")
