@@ -1,4 +1,4 @@
-"""What the converter takes of a span, from the journal to the lake, step by step, beside the row-by-row reference.
+"""What the converter takes of a span, from the journal to the lake, step by step: natively, in NumPy, and row by row.
 
     python benchmarks/columns_converter.py [--spans 120000] [--reference 6000]
 
@@ -23,16 +23,18 @@ from typing import Any
 from span_load import Load
 
 from otel_llm_collector import journal
-from otel_llm_collector.columns import calls, reader, request, speech
+from otel_llm_collector.columns import calls, fields, reader, request, speech
 from otel_llm_collector.converter import Converter
 from otel_llm_collector.counting.recent import RecentCalls
 from otel_llm_collector.lake import files
 from otel_llm_collector.lake.log import LakeTable
+from otel_llm_collector.native import native
 from otel_llm_collector.process import leave_pandas_out
 from otel_llm_collector.supervisor import CONVERTER_ENV
 from otel_llm_semconv import pricing
 
 SEGMENT_BYTES = 8 * 1024 * 1024
+NATIVELY, IN_NUMPY, BY_ROWS = "natively", "in NumPy", "row by row"
 #: Step -> the functions that are it. Time inside another step is that step's.
 STEPS: dict[str, list[tuple[Any, str]]] = {
     "decode": [(request.Requests, "add"), (request.Requests, "taken"), (reader, "read")],
@@ -94,15 +96,22 @@ def convert(data: Path) -> float:
     return time.process_time() - began
 
 
-def measure(kind: str, scope: str, count: int, *, by_rows: bool) -> dict[str, float]:
+def choose(way: str) -> None:
+    """Read in one of the ways from here on."""
+    if way != NATIVELY:
+        fields.native = request.native = None  # type: ignore[misc,attr-defined]
+    if way == BY_ROWS:
+        reader.ROWS_MIN = sys.maxsize  # type: ignore[misc]
+
+
+def measure(kind: str, scope: str, count: int, way: str) -> dict[str, float]:
     """Microseconds a span by step; run in a process of its own."""
     leave_pandas_out()
+    choose(way)
     pricing.warm()
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
         load = Load(content=kind == "content", scope=scope)
-        if by_rows:
-            reader.ROWS_MIN = sys.maxsize
         store(data, load, 2048)
         convert(data)  # imports, caches
         store(data, load, count)
@@ -119,12 +128,23 @@ def measure(kind: str, scope: str, count: int, *, by_rows: bool) -> dict[str, fl
     return found
 
 
-def measured(kind: str, scope: str, count: int, *, by_rows: bool = False) -> dict[str, float]:
-    arguments = ["--kind", kind, "--scope", scope, "--spans", str(count), *(["--by-rows"] if by_rows else [])]
+def measured(kind: str, scope: str, count: int, way: str) -> dict[str, float]:
+    arguments = ["--kind", kind, "--scope", scope, "--spans", str(count), "--way", way]
     command = [sys.executable, __file__, *arguments]
     environment = {**os.environ, **CONVERTER_ENV}
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
     return {name: float(value) for name, value in (line.split() for line in output.stdout.splitlines())}
+
+
+def show(kind: str, scope: str, spans: int, reference: int) -> None:
+    """The rows of one kind of spans; what steps the reference takes are others."""
+    print(f"{kind}, {scope.rpartition('.')[2]}")
+    slow = measured(kind, scope, reference, BY_ROWS)
+    for way in [NATIVELY, IN_NUMPY] if native else [IN_NUMPY]:
+        found = measured(kind, scope, spans, way)
+        row = "".join(f"{found.get(step, 0):10.2f}" for step in [*STEPS, "all"])
+        print(f"  {way:<18}{row}{found['all'] / slow['all']:8.3f}{found['B']:6.0f}{found['MB']:6.0f}", flush=True)
+    print(f"  {BY_ROWS:<18}{'':{10 * len(STEPS)}}{slow['all']:10.2f}{1:8.3f}", flush=True)
 
 
 def main() -> None:
@@ -133,24 +153,19 @@ def main() -> None:
     parser.add_argument("--reference", type=int, default=6_000, help="spans that the reference converts")
     parser.add_argument("--scope", help="of the spans; ours and the official instrumentors' without it")
     parser.add_argument("--kind", choices=("content", "plain"), help=argparse.SUPPRESS)
-    parser.add_argument("--by-rows", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--way", choices=(NATIVELY, IN_NUMPY, BY_ROWS), default=NATIVELY, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.kind:
-        for name, value in measure(chosen.kind, chosen.scope, chosen.spans, by_rows=chosen.by_rows).items():
+        for name, value in measure(chosen.kind, chosen.scope, chosen.spans, chosen.way).items():
             print(name, value)
         return
     scopes = [chosen.scope] if chosen.scope else ["opentelemetry.instrumentation.genai.openai", "otel_llm"]
-    steps = [*STEPS, "all"]
-    print(f"{'us a span':<28}" + "".join(f"{step:>10}" for step in steps) + f"{'ratio':>8}{'B':>6}{'MB':>6}")
+    print(f"{'us a span':<20}" + "".join(f"{step:>10}" for step in [*STEPS, "all"]) + f"{'ratio':>8}{'B':>6}{'MB':>6}")
     for kind in ("content", "plain"):
         for scope in scopes:
-            quick = measured(kind, scope, chosen.spans)
-            slow = measured(kind, scope, chosen.reference, by_rows=True)
-            name = f"{kind}, {scope.rpartition('.')[2]}"
-            row = "".join(f"{quick.get(step, 0):10.2f}" for step in steps)
-            rest = f"{quick['B']:6.0f}{quick['MB']:6.0f}"
-            print(f"{name:<28}{row}{quick['all'] / slow['all']:8.3f}{rest}")
-            print(f"{'  row by row':<28}{'':{10 * len(STEPS)}}{slow['all']:10.2f}{1:8.3f}")
+            show(kind, scope, chosen.spans, chosen.reference)
+    if not native:
+        print("SKIPPED: natively, since otel-llm-native is not installed (pip install ./native, with Rust)")
 
 
 if __name__ == "__main__":

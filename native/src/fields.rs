@@ -1,4 +1,5 @@
 //! Protobuf's wire format, field by field.
+#![forbid(unsafe_code)]
 
 pub const VARINT: u64 = 0;
 pub const FIXED64: u64 = 1;

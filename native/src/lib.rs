@@ -5,8 +5,10 @@ mod fields;
 mod shape;
 mod spans;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyUntypedArrayMethods};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -26,7 +28,7 @@ impl Shape {
     }
 
     fn count(&self, py: Python<'_>, data: &[u8]) -> Option<usize> {
-        py.detach(|| self.0.count(data))
+        py.detach(|| guarded(|| self.0.count(data)).ok().flatten())
     }
 }
 
@@ -51,6 +53,11 @@ fn message(fields: &[(u64, String, usize)], known: usize) -> PyResult<Message> {
     Message::new(&rules).ok_or_else(|| PyValueError::new_err("a field's number is too large"))
 }
 
+/// What some work comes to. A panic of ours is an exception as any other, which Python's own of that name is not.
+fn guarded<T>(work: impl FnOnce() -> T) -> PyResult<T> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| PyRuntimeError::new_err("a fault of otel-llm-native"))
+}
+
 type Ints<'py> = Bound<'py, PyArray1<i64>>;
 
 #[pyfunction]
@@ -61,7 +68,8 @@ fn inner<'py>(
     end: usize,
     tag: u64,
 ) -> PyResult<Option<(Ints<'py>, Ints<'py>, Bound<'py, PyBytes>)>> {
-    let found = spans::inner(octets.as_slice()?, start, end, tag);
+    let data = octets.as_slice()?;
+    let found = guarded(|| spans::inner(data, start, end, tag)).ok().flatten();
     Ok(found.map(|(starts, ends, rest)| (starts.into_pyarray(py), ends.into_pyarray(py), PyBytes::new(py, &rest))))
 }
 
@@ -73,10 +81,10 @@ fn heads<'py>(
     ends: PyReadonlyArray1<'py, i64>,
 ) -> PyResult<(Ints<'py>, Ints<'py>)> {
     let data = octets.as_slice()?;
-    let (traces, began): (Vec<_>, Vec<_>) = places(&starts, &ends)?
-        .map(|(start, end)| spans::head(data, start, end))
-        .map(|(trace, began)| (signed(trace), began.cast_signed()))
-        .unzip();
+    let places = places(&starts, &ends)?;
+    let heads = places.map(|(start, end)| spans::head(data, start, end));
+    let (traces, began): (Vec<_>, Vec<_>) =
+        guarded(|| heads.map(|(trace, began)| (signed(trace), began.cast_signed())).unzip())?;
     Ok((traces.into_pyarray(py), began.into_pyarray(py)))
 }
 
@@ -117,14 +125,18 @@ fn read(
     ends: PyReadonlyArray1<'_, i64>,
 ) -> PyResult<Spans> {
     let data = octets.as_slice()?;
-    let mut columns = Columns::new(starts.len());
-    for (row, (start, end)) in places(&starts, &ends)?.enumerate() {
-        columns.read(row, data, start, end);
-    }
-    let attributes = columns.attributes();
+    let (rows, places) = (starts.len(), places(&starts, &ends)?);
+    let (columns, attributes) = guarded(|| {
+        let mut columns = Columns::new(rows);
+        for (row, (start, end)) in places.enumerate() {
+            columns.read(row, data, start, end);
+        }
+        let attributes = columns.attributes();
+        (columns, attributes)
+    })?;
     Ok(Spans {
-        starts: two_deep(py, columns.starts, SINGLE.len())?,
-        ends: two_deep(py, columns.ends, SINGLE.len())?,
+        starts: two_deep(py, columns.starts, [SINGLE.len(), rows])?,
+        ends: two_deep(py, columns.ends, [SINGLE.len(), rows])?,
         has_events: columns.has_events.into_pyarray(py).unbind(),
         is_odd: columns.is_odd.into_pyarray(py).unbind(),
         rest: columns.rest,
@@ -134,16 +146,15 @@ fn read(
         step: attributes.steps.into_pyarray(py).unbind(),
         letter: attributes.letters.into_pyarray(py).unbind(),
         value: {
-            let rows = attributes.values.len();
-            two_deep(py, attributes.values.into_flattened(), rows)?
+            let shape = [attributes.values.len(), 2];
+            two_deep(py, attributes.values.into_flattened(), shape)?
         },
     })
 }
 
-/// A vector as an array of so many rows.
-fn two_deep<T: numpy::Element>(py: Python<'_>, all: Vec<T>, rows: usize) -> PyResult<Py<PyArray2<T>>> {
-    let columns = all.len().checked_div(rows).unwrap_or(0);
-    Ok(all.into_pyarray(py).reshape([rows, columns])?.unbind())
+/// A vector as an array of so many rows and columns.
+fn two_deep<T: numpy::Element>(py: Python<'_>, all: Vec<T>, shape: [usize; 2]) -> PyResult<Py<PyArray2<T>>> {
+    Ok(all.into_pyarray(py).reshape(shape)?.unbind())
 }
 
 #[pymodule]

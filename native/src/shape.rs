@@ -1,4 +1,5 @@
 //! Whether bytes are a message of a known shape, without making one: only ever a yes.
+#![forbid(unsafe_code)]
 
 use crate::fields::varint;
 

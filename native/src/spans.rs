@@ -1,4 +1,5 @@
 //! Spans by columns: the fields and attributes of many, where they stand.
+#![forbid(unsafe_code)]
 
 use std::collections::HashMap;
 
@@ -181,20 +182,16 @@ impl Keys {
     }
 
     fn number(&mut self, key: &[u8], step: usize) -> Option<u16> {
-        match self.expected.get(step) {
-            Some(&number) if self.names[usize::from(number)].as_bytes() == key => Some(number),
-            Some(_) => {
-                let number = self.known(key)?;
-                self.expected[step] = number;
-                Some(number)
-            }
-            None => {
-                let number = self.known(key)?;
-                self.expected.resize(step, number);
-                self.expected.push(number);
-                Some(number)
-            }
+        let expected = self.expected.get(step).copied();
+        if let Some(number) = expected.filter(|&number| self.names[usize::from(number)].as_bytes() == key) {
+            return Some(number);
         }
+        let number = self.known(key)?;
+        match self.expected.get_mut(step) {
+            Some(place) => *place = number,
+            None => self.expected.push(number), // the places before it have theirs
+        }
+        Some(number)
     }
 
     fn known(&mut self, key: &[u8]) -> Option<u16> {
@@ -216,7 +213,7 @@ impl Keys {
 /// Type and value of the `AnyValue` whose length stands at a place, and which reaches to the end of the data.
 fn any_value(data: &[u8], at: usize) -> Option<(u8, [u64; 2])> {
     let (size, start) = varint(data, at)?;
-    if start + usize::try_from(size).ok()? != data.len() || size == 0 {
+    if start.checked_add(usize::try_from(size).ok()?)? != data.len() || size == 0 {
         return None;
     }
     let inner = start + 1;

@@ -20,7 +20,7 @@ Bools = npt.NDArray[np.bool_]
 #: Keys held in memory at most; above it the dates that were touched longest ago are loaded anew when needed.
 KEYS_MAX: Final = 16_000_000
 #: An array of so many is merged no more: for a moment that takes as much again.
-_MERGED_MAX: Final = 4_000_000
+_MERGED_MAX: Final = 1_000_000
 
 
 class KeySet:
