@@ -387,6 +387,10 @@ with its `httpfs` extension.
 """
 
 
+#: What Prometheus has behind the names of metrics of some types.
+_SUFFIXES = {"counter": "_total", "info": "_info"}
+
+
 def operating_page() -> str:
     from otel_llm_collector.receiver.telemetry import PREFIX, Telemetry
 
@@ -394,7 +398,7 @@ def operating_page() -> str:
         (Path(folder) / "journal").mkdir()
         families = sorted(Telemetry(Path(folder)).registry.collect(), key=lambda family: family.name)
     rows = [
-        f"| `{family.name.removeprefix(PREFIX)}{'_total' if family.type == 'counter' else ''}` | {family.type} "
+        f"| `{family.name.removeprefix(PREFIX)}{_SUFFIXES.get(family.type, '')}` | {family.type} "
         f"| {family.documentation} |"
         for family in families
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    Info,
     disable_created_metrics,
     generate_latest,
 )
@@ -20,6 +22,7 @@ from prometheus_client.registry import Collector
 
 from ..alerts.told import Told, read_told
 from ..forward.state import read_states
+from ..native import native
 from ..signals import Signal
 from ..tally import read_tally
 from . import refusals
@@ -48,6 +51,8 @@ class Telemetry:
     def __init__(self, data: Path) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry(auto_describe=False)
+        build = Info(PREFIX + "build", "Its version, and whether it reads spans natively", registry=self.registry)
+        build.info({"version": version("otel-llm"), "native": "yes" if native else "no"})
         self._requests = self._counter("requests", "Requests that were stored", "signal", "door")
         self._items = self._counter("items", "Spans, log records and data points that were stored", "signal")
         self._bytes = self._counter("bytes", "Bytes of stored requests, decompressed", "signal")
