@@ -154,7 +154,23 @@ def _write_parquet(schema: pa.Schema, batches: Iterable[pa.RecordBatch], out: IO
     import pyarrow.parquet as pq
 
     names = unique_names(schema.names)
-    renamed = pa.schema([field.with_name(name) for field, name in zip(schema, names, strict=True)])
-    with pq.ParquetWriter(out, renamed, compression="zstd") as writer:
+    fields = [pa.field(name, _stored_type(field.type)) for name, field in zip(names, schema, strict=True)]
+    with pq.ParquetWriter(out, pa.schema(fields), compression="zstd") as writer:
         for batch in batches:
-            writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=renamed))
+            columns = [_as_type(column, field.type) for column, field in zip(batch.columns, fields, strict=True)]
+            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields)))
+
+
+def _stored_type(type: pa.DataType) -> pa.DataType:
+    """The type that Parquet has for one: an INTERVAL, for which it has none, is a text."""
+    import pyarrow as pa
+
+    return pa.string() if pa.types.is_interval(type) else type
+
+
+def _as_type(column: pa.Array[Any], type: pa.DataType) -> pa.Array[Any]:
+    import pyarrow as pa
+
+    if column.type == type:
+        return column
+    return pa.array([None if value is None else plain_text(value) for value in column.to_pylist()], type)

@@ -135,6 +135,15 @@ def test_parquet_goes_to_stdout_or_a_file(clinic: SmallLake, run: Run, tmp_path:
     assert str(piped.schema.field("cost_usd").type) == "decimal128(18, 12)"
 
 
+def test_an_interval_is_a_text_in_parquet(clinic: SmallLake, run: Run) -> None:
+    sql = "SELECT INTERVAL 90 MINUTE AS spent, NULL::INTERVAL AS unknown, 1.5 AS n"
+    written = pq.read_table(io.BytesIO(run("sql", sql, "--format", "parquet").raw))
+    (row,) = run("sql", sql, "--format", "json").json
+    assert written.to_pylist() == [{"spent": row["spent"], "unknown": None, "n": Decimal("1.5")}]
+    assert row["spent"] == "P0M0DT5400S"
+
+
+
 def test_nothing_is_written_into_the_data_directory(clinic: SmallLake, run: Run) -> None:
     ran = run("sql", "SELECT 1", "--output", str(clinic.data / "spans" / "x.csv"))
     assert ran.code == 2
