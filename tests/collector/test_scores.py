@@ -85,6 +85,7 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
         told["not json"] = otlp.post(f"http://{running.http}/v1/scores", b"x").status
         told["taken"] = run_score("--name", "x", "--value", "1", "--trace", TRACE.hex(), "--data", str(data))
         wait_for(lambda: len(otlp.rows(data, "FROM t")) == 2 and len(otlp.rows(data, "FROM t", "scores")) == 14, 60)
+        assert running.stop() == 0  # a file that can be read may not be in the log yet
     with connect(data) as connection:
         told["query"] = lambda text: connection.sql(text).fetchall()
         told["data"] = data
