@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+from google.protobuf.message import DecodeError
 
 from otel_llm.errors import OtelLlmError
 from otel_llm.failures import swallow
@@ -65,8 +66,17 @@ class OneByOne:
         """What becomes of the items of the frames."""
         for segment, frame in frames:
             reading = self._readings[frame.kind]
-            for item in reading.items(bytes(frame.payload)):
+            for item in self._parsed(reading, segment, frame):
                 yield from self.item(reading, item, segment, frame.received_ns, frame.tenant)
+
+    def _parsed(self, reading: Reading, segment: int, frame: journal.Frame) -> Iterator[Any]:
+        """The items of a request. What was stored can be parsed; a request that cannot does not hold up the others."""
+        try:
+            yield from reading.items(bytes(frame.payload))
+        except DecodeError as error:
+            name = next(iter(self._tables))
+            swallow(f"parsing a request of {name}", error)
+            self._set_aside(segment, f"a request of {name} cannot be parsed: {error!r}")
 
     def item(self, reading: Reading, item: Any, segment: int, received_ns: int, tenant: str) -> Iterator[Item]:
         """What becomes of one. If we fail on it, it is skipped: it must not hold up all that follow."""

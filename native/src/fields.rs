@@ -5,8 +5,10 @@ pub const VARINT: u64 = 0;
 pub const FIXED64: u64 = 1;
 pub const LENGTH: u64 = 2;
 pub const FIXED32: u64 = 5;
-/// The most octets of a varint, and what the last of so many may be.
-const VARINT_OCTETS_MAX: usize = 10;
+/// The most octets of a varint, and of one that is a tag or a length.
+const OCTETS_MAX: usize = 10;
+const SHORT_OCTETS_MAX: usize = 5;
+/// What the last octet of a varint of the most octets may be.
 const LAST_OCTET_MAX: u8 = 1;
 
 /// A field of a message: its tag, where it begins, and where its value stands, without tag and length.
@@ -36,14 +38,11 @@ impl<'a> Fields<'a> {
 
     fn read(&mut self) -> Option<Field> {
         let begin = self.at;
-        let (tag, at) = varint(self.data, begin)?;
+        let (tag, at) = short(self.data, begin)?;
         let (start, end) = match tag & 7 {
             VARINT => (at, varint(self.data, at)?.1),
             FIXED64 => (at, at + 8),
-            LENGTH => {
-                let (size, start) = varint(self.data, at)?;
-                (start, start.checked_add(usize::try_from(size).ok()?)?)
-            }
+            LENGTH => sized(self.data, at)?,
             FIXED32 => (at, at + 4),
             _ => return None,
         };
@@ -73,16 +72,34 @@ impl Iterator for Fields<'_> {
 /// The number that begins at a place, and where it ends.
 #[inline]
 pub fn varint(data: &[u8], at: usize) -> Option<(u64, usize)> {
-    let first = *data.get(at)?;
-    if first < 0x80 { Some((u64::from(first), at + 1)) } else { long_varint(data, at) }
+    number(data, at, OCTETS_MAX)
 }
 
-fn long_varint(data: &[u8], at: usize) -> Option<(u64, usize)> {
+/// The same of a tag, which protobuf wants to be shorter.
+#[inline]
+pub fn short(data: &[u8], at: usize) -> Option<(u64, usize)> {
+    number(data, at, SHORT_OCTETS_MAX)
+}
+
+/// Where a value begins and ends whose length stands at a place; it may reach beyond the data.
+#[inline]
+pub fn sized(data: &[u8], at: usize) -> Option<(usize, usize)> {
+    let (size, start) = number(data, at, SHORT_OCTETS_MAX)?;
+    Some((start, start.checked_add(usize::try_from(size).ok()?)?))
+}
+
+#[inline]
+fn number(data: &[u8], at: usize, octets_max: usize) -> Option<(u64, usize)> {
+    let first = *data.get(at)?;
+    if first < 0x80 { Some((u64::from(first), at + 1)) } else { long_number(data, at, octets_max) }
+}
+
+fn long_number(data: &[u8], at: usize, octets_max: usize) -> Option<(u64, usize)> {
     let mut value = 0;
-    for (place, &octet) in data[at..].iter().take(VARINT_OCTETS_MAX).enumerate() {
+    for (place, &octet) in data[at..].iter().take(octets_max).enumerate() {
         value |= u64::from(octet & 0x7F) << (7 * place);
         if octet < 0x80 {
-            let is_sound = place + 1 < VARINT_OCTETS_MAX || octet <= LAST_OCTET_MAX;
+            let is_sound = place + 1 < OCTETS_MAX || octet <= LAST_OCTET_MAX;
             return is_sound.then_some((value, at + place + 1));
         }
     }

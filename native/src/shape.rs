@@ -1,7 +1,7 @@
 //! Whether bytes are a message of a known shape, without making one: only ever a yes.
 #![forbid(unsafe_code)]
 
-use crate::fields::varint;
+use crate::fields::{short, sized, varint};
 
 /// Messages that are nested deeper are for protobuf itself to judge.
 const DEPTH_MAX: usize = 64;
@@ -59,7 +59,7 @@ impl Shape {
         *count += usize::from(message == self.counted);
         let (mut at, mut found, mut last_id) = (0, 0, 0);
         while at < data.len() {
-            let (tag, start) = varint(data, at)?;
+            let (tag, start) = short(data, at)?;
             let rule = rules.get(usize::try_from(tag).ok()?)?;
             at = match rule {
                 Rule::Unknown => return None,
@@ -67,8 +67,7 @@ impl Shape {
                 Rule::Fixed64 => start + 8,
                 Rule::Fixed32 => start + 4,
                 Rule::Bytes | Rule::Text | Rule::Message(_) | Rule::Id(_) => {
-                    let (size, start) = varint(data, start)?;
-                    let end = start.checked_add(usize::try_from(size).ok()?)?;
+                    let (start, end) = sized(data, start)?;
                     let value = data.get(start..end)?;
                     match *rule {
                         Rule::Text if !is_text(value) => return None,

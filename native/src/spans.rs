@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::fields::{Field, Fields, varint};
+use crate::fields::{Field, Fields, sized, varint};
 
 /// Tags of the fields of a Span that there is one of at most, in the order of `Columns::single`.
 pub const SINGLE: [u64; 9] = [0x0A, 0x12, 0x22, 0x2A, 0x30, 0x39, 0x41, 0x7A, 0x85];
@@ -212,15 +212,14 @@ impl Keys {
 
 /// Type and value of the `AnyValue` whose length stands at a place, and which reaches to the end of the data.
 fn any_value(data: &[u8], at: usize) -> Option<(u8, [u64; 2])> {
-    let (size, start) = varint(data, at)?;
-    if start.checked_add(usize::try_from(size).ok()?)? != data.len() || size == 0 {
+    let (start, end) = sized(data, at)?;
+    if end != data.len() || start == end {
         return None;
     }
-    let inner = start + 1;
+    let (size, inner) = ((end - start) as u64, start + 1);
     let (letter, end, value) = match data[start] {
         0x0A => {
-            let (size, text) = varint(data, inner)?;
-            let end = text.checked_add(usize::try_from(size).ok()?)?;
+            let (text, end) = sized(data, inner)?;
             (b's', end, view(data.get(text..end)?, text)?)
         }
         tag @ (0x10 | 0x18) => {
@@ -229,8 +228,7 @@ fn any_value(data: &[u8], at: usize) -> Option<(u8, [u64; 2])> {
         }
         0x21 => (b'd', inner + 8, [word(data.get(inner..)?), size]),
         tag @ (0x2A | 0x32 | 0x3A) => {
-            let (size_inside, value) = varint(data, inner)?;
-            let end = value.checked_add(usize::try_from(size_inside).ok()?)?;
+            let (_, end) = sized(data, inner)?;
             let letter = match tag {
                 0x2A => b'a',
                 0x32 => b'm',
@@ -243,15 +241,15 @@ fn any_value(data: &[u8], at: usize) -> Option<(u8, [u64; 2])> {
     (end == data.len()).then_some((letter, value))
 }
 
-/// Arrow's view of a text, which is in the first of its buffers. None where that is too large for it.
+/// Arrow's view of a text, which is in the first of its buffers. None where that is too large for it: it counts in i32.
 fn view(text: &[u8], at: usize) -> Option<[u64; 2]> {
     let mut octets = [0; 16];
-    octets[..4].copy_from_slice(&u32::try_from(text.len()).ok()?.to_le_bytes());
+    octets[..4].copy_from_slice(&i32::try_from(text.len()).ok()?.to_le_bytes());
     if text.len() <= INLINE_MAX {
         octets[4..4 + text.len()].copy_from_slice(text);
     } else {
         octets[4..8].copy_from_slice(&text[..4]);
-        octets[12..].copy_from_slice(&u32::try_from(at).ok()?.to_le_bytes());
+        octets[12..].copy_from_slice(&i32::try_from(at).ok()?.to_le_bytes());
     }
     Some([word(&octets), word(&octets[8..])])
 }

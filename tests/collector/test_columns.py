@@ -18,10 +18,14 @@ from rig.read_rows import BY_COLUMNS, ONE_BY_ONE, rows_of
 from rig.sent_spans import RECEIVED, later_pair, requests
 
 from otel_llm.failures import RAISE_ENV
+from otel_llm_collector import journal
 from otel_llm_collector.columns import keyed, reader
 from otel_llm_collector.columns.request import Room
 from otel_llm_collector.columns.wire import PADDING
 from otel_llm_collector.flow import OneByOne
+from otel_llm_collector.receiver import soundness
+from otel_llm_collector.receiver.refusals import BadDataError
+from otel_llm_collector.signals import SIGNALS
 from otel_llm_semconv import attributes as a
 from otel_llm_semconv.pricing.contracts import Contracts, read
 
@@ -160,9 +164,48 @@ def test_one_of_many_that_are_alike_is_spoilt(contracts: Contracts, payload: byt
     assert rows_of(spoilt, contracts, BY_COLUMNS) == rows_of(spoilt, contracts, ONE_BY_ONE)
 
 
+def in_more_octets(number: int, octets: int) -> bytes:
+    """A number of one octet, spelled in so many."""
+    return bytes([number | 0x80, *[0x80] * (octets - 2), 0])
+
+
+@pytest.mark.parametrize("octets", [2, 5, 6])
+@pytest.mark.parametrize("part", ["tag", "length"])
+@pytest.mark.parametrize("level", ["resource_spans", "scope_spans", "spans"])
+def test_a_tag_or_a_length_in_more_octets_than_it_needs(level: str, part: str, octets: int) -> None:
+    """Protobuf takes five; such a request has its rows as any other, and what it refuses is not stored."""
+    span = otlp.span(start_ns=RECEIVED)
+    for field in ("name", "attributes"):
+        span.ClearField(field)  # type: ignore[arg-type] # lengths of one octet
+    payload = span.SerializeToString()
+    for name, tag in (("spans", 0x12), ("scope_spans", 0x12), ("resource_spans", 0x0A)):
+        is_long = {"tag": part == "tag" and name == level, "length": part == "length" and name == level}
+        head = [
+            in_more_octets(n, octets) if is_long[of] else bytes([n])
+            for of, n in (("tag", tag), ("length", len(payload)))
+        ]
+        payload = b"".join(head) + payload
+    try:
+        kept, accepted = soundness.check(SIGNALS[journal.TRACES], payload)
+    except BadDataError:
+        assert octets == 6
+        return
+    assert (kept, accepted.stored, octets < 6) == (payload, 1, True)
+    rows = rows_of([payload], Contracts(), BY_COLUMNS)
+    assert rows == rows_of([payload], Contracts(), ONE_BY_ONE)
+    assert len(rows["spans"]) == 1
+
+
 def test_more_keys_at_one_place_than_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keyed, "_KEYS_MAX", 3)
     spans = [otlp.span({f"key-{number % 5}": "x", "last": number}, start_ns=RECEIVED) for number in range(20)]
+    payload = otlp.request(*spans, scope="by-hand").SerializeToString()
+    assert rows_of([payload], Contracts(), BY_COLUMNS) == rows_of([payload], Contracts(), ONE_BY_ONE)
+
+
+@pytest.mark.parametrize("attributes", [0, 200, 240, 250, 255, 256, 300])
+def test_as_many_attributes_as_there_may_be(attributes: int) -> None:
+    spans = [otlp.span({f"k{n}": n for n in range(count)}, start_ns=RECEIVED) for count in (attributes, 3)]
     payload = otlp.request(*spans, scope="by-hand").SerializeToString()
     assert rows_of([payload], Contracts(), BY_COLUMNS) == rows_of([payload], Contracts(), ONE_BY_ONE)
 

@@ -148,7 +148,9 @@ def test_a_body_of_tiny_fields_is_too_large() -> None:
         check(TRACES, spans)
 
 
-def test_small_requests_of_many_are_written_together(tmp_path: Path) -> None:
+def test_small_requests_of_many_are_written_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake.Pace, "is_slow", lambda _: True)
+
     async def main() -> None:
         store = make_intake(tmp_path)
         groups: list[int] = []
@@ -172,25 +174,46 @@ def test_small_requests_of_many_are_written_together(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "bodies", "waits"),
-    [(1, [10], False), (30, [10] * 20, False), (30, [100_000], False), (30, [10], True)],
-    ids=["alone", "enough", "large", "few of many"],
+    ("is_slow", "bodies", "waits"),
+    [(False, [10], False), (True, [10] * 20, False), (True, [100_000], False), (True, [10], True)],
+    ids=["we are quick", "enough", "large", "few of many"],
 )
 def test_only_small_requests_of_many_wait_for_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: int, bodies: list[int], waits: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_slow: bool, bodies: list[int], waits: bool
 ) -> None:
+    monkeypatch.setattr(intake, "_GATHER_STEP_S", 0.2)
+    monkeypatch.setattr(intake.Pace, "is_slow", lambda _: is_slow)
+
     async def main() -> bool:
         store = make_intake(tmp_path)
-        store._group_before = before
-        monkeypatch.setattr(intake, "_GATHER_STEP_S", 0.2)
         done = asyncio.get_running_loop().create_future()
         store._waiting = [intake._Waiting(b"", bytes(size), done) for size in bodies]
         gathering = asyncio.create_task(store._gather())
         await asyncio.sleep(0.05)
         has_waited = not gathering.done()
-        gathering.cancel()
+        await gathering  # it ends where nothing more comes
         store._waiting = []
         await store.close()
         return has_waited
 
     assert asyncio.run(main()) is waits
+
+
+@pytest.mark.parametrize(("busy_s", "requests", "is_slow"), [(0.09, 12, True), (0.08, 12, False), (0.1, 11, False)])
+def test_we_are_slow_where_we_are_busy_and_many_are_here(
+    monkeypatch: pytest.MonkeyPatch, busy_s: float, requests: int, is_slow: bool
+) -> None:
+    now, used = [100.0], [5.0]
+    monkeypatch.setattr(intake.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(intake.time, "process_time", lambda: used[0])
+    pace = intake.Pace()
+    for _ in range(requests):
+        pace.come()
+    for _ in range(requests):
+        pace.go()
+    assert not pace.is_slow(), "nothing is known yet"
+    now[0] += 0.1
+    used[0] += busy_s
+    assert pace.is_slow() is is_slow
+    now[0] += 0.1
+    assert not pace.is_slow(), "nobody came since"

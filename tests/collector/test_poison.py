@@ -125,3 +125,22 @@ def test_a_large_resource_is_stored_once_not_once_a_row(tmp_path: Path) -> None:
     assert Converter(tmp_path).convert_some()
     assert count(tmp_path) == 3000
     assert sum(path.stat().st_size for path in (tmp_path / "spans").glob("date=*/*.parquet")) < 1_000_000
+
+
+@pytest.mark.parametrize("kind", [journal.TRACES, journal.LOGS, journal.METRICS])
+def test_a_request_that_cannot_be_parsed_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: int
+) -> None:
+    """Nothing that the receiver takes is like this; if it were, it would be kept apart."""
+    monkeypatch.setenv(RAISE_ENV, "0")
+    long_tag = bytes.fromhex("0a 0a 92 80 80 80 80 00 02 18 01 00")
+    writer = journal.Writer(tmp_path)
+    for payload in (long_tag, b"\x0a\xff\xff", otlp.request(otlp.span(otlp.chat())).SerializeToString()):
+        frame_kind = kind if payload in (long_tag, b"\x0a\xff\xff") else journal.TRACES
+        writer.append([(journal.frame_header(frame_kind, time.time_ns(), payload), payload)])
+    writer.rotate()
+    converter = Converter(tmp_path)
+    while converter.convert_some():
+        pass
+    assert count(tmp_path) == 1
+    assert [path.name for path in journal.quarantine_dir(tmp_path).iterdir()] == ["000000000001.seg"]

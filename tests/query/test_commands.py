@@ -143,7 +143,6 @@ def test_an_interval_is_a_text_in_parquet(clinic: SmallLake, run: Run) -> None:
     assert row["spent"] == "P0M0DT5400S"
 
 
-
 def test_nothing_is_written_into_the_data_directory(clinic: SmallLake, run: Run) -> None:
     ran = run("sql", "SELECT 1", "--output", str(clinic.data / "spans" / "x.csv"))
     assert ran.code == 2

@@ -17,47 +17,41 @@ from otel_llm_collector.rows import Rows, joined
 from otel_llm_semconv.pricing.contracts import Contracts
 from rig.sent_spans import RECEIVED
 
-#: As many spans as make the converter read by columns: none, and more than there are.
-BY_COLUMNS, ONE_BY_ONE = 0, 1_000_000_000
+BY_COLUMNS, ONE_BY_ONE = "by columns", "one by one"
 
 
-def rows_of(payloads: list[bytes], contracts: Contracts, rows_min: int) -> dict[str, list[Any]]:
-    """The rows of some requests, read by columns where these are so many spans: in NumPy, and natively the same."""
-    found = _rows_of(payloads, contracts, rows_min, None)
-    if native and rows_min == BY_COLUMNS:
-        assert _rows_of(payloads, contracts, rows_min, native) == found, "read otherwise natively"
+def rows_of(payloads: list[bytes], contracts: Contracts, how: str) -> dict[str, list[Any]]:
+    """The rows of some requests: of the reference, or by columns, in NumPy, and natively the same."""
+    found = _rows_of(payloads, contracts, how, None)
+    if native and how == BY_COLUMNS:
+        assert _rows_of(payloads, contracts, how, native) == found, "read otherwise natively"
     return found
 
 
-def _rows_of(payloads: list[bytes], contracts: Contracts, rows_min: int, read_by: Any) -> dict[str, list[Any]]:
+def _rows_of(payloads: list[bytes], contracts: Contracts, how: str, wheel: Any) -> dict[str, list[Any]]:
     frames = [(7, journal.Frame(journal.TRACES, RECEIVED, payload, 0, "t")) for payload in payloads]
 
     def set_aside(segment: int, reason: str) -> None:
         raise AssertionError(reason)
 
-    with _columns_from(rows_min), _reading_by(read_by):
+    with _by_columns(wheel):
         way, *_ = ways("c0", contracts, lambda rows: rows, set_aside)
-        parts = list(way.read(frames))
+        by_columns: Any = way.read
+        reader = by_columns.__self__
+        parts = list((reader if how == BY_COLUMNS else reader._reference).read(frames))
     return _told(joined(parts)) if parts else {"spans": [], "messages": []}
 
 
 @contextmanager
-def _columns_from(rows_min: int) -> Iterator[None]:
-    usual, reader.ROWS_MIN = reader.ROWS_MIN, rows_min
-    try:
-        yield
-    finally:
-        reader.ROWS_MIN = usual
-
-
-@contextmanager
-def _reading_by(wheel: Any) -> Iterator[None]:
-    """By the native wheel, or without it."""
+def _by_columns(wheel: Any) -> Iterator[None]:
+    """However few the spans are, by the native wheel or without it."""
+    usual, reader.ROWS_MIN = reader.ROWS_MIN, 0  # type: ignore[misc]
     for module in (fields, request):
         module.native = wheel  # type: ignore[attr-defined]
     try:
         yield
     finally:
+        reader.ROWS_MIN = usual  # type: ignore[misc]
         for module in (fields, request):
             module.native = native  # type: ignore[attr-defined]
 

@@ -32,6 +32,8 @@ _BEFORE_TEXT: Final = 3
 _AFTER: Final = _BEFORE_TEXT + 16
 #: Keys that are told apart at one place of many spans.
 _KEYS_MAX: Final = 256
+#: Attributes of a span: their places are counted in a byte.
+_STEPS_MAX: Final = 255
 Words: TypeAlias = npt.NDArray[np.uint64]
 
 
@@ -62,6 +64,9 @@ class Keyed:
         Spans of one emitter mostly have the same key here. So all are compared with the first, then those that differ.
         """
         self._steps += 1
+        if self._steps > _STEPS_MAX:
+            self._is_odd[part.owner] = True
+            return
         for _ in range(_KEYS_MAX):
             if not len(part.owner):
                 return

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import numpy as np
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
 
@@ -24,6 +25,10 @@ from .wire import PADDING
 
 #: Tag of the repeated field at each level: resource_spans, scope_spans, spans.
 _INNER: Final = (0x0A, 0x12, 0x12)
+#: Octets of a tag or a length at most, as protobuf has it.
+_SHORT: Final = 5
+#: Arrow's views count in so many places.
+_PLACES_MAX: Final = 2**31 - 1
 #: What is remembered at most, in messages and in bytes of one.
 _KNOWN_MAX: Final = 1024
 _KNOWN_BYTES_MAX: Final = 16 * 1024
@@ -76,12 +81,13 @@ class Room:
     def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
         self._octets = room(0)
+        self._references = sys.getrefcount(self._octets)
 
     def take(self, size: int) -> Octets:
         """As `room`; what was read to the one before may be gone."""
         if size > self._bytes_max:
             return room(size)
-        is_in_use = sys.getrefcount(self._octets) > 2  # by us and this call
+        is_in_use = sys.getrefcount(self._octets) > self._references
         if is_in_use or len(self._octets) < size + PADDING:
             self._octets = room(size)
         octets = self._octets[: size + PADDING]
@@ -117,7 +123,7 @@ class Requests:
         kept = len(self.starts), len(self.runs)
         try:
             self._read(segment, frame)
-        except (OddRequestError, IndexError):
+        except (OddRequestError, IndexError, DecodeError):
             del self.starts[kept[0] :], self.ends[kept[0] :], self.runs[kept[1] :]
             self.odd.append((segment, frame))
         else:
@@ -144,6 +150,8 @@ class Requests:
 
     def _read(self, segment: int, frame: journal.Frame) -> None:
         data, begin = frame.payload, self._begin(frame.payload)
+        if begin + len(data) > _PLACES_MAX:
+            raise OddRequestError
         for start, stop in _inner(data, 0, len(data), _INNER[0])[0]:
             scopes, rest = _inner(data, start, stop, _INNER[1])
             resource = _resource(rest)
@@ -160,7 +168,9 @@ class Requests:
         starts, ends, rest = self.starts, self.ends, b""
         while at < end:
             if data[at] != _INNER[2]:
-                begin, (_, at) = at, _skip(data, at)
+                begin, (tag, _, at) = at, _skip(data, at)
+                if tag == _INNER[2]:  # spelled in more octets than it needs
+                    raise OddRequestError
                 rest += data[begin:at]
                 continue
             size = data[at + 1]
@@ -168,7 +178,7 @@ class Requests:
             if size > 0x7F:
                 size, at = size & 0x7F | data[at] << 7, at + 1
                 if size > 0x3FFF:  # more than two octets
-                    size, at = _varint(data, at - 2)
+                    size, at = _varint(data, at - 2, _SHORT)
             starts.append(at + before)
             at += size
             ends.append(at + before)
@@ -190,8 +200,8 @@ def _inner(data: journal.Payload, at: int, end: int, tag: int) -> tuple[list[tup
     """Where the messages of a repeated field stand in another, and the bytes of all other fields."""
     found, rest = [], b""
     while at < end:
-        begin, (start, at) = at, _skip(data, at)
-        if data[begin] == tag:
+        begin, (read, start, at) = at, _skip(data, at)
+        if read == tag:
             found.append((start, at))
         else:
             rest += data[begin:at]
@@ -200,31 +210,28 @@ def _inner(data: journal.Payload, at: int, end: int, tag: int) -> tuple[list[tup
     return found, rest
 
 
-def _skip(data: journal.Payload, at: int) -> tuple[int, int]:
-    """Where the value of a field begins and ends."""
-    tag, start = _varint(data, at)
+def _skip(data: journal.Payload, at: int) -> tuple[int, int, int]:
+    """The tag of a field, and where its value begins and ends."""
+    tag, start = _varint(data, at, _SHORT)
     match tag & 7:
         case 0:
-            return start, _varint(data, start)[1]
+            return tag, start, _varint(data, start)[1]
         case 1:
-            return start, start + 8
+            return tag, start, start + 8
         case 2:
-            size, start = _varint(data, start)
-            return start, start + size
+            size, start = _varint(data, start, _SHORT)
+            return tag, start, start + size
         case 5:
-            return start, start + 4
+            return tag, start, start + 4
     raise OddRequestError
 
 
-def _varint(data: journal.Payload, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while shift < 70:
-        octet = data[at]
-        at += 1
-        value |= (octet & 0x7F) << shift
+def _varint(data: journal.Payload, at: int, octets_max: int = 10) -> tuple[int, int]:
+    value = 0
+    for place, octet in enumerate(data[at : at + octets_max]):
+        value |= (octet & 0x7F) << 7 * place
         if octet < 0x80:
-            return value, at
-        shift += 7
+            return value, at + place + 1
     raise OddRequestError
 
 

@@ -118,10 +118,7 @@ class LakeTable:
         return least(self._delta, column)
 
     def append(self, files: Sequence[DataFile], collector_id: str, segment: int) -> bool:
-        """Add files that are on disk, once: False where the log has this segment already (then nothing is done).
-
-        What was added is seen after the next refresh: this is called too often for one that nobody needs.
-        """
+        """Add files that are on disk, once: False where the log has this segment already (then nothing is done)."""
         once = CommitProperties(app_transactions=[Transaction(collector_id, segment)], max_commit_retries=0)
         for attempt in range(_APPEND_TRIES):
             self.refresh()
@@ -151,7 +148,6 @@ class LakeTable:
             removes = [_remove(file, data_change=data_change) for file in old]
             with contextlib.suppress(CommitFailedError):
                 self._commit([*adds, *removes], CommitProperties(max_commit_retries=0))
-                self.refresh()
                 self._has_files = self._has_files or bool(new)
                 return True
         self.refresh()
@@ -161,6 +157,7 @@ class LakeTable:
         self._delta.create_write_transaction(
             actions, "append", self._schema, partition_by=["date"], commit_properties=properties
         )
+        self.refresh()
 
 
 def least(delta: DeltaTable, column: str) -> dict[str, Any]:

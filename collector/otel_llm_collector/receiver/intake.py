@@ -26,9 +26,12 @@ _LOG = logging.getLogger(__name__)
 #: A segment is closed, and so handed to the converter, at this age or size, whichever comes first.
 SEGMENT_AGE_S_MAX: Final = 0.4
 SEGMENT_BYTES_MAX: Final = 8 * 1024 * 1024
-#: Where a group had so many requests, the next is waited for until it has enough, in requests or in bytes, but for so
-#: many steps of so long at most: writing it costs what handling a dozen small requests does.
-_CROWD_MIN: Final = 4
+#: Where this process has been busy for so much of the time, and had so many requests at once, a group is waited for
+#: until it has enough, in requests or bytes, or does not grow any more, for so many steps at most: to write one takes
+#: a busy process what a dozen small requests take.
+_BUSY_MIN: Final = 0.85
+_LOOK_BACK_S: Final = 0.05
+_CROWD_MIN: Final = 12
 _GROUP_ENOUGH: Final = 20
 _GROUP_BYTES_ENOUGH: Final = 64 * 1024
 _GATHER_STEPS_MAX: Final = 3
@@ -62,6 +65,33 @@ class Budget:
         self.taken -= size
 
 
+class Pace:
+    """Whether it is this process that many requests wait for, as of not long ago."""
+
+    def __init__(self) -> None:
+        self._then, self._used = time.monotonic(), time.process_time()
+        self._here = self._most = 0
+        self._is_slow = False
+
+    def come(self) -> None:
+        """One more request is here."""
+        self._here += 1
+        self._most = max(self._most, self._here)
+
+    def go(self) -> None:
+        """One less is."""
+        self._here -= 1
+
+    def is_slow(self) -> bool:
+        """Whether we were busy nearly all the time, and a crowd was here; looked at anew after `_LOOK_BACK_S`."""
+        passed = time.monotonic() - self._then
+        if passed >= _LOOK_BACK_S:
+            used = time.process_time()
+            self._is_slow = self._most >= _CROWD_MIN and used - self._used >= _BUSY_MIN * passed
+            self._then, self._used, self._most = self._then + passed, used, self._here
+        return self._is_slow
+
+
 class Intake:
     """Accepts requests on behalf of the HTTP and gRPC doors. Lives in one event loop.
 
@@ -82,7 +112,7 @@ class Intake:
         self.budget = Budget(memory_bytes_max)
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._waiting: list[_Waiting] = []
-        self._group_before = 0  # how many requests it had
+        self._pace = Pace()
         self._wake = asyncio.Event()
         self._tasks = [asyncio.create_task(self._write_groups()), asyncio.create_task(self._look_around())]
 
@@ -111,8 +141,12 @@ class Intake:
         header = journal.frame_header(kind, time.time_ns(), payload, tenant)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(header, payload, done))
+        self._pace.come()
         self._wake.set()
-        await done
+        try:
+            await done
+        finally:
+            self._pace.go()
 
     async def _write_groups(self) -> None:
         opened_at = 0.0
@@ -125,18 +159,23 @@ class Intake:
                 await self._rotate()
                 continue
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), age_left)
+                async with asyncio.timeout(age_left):  # `wait_for` may swallow a cancellation before Python 3.12
+                    await self._wake.wait()
             await self._gather()
             self._wake.clear()
             await asyncio.shield(self._write_group())
 
     async def _gather(self) -> None:
-        """Wait a little for more requests, where many come at once and are small."""
-        for _ in range(_GATHER_STEPS_MAX if self._group_before >= _CROWD_MIN else 0):
-            if len(self._waiting) >= _GROUP_ENOUGH:
+        """Wait a little for more requests, where many come at once, are small, and it is we who are slow."""
+        if not self._pace.is_slow():
+            return
+        before = 0
+        for _ in range(_GATHER_STEPS_MAX):
+            if not before < len(self._waiting) < _GROUP_ENOUGH:
                 return
             if sum(len(item.payload) for item in self._waiting) >= _GROUP_BYTES_ENOUGH:
                 return
+            before = len(self._waiting)
             await asyncio.sleep(_GATHER_STEP_S)
 
     async def _look_around(self) -> None:
@@ -154,7 +193,6 @@ class Intake:
 
     async def _write_group(self) -> None:
         group, self._waiting = self._waiting, []
-        self._group_before = len(group)
         if not group:
             return
         began = time.monotonic()
