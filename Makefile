@@ -74,7 +74,7 @@ docs: $(READY) ## Write the reference pages from the code, and the answers to do
 wheel: $(READY) ## Build the wheel into dist/, and where there is Rust the one that reads OTLP natively
 	rm -rf dist
 	$(BIN)/python -m build --wheel --outdir dist .
-	$(if $(RUST),$(BIN)/python -m build --wheel --outdir dist native || $(NO_NATIVE))
+	@$(if $(RUST),$(BIN)/python -m build --wheel --outdir dist native || $(NO_NATIVE))
 
 bench-app: $(READY) ## What we add to a call (collector healthy, down, hung, slow) and to the start
 	$(BIN)/python benchmarks/app_calls.py
