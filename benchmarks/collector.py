@@ -124,7 +124,7 @@ def bulk(folder: Path, seconds: float, *, content: bool, packed: bool) -> tuple[
     bodies = Bodies(content=content, spans=SPANS_A_REQUEST, packed=packed)
     running = CollectorProcess(folder / f"data-{content}-{packed}")
     parts = [child(running, name) for name in ("receiver.app", "converter", "upkeep")]
-    arrivals, together = Arrivals(running.data), Together(parts)
+    arrivals, two, together = Arrivals(running.data), Together(parts[:2]), Together(parts)
     began = time.monotonic()
 
     def may_send() -> bool:
@@ -139,7 +139,8 @@ def bulk(folder: Path, seconds: float, *, content: bool, packed: bool) -> tuple[
     took = time.monotonic() - began
     after = [Used.of(part) for part in parts]
     arrivals.close()
-    together.close()
+    for memory in (two, together):
+        memory.close()
     running.stop()
     stored = otlp.rows(running.data, "SELECT count(*) n, count(DISTINCT row_id) d FROM t")[0]
     assert stored["n"] == stored["d"] == senders.spans, f"{senders.spans} acknowledged, {stored} stored"
@@ -151,7 +152,8 @@ def bulk(folder: Path, seconds: float, *, content: bool, packed: bool) -> tuple[
         f"{name:<14} {senders.spans:>9,} {senders.spans / took:>9,.0f}"
         f" {cpu[0]:>8.1f} {cpu[1]:>9.1f} {sum(cpu[:2]):>6.1f} {cpu[2]:>6.1f}"
         f" {lag_p95(senders.acknowledged, arrivals.seen):>7.2f}"
-        f" {after[0].peak_mb:>8.0f} {after[1].peak_mb:>8.0f} {after[2].peak_mb:>8.0f} {together.peak_mb:>8.0f}"
+        f" {after[0].peak_mb:>8.0f} {after[1].peak_mb:>8.0f} {after[2].peak_mb:>8.0f} {two.peak_mb:>8.0f}"
+        f" {together.peak_mb:>8.0f}"
         f" {bodies.bytes_a_span:>9.0f} {size:>6.0f}"
     )
     return row, sum(cpu[:2])
@@ -255,7 +257,7 @@ def main() -> int:
             print(f"requests of {SPANS_A_REQUEST} spans, {CONNECTIONS} connections, uncompressed unless it says so")
             print(
                 f"{'':<14} {'spans':>9} {'spans/s':>9} {'receiver':>8} {'converter':>9} {'cpu-s':>6} {'upkeep':>6}"
-                f" {'lag p95':>7} {'MB recv.':>8} {'MB conv.':>8} {'MB upk.':>8} {'MB all':>8}"
+                f" {'lag p95':>7} {'MB recv.':>8} {'MB conv.':>8} {'MB upk.':>8} {'MB two':>8} {'MB all':>8}"
                 f" {'B a span':>9} {'stored':>6}"
             )
             for content, packed in ((True, False), (False, False), (True, True), (False, True)):
@@ -264,7 +266,7 @@ def main() -> int:
                 if not packed:
                     ours[content] = cpu
             print("receiver, converter, both, upkeep: CPU seconds a million spans; lag in seconds to the tables")
-            print("MB: peaks of each, and of all together, what they share counted once")
+            print("MB: peaks of each, of receiver and converter, of all; in the sums a shared page counts in parts")
 
         def smalls() -> None:
             print(f"\nrequests of 1 span, {SMALL_CONNECTIONS} at once\n{'':<14} {'req/s':>9} {'us CPU':>8}")
