@@ -6,9 +6,10 @@ Of one version only: both are released together.
 from __future__ import annotations
 
 import logging
+from importlib.metadata import version
 from typing import Any, Final
 
-VERSION: Final = "0.1.0"
+VERSION: Final = version("otel-llm")
 
 
 def _installed() -> Any:

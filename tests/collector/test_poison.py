@@ -135,8 +135,8 @@ def test_a_request_that_cannot_be_parsed_holds_up_nobody(
     monkeypatch.setenv(RAISE_ENV, "0")
     long_tag = bytes.fromhex("0a 0a 92 80 80 80 80 00 02 18 01 00")
     writer = journal.Writer(tmp_path)
-    for payload in (long_tag, b"\x0a\xff\xff", otlp.request(otlp.span(otlp.chat())).SerializeToString()):
-        frame_kind = kind if payload in (long_tag, b"\x0a\xff\xff") else journal.TRACES
+    good = otlp.request(otlp.span(otlp.chat())).SerializeToString()
+    for frame_kind, payload in ((kind, long_tag), (kind, b"\x0a\xff\xff"), (journal.TRACES, good)):
         writer.append([(journal.frame_header(frame_kind, time.time_ns(), payload), payload)])
     writer.rotate()
     converter = Converter(tmp_path)

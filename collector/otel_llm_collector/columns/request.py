@@ -200,8 +200,8 @@ def _inner(data: journal.Payload, at: int, end: int, tag: int) -> tuple[list[tup
     """Where the messages of a repeated field stand in another, and the bytes of all other fields."""
     found, rest = [], b""
     while at < end:
-        begin, (read, start, at) = at, _skip(data, at)
-        if read == tag:
+        begin, (found_tag, start, at) = at, _skip(data, at)
+        if found_tag == tag:
             found.append((start, at))
         else:
             rest += data[begin:at]

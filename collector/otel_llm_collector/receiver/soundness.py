@@ -52,6 +52,11 @@ def check(signal: Signal, payload: bytes) -> tuple[bytes, Accepted]:
         check_weight(payload, signal.kind)
     if count_spans and signal.kind == journal.TRACES and (spans := count_spans(payload)) is not None:
         return (payload if spans else b""), Accepted(spans)
+    return check_by_parsing(signal, payload)
+
+
+def check_by_parsing(signal: Signal, payload: bytes) -> tuple[bytes, Accepted]:
+    """As `check`, by protobuf alone, of a request that is not too heavy for it."""
     try:
         request = signal.request.FromString(payload)
     except DecodeError:
