@@ -146,6 +146,11 @@ def comparable(emission: Emission) -> list[str]:
     return sorted([f"told {sorted(emission.told)}", f"{len(emission.calls)} calls", *lines])
 
 
+def number_of_records(emission: Emission) -> int:
+    """How many spans and log records it has."""
+    return sum(1 for _ in _spans(emission.traces)) + sum(1 for _ in _log_records(emission.logs))
+
+
 def _names(emission: Emission) -> Iterator[str]:
     records = [*((scope, span) for scope, span, _ in _spans(emission.traces)), *_log_records(emission.logs)]
     for scope, record in records:

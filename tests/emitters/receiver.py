@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import threading
+import time
 import zlib
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +23,9 @@ from otel_llm_collector.demo.standin.reading import read_sent
 _INFLATE: Final[dict[str, Callable[[bytes], bytes]]] = {"gzip": gzip.decompress, "deflate": zlib.decompress}
 
 
+_LATE_S_MAX: Final = 20.0
+
+
 class Received:
     """What one call made its emitter send."""
 
@@ -32,12 +36,23 @@ class Received:
         self.signal = "traces"
         self.is_brief = False
 
+    def __len__(self) -> int:
+        """The spans and log records."""
+        traces = [scope.spans for resource in self.traces.resource_spans for scope in resource.scope_spans]
+        logs = [scope.log_records for resource in self.logs.resource_logs for scope in resource.scope_logs]
+        return sum(map(len, traces)) + sum(map(len, logs))
+
 
 class Receiver:
-    """An OTLP/HTTP receiver on loopback, protobuf and JSON; metrics are answered and dropped."""
+    """An OTLP/HTTP receiver on loopback, protobuf and JSON; metrics are answered and dropped.
 
-    def __init__(self, when_done: Callable[[str, Received], None]) -> None:
+    `expected` says how many spans and log records a call has. A call that is over waits for them a while: on a busy
+    machine an emitter may send them from a thread of its own later than the program says so.
+    """
+
+    def __init__(self, when_done: Callable[[str, Received], None], expected: Mapping[str, int] | None = None) -> None:
         self._when_done = when_done
+        self._expected = expected or {}
         self._lock = threading.Lock()
         self._received = Received()
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -63,6 +78,9 @@ class Receiver:
 
     def end(self, about: Mapping[str, str]) -> None:
         """A call is over."""
+        late_s = time.monotonic() + _LATE_S_MAX
+        while len(self._received) < self._expected.get(about["name"], 0) and time.monotonic() < late_s:
+            time.sleep(0.02)
         with self._lock:
             received, self._received = self._received, Received()
         received.told = [part for part in about.get("told", "").split(",") if part]

@@ -4,6 +4,9 @@ Each folder beside this file that has a requirements.txt, package.json or pom.xm
 .venvs/emitters, of the very versions in its lock, in which its program makes its calls against the stand-in. The exit
 code is 1 if one could not be installed or run, or sent something else than what is stored.
 
+Emitters report from threads of their own, and on a busy machine some say less of a call whose end comes late; a package
+index may refuse once. So an emitter that failed gets another try, which the output shows.
+
   --newest   installs the newest releases instead and says what they send otherwise
   --write    the same, and stores what they send, and the versions
 """
@@ -21,7 +24,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from emitters.emission import Emission, comparable, emitters, known_headers, read, stored
+from emitters.emission import Emission, comparable, emitters, known_headers, number_of_records, read, stored
 from emitters.otlpjson import to_json
 from emitters.programs import Program, program
 from emitters.receiver import Received, Receiver
@@ -30,6 +33,10 @@ from sdks.environments import EnvironmentFailedError
 from otel_llm_collector.demo.standin import Call, Standin
 
 TOTAL_S_MAX = 20 * 60
+TRIES_MAX = 3
+#: What the end of the output says of an emitter that failed; all of it stands above.
+_LINES_MAX = 6
+_LINE_LENGTH_MAX = 300
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,9 +44,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
     deadline_s = time.monotonic() + TOTAL_S_MAX
     with ThreadPoolExecutor(options.jobs) as pool:
-        failed = [name for name, bad in zip(options.names, pool.map(partial(_try, options, deadline_s), options.names),
-                                            strict=True) if bad]  # fmt: skip
-    print(f"{len(options.names) - len(failed)} passed, {len(failed)} failed")
+        problems = dict(zip(options.names, pool.map(partial(_try, options, deadline_s), options.names), strict=True))
+    failed = {name: found for name, found in problems.items() if found}
+    for name, found in failed.items():
+        print(f"FAILED {name}:", *(line[:_LINE_LENGTH_MAX] for line in found[:_LINES_MAX]), sep="\n  ")
+    print(f"{len(problems) - len(failed)} passed, {len(failed)} failed")
     return int(bool(failed))
 
 
@@ -59,21 +68,29 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def _try(options: argparse.Namespace, deadline_s: float, name: str) -> bool:
-    """One emitter; whether it failed."""
-    began_s = time.monotonic()
-    emitter = program(name, deadline_s)
+def _try(options: argparse.Namespace, deadline_s: float, name: str) -> list[str]:
+    """One emitter; its problems, if every try had some."""
+    for number in range(1, TRIES_MAX + 1):
+        began_s = time.monotonic()
+        problems, calls = _once(options, program(name, deadline_s))
+        told = "\n".join(problems) or f"{calls} calls"
+        which = f" (try {number} of {TRIES_MAX})" if problems or number > 1 else ""
+        print(f"{name}{which}: {told} ({time.monotonic() - began_s:.0f} s)", flush=True)
+        if not problems:
+            break
+    return problems
+
+
+def _once(options: argparse.Namespace, emitter: Program) -> tuple[list[str], int]:
+    """One try: its problems, and how many calls it told of."""
     try:
         if not options.keep:
             emitter.prepare(newest=options.newest or options.write)
         sent = emit(emitter)
-        problems = _store(emitter, sent) if options.write else _differences(name, sent)
+        return _store(emitter, sent) if options.write else _differences(emitter.name, sent), len(sent)
     except EnvironmentFailedError as error:
         print(error.output, file=sys.stderr, flush=True)
-        problems = [str(error)]
-    told = "\n".join(problems) or f"{len(sent)} calls"
-    print(f"{name}: {told} ({time.monotonic() - began_s:.0f} s)", flush=True)
-    return bool(problems)
+        return [str(error)], 0
 
 
 def emit(emitter: Program) -> list[Emission]:
@@ -88,7 +105,9 @@ def emit(emitter: Program) -> list[Emission]:
         about = {"signal": received.signal, "is_brief": received.is_brief}
         sent.append(Emission(emitter.name, call, packages, received.told, calls, traces, logs, **about))
 
-    with Standin(keep_requests=True, latency_ms=5, chunk_ms=1) as standin, Receiver(take) as receiver:
+    known = [read(path) for path in stored(emitter.name)]
+    expected = {emission.call: number_of_records(emission) for emission in known if not emission.is_brief}
+    with Standin(keep_requests=True, latency_ms=5, chunk_ms=1) as standin, Receiver(take, expected) as receiver:
         emitter.start(standin, receiver.url)
     return sent
 

@@ -6,6 +6,8 @@ import gzip
 import json
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -68,6 +70,19 @@ def test_the_receiver_takes_what_exporters_send_and_gives_it_to_the_call_that_is
     assert (call, len(received.traces.resource_spans), received.told) == ("chat", 3, ["user", "session"])
     assert (received.signal, received.is_brief, empty.signal, empty.is_brief) == ("logs", True, "traces", False)
     assert len(empty.traces.resource_spans) == 0
+
+
+def test_a_call_waits_for_what_its_emitter_sends_late() -> None:
+    found: list[Received] = []
+    body = otlp.request(otlp.span()).SerializeToString()
+    with Receiver(lambda _, received: found.append(received), {"chat": 1}) as receiver:
+        ended = threading.Thread(target=otlp.post, args=(f"{receiver.url}/done?name=chat", b""))
+        ended.start()
+        time.sleep(0.1)
+        assert not found
+        otlp.post(f"{receiver.url}/v1/traces", body)
+        ended.join()
+    assert [len(received) for received in found] == [1]
 
 
 def test_an_unknown_emitter_is_refused() -> None:

@@ -15,6 +15,7 @@ _CALLS_BACK_S = 0.4  # it calls back from tasks of its own, some time after the 
 def run() -> None:
     """Make them."""
     import litellm
+    from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
 
     emitting.provide()
     litellm.callbacks = ["otel"]
@@ -35,6 +36,7 @@ def run() -> None:
                     async for _ in answer:
                         pass
             await asyncio.sleep(_CALLS_BACK_S)
+            await GLOBAL_LOGGING_WORKER.flush()
 
         asyncio.run(main())
 
