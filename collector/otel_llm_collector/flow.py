@@ -133,7 +133,7 @@ class Flow:
         self._batch = None
 
     def take(self, frames: Mapping[int, list[Stored]]) -> None:
-        """Write the rows of the frames, by kind, into files of the tables that nobody sees before `commit`."""
+        """Write the rows of the frames, by kind, into files that the log of no table names before `commit`."""
         if not (mine := [stored for kind in self._way.kinds for stored in frames.get(kind, ())]):
             return
         batch = self._batch = self._batch or self._new_batch()
