@@ -42,16 +42,6 @@ class Spans:
     letter: npt.NDArray[np.uint8]
     value: npt.NDArray[np.uint64]
 
-class Patterns:
-    """Regular expressions to be found in texts, eight at most. ValueError where one of them is none."""
-
-    def __new__(cls, patterns: Sequence[str], /) -> Patterns: ...
-    def search(self, octets: npt.NDArray[np.uint8], views: npt.NDArray[np.uint64], /) -> npt.NDArray[np.uint8]:
-        """Of each text, given as a row of `columns.texts.Views`, a bit for each expression that is found in it.
-
-        ValueError where a view leads out of the octets.
-        """
-
 def inner(
     octets: npt.NDArray[np.uint8], start: int, end: int, tag: int, /
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], bytes] | None:

@@ -11,7 +11,6 @@ import logging
 import os
 import sys
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -45,10 +44,8 @@ from .tally import Tally, Teller
 _LOG = logging.getLogger(__name__)
 
 _POLL_S: Final = 0.1
-#: Journal bytes worked on at once: bounds memory.
+#: Journal bytes converted in one commit at most: bounds memory and the age of what is in the lake.
 BATCH_BYTES_MAX: Final = 40 * 1024 * 1024
-#: A commit has a price of its own, so it shows what there was when it began; but no batch begins later than this.
-_COMMIT_S_MAX: Final = 0.5
 #: Under load rows are counted again after so many batches; otherwise whenever there is nothing to convert.
 _BATCHES_A_RECOUNT: Final = 20
 
@@ -100,7 +97,7 @@ class Converter:
         self._publish_views()
 
     def convert_some(self) -> bool:
-        """Convert the oldest closed segments, those of about a second. False where there are none."""
+        """Convert the oldest closed segments, a batch of bounded size. False where there are none."""
         return self.tally.timed("convert", self._convert)
 
     def recount_some(self) -> bool:
@@ -109,30 +106,17 @@ class Converter:
         return self.tally.timed("recount", self._recount.step)
 
     def _convert(self) -> bool:
-        segments = journal.closed_segments(self._journal)
-        for flow in self._flows:
-            flow.begin()
-        until_s = time.monotonic() + _COMMIT_S_MAX
-        taken: list[journal.Segment] = []
-        for batch in _batches(segments):
-            self._take(batch)
-            taken += batch
-            if time.monotonic() > until_s:
-                break
-        if not taken:
+        batch = _batch(journal.closed_segments(self._journal))
+        if not batch:
             return False
-        for flow in self._flows:
-            if flow.commit(taken[-1].number):
-                self._publish_views()
-        self._release(taken)
-        return True
-
-    def _take(self, batch: Sequence[journal.Segment]) -> None:
         frames = defaultdict[int, list[Stored]](list)
         for stored in self._read(batch):
             frames[stored[1].kind].append(stored)
         for flow in self._flows:
-            flow.take(frames)
+            if flow.convert(frames, batch[-1].number):
+                self._publish_views()
+        self._release(batch)
+        return True
 
     def close(self) -> None:
         """Leave the lake as a stranger should find it."""
@@ -173,18 +157,16 @@ class Converter:
         journal.sync_folder(self._journal)
 
 
-def _batches(segments: Sequence[journal.Segment]) -> Iterator[list[journal.Segment]]:
-    """The segments in order, as many at once as fit into BATCH_BYTES_MAX together, one at least."""
-    batch: list[journal.Segment] = []
+def _batch(segments: Sequence[journal.Segment]) -> list[journal.Segment]:
+    """The first segments that fit into BATCH_BYTES_MAX together, one at least."""
+    chosen: list[journal.Segment] = []
     room = BATCH_BYTES_MAX
     for segment in segments:
-        room -= (size := segment.path.stat().st_size)
-        if batch and room < 0:
-            yield batch
-            batch, room = [], BATCH_BYTES_MAX - size
-        batch.append(segment)
-    if batch:
-        yield batch
+        room -= segment.path.stat().st_size
+        if chosen and room < 0:
+            break
+        chosen.append(segment)
+    return chosen
 
 
 def run(data: Path, stop: threading.Event, contracts: Contracts) -> None:

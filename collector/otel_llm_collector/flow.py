@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +23,6 @@ from otel_llm.failures import swallow
 from . import journal
 from .lake import files
 from .lake.log import DataFile, LakeTable
-from .lake.schema import without_views
 from .lake.seen import KeySet, SeenRows
 from .rows import Bools, Item, Places, Rows, SetAside, Tables, from_items
 from .tally import Tally
@@ -126,46 +125,34 @@ class Flow:
             files.remove_unlisted(table, collector_id)
         self._first, *self._others = self.tables
         self._seen = SeenRows(lambda day: files.row_keys(self._first, day))
-        self._batch: Batch | None = None
 
-    def begin(self) -> None:
-        """Begin a batch; what an earlier one took and did not commit is no part of it."""
-        self._batch = None
-
-    def take(self, frames: Mapping[int, list[Stored]]) -> None:
-        """Write the rows of the frames, by kind, into files that the log of no table names before `commit`."""
-        if not (mine := [stored for kind in self._way.kinds for stored in frames.get(kind, ())]):
-            return
-        batch = self._batch = self._batch or self._new_batch()
-        for rows in self._way.read(mine):
-            self._write(rows, batch)
-            del rows  # before the next ones are made
-
-    def commit(self, segment: int) -> bool:
-        """Show the batch, which is everything up to `segment`. True where a table got its first file."""
-        batch, self._batch = self._batch, None
-        if batch is None:
+    def convert(self, frames: Mapping[int, list[Stored]], segment: int) -> bool:
+        """Bring the frames, by kind, up to `segment` into the tables. True where a table got its first file."""
+        mine = [stored for kind in self._way.kinds for stored in frames.get(kind, ())]
+        if not mine:
             return False
-        are_first = [pending.commit(segment) for pending in (batch.first, *batch.others)]
-        self._tally.rows.update({pending.name: pending.rows for pending in (batch.first, *batch.others)})
-        for day, keys in batch.added.items():
+        first = Pending(self._first, self._collector_id, self._set_aside, self._way.settle)
+        others = [Pending(table, self._collector_id, self._set_aside) for table in self._others]
+        added = defaultdict[date, KeySet](KeySet)
+        for rows in self._way.read(mine):
+            self._write(rows, first, others, added)
+            del rows  # before the next ones are made
+        are_first = [pending.commit(segment) for pending in (first, *others)]
+        self._tally.rows.update({pending.name: pending.rows for pending in (first, *others)})
+        for day, keys in added.items():
             self._seen.add(day, keys.all())
         return any(are_first)
 
-    def _new_batch(self) -> Batch:
-        first = Pending(self._first, self._collector_id, self._set_aside, self._way.settle)
-        return Batch(first, [Pending(table, self._collector_id, self._set_aside) for table in self._others])
-
-    def _write(self, rows: Rows, batch: Batch) -> None:
-        """Write those rows that are new."""
-        is_stored = rows.segments <= batch.first.stored
+    def _write(self, rows: Rows, first: Pending, others: Sequence[Pending], added: Mapping[date, KeySet]) -> None:
+        """Write those rows that are new; `added` are the keys of this batch by date, to which theirs come."""
+        is_stored = rows.segments <= first.stored
         if is_stored.any():
-            self._write_others(batch.others, self._replayed(rows.select(is_stored)))
-        fresh = self._fresh(rows.select(~is_stored), batch.added)
+            self._write_others(others, self._replayed(rows.select(is_stored)))
+        fresh = self._fresh(rows.select(~is_stored), added)
         self._tally.repeated[self._first.name] += int((~is_stored).sum()) - len(fresh)
-        for day, is_of_day in _by_day(fresh.select(batch.first.write(fresh.first, fresh.segments))):
-            batch.added[day].add(is_of_day.keys)
-        self._write_others(batch.others, fresh)
+        for day, is_of_day in _by_day(fresh.select(first.write(fresh.first, fresh.segments))):
+            added[day].add(is_of_day.keys)
+        self._write_others(others, fresh)
 
     def _write_others(self, others: Sequence[Pending], rows: Rows) -> None:
         for pending, table, owner in zip(others, rows.others, rows.owners, strict=True):
@@ -241,7 +228,7 @@ class Pending:
         """Write the rows that came from segments which the table lacks. Returns which of all were written."""
         wanted = segments > self.stored
         if not wanted.all():
-            rows, segments = without_views(rows).filter(pa.array(wanted)), segments[wanted]
+            rows, segments = rows.filter(pa.array(wanted)), segments[wanted]
         if rows.num_rows:
             wanted[np.flatnonzero(wanted)[~self._write(rows, segments)]] = False
         return wanted
@@ -273,12 +260,3 @@ class Pending:
             return np.zeros(1, np.bool_)
         self._files += written
         return np.ones(rows.num_rows, np.bool_)
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What is on its way into the tables of a flow. `added` are the keys of its rows by date."""
-
-    first: Pending
-    others: Sequence[Pending]
-    added: dict[date, KeySet] = field(default_factory=lambda: defaultdict(KeySet))

@@ -14,7 +14,6 @@ import pyarrow as pa
 from otel_llm.failures import swallow
 
 from .lake.files import as_table
-from .lake.schema import without_views
 
 Keys = npt.NDArray[np.uint64]
 Bools = npt.NDArray[np.bool_]
@@ -72,7 +71,7 @@ class Rows:
         return Rows(
             self.first.filter(pa.array(chosen)),
             self.keys[chosen],
-            tuple(without_views(table).filter(pa.array(one)) for table, one in zip(self.others, kept, strict=True)),
+            tuple(table.filter(pa.array(one)) for table, one in zip(self.others, kept, strict=True)),
             tuple(place[owner[one]] for owner, one in zip(self.owners, kept, strict=True)),
         )
 
@@ -86,16 +85,9 @@ def joined(parts: Sequence[Rows]) -> Rows:
     return Rows(
         pa.concat_tables([part.first for part in parts]).unify_dictionaries(),
         np.concatenate([part.keys for part in parts]),
-        tuple(
-            pa.concat_tables(map(without_views, tables))
-            for tables in zip(*(part.others for part in parts), strict=True)
-        ),
+        tuple(pa.concat_tables(tables) for tables in zip(*(part.others for part in parts), strict=True)),
         tuple(np.concatenate(one) for one in owners),
     )
-
-
-def _end_to_end(tables: Sequence[pa.Table]) -> pa.Table:
-    return pa.concat_tables(map(without_views, tables))
 
 
 def from_items(items: Sequence[I], tables: Tables, set_aside: SetAside) -> Rows:

@@ -2,15 +2,12 @@
 #![allow(clippy::needless_pass_by_value)] // arguments as PyO3 makes them
 
 mod fields;
-mod search;
 mod shape;
 mod spans;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use numpy::{
-    IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
-};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -155,33 +152,6 @@ fn read(
     })
 }
 
-#[pyclass(frozen)]
-struct Patterns(search::Patterns);
-
-#[pymethods]
-impl Patterns {
-    #[new]
-    fn new(patterns: Vec<String>) -> PyResult<Self> {
-        search::Patterns::new(&patterns).map(Self).map_err(PyValueError::new_err)
-    }
-
-    fn search<'py>(
-        &self,
-        py: Python<'py>,
-        octets: PyReadonlyArray1<'py, u8>,
-        views: PyReadonlyArray2<'py, u64>,
-    ) -> PyResult<Bound<'py, PyArray1<u8>>> {
-        let data = octets.as_slice()?;
-        if views.shape()[1] != 2 {
-            return Err(PyValueError::new_err("a view is two words"));
-        }
-        let views: Vec<_> = views.as_slice()?.chunks_exact(2).map(|view| [view[0], view[1]]).collect();
-        let found = guarded(|| self.0.search(data, &views))?;
-        let found = found.ok_or_else(|| PyValueError::new_err("a view leads out of the octets"))?;
-        Ok(found.into_pyarray(py))
-    }
-}
-
 /// A vector as an array of so many rows and columns.
 fn two_deep<T: numpy::Element>(py: Python<'_>, all: Vec<T>, shape: [usize; 2]) -> PyResult<Py<PyArray2<T>>> {
     Ok(all.into_pyarray(py).reshape(shape)?.unbind())
@@ -192,7 +162,6 @@ fn otel_llm_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<Shape>()?;
     module.add_class::<Spans>()?;
-    module.add_class::<Patterns>()?;
     module.add_function(wrap_pyfunction!(inner, module)?)?;
     module.add_function(wrap_pyfunction!(heads, module)?)?;
     module.add_function(wrap_pyfunction!(read, module)?)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import time
 import weakref
 from collections.abc import Iterable, Iterator
 from datetime import date
@@ -19,7 +17,6 @@ from rig import otlp
 from rig.lake import count, store
 from rig.parquet import bloom_columns
 
-from otel_llm_collector import converter as convert
 from otel_llm_collector import journal
 from otel_llm_collector.converter import Converter
 from otel_llm_collector.flow import Flow, Stored, Way
@@ -27,7 +24,6 @@ from otel_llm_collector.lake import files, seen
 from otel_llm_collector.lake.log import LakeTable
 from otel_llm_collector.lake.schema import arrow_schema, memory_schema
 from otel_llm_collector.rows import Rows
-from otel_llm_semconv import attributes as a
 from otel_llm_semconv import tables
 
 
@@ -48,8 +44,7 @@ def test_a_portion_is_let_go_before_the_next_is_made(tmp_path: Path) -> None:
             del rows
 
     flow = Flow(tmp_path, "c0", Way((journal.METRICS,), read, ("metrics",)), lambda *_: None)
-    flow.take({journal.METRICS: [(1, journal.Frame(journal.METRICS, 0, b"", 0))]})
-    assert flow.commit(1)
+    assert flow.convert({journal.METRICS: [(1, journal.Frame(journal.METRICS, 0, b"", 0))]}, 1)
     assert count(tmp_path, "metrics") == len(made) == 3
 
 
@@ -104,81 +99,6 @@ def test_a_crash_at_any_step_loses_and_doubles_nothing(
     assert (count(tmp_path), count(tmp_path, "messages")) == (16, 16)
     assert otlp.rows(tmp_path, "SELECT count(DISTINCT row_id) n FROM t", "messages") == [{"n": 16}]
     assert len(journal.closed_segments(journal.archive_dir(tmp_path))) == 4
-
-
-def test_one_commit_shows_all_there_was_and_a_fault_within_it_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(convert, "BATCH_BYTES_MAX", 1)  # a batch a segment
-    for _ in range(3):
-        store(tmp_path, otlp.request(*(otlp.span(content()) for _ in range(5))))
-    take, batches = Flow.take, 0
-
-    def full_disk(flow: Flow, frames: Any) -> None:
-        nonlocal batches
-        batches += 1
-        if batches == 5:  # of three flows each
-            raise OSError(28, "no space left on device")
-        take(flow, frames)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Flow, "take", full_disk)
-        with pytest.raises(OSError, match="no space left"):
-            Converter(tmp_path).convert_some()
-    assert not (tmp_path / "spans/_delta_log/00000000000000000001.json").exists()
-    converter = Converter(tmp_path)  # as the supervisor does
-    assert converter.convert_some()
-    assert not converter.convert_some()
-    assert (count(tmp_path), count(tmp_path, "messages"), LakeTable(tmp_path, "spans").version) == (15, 15, 1)
-
-
-def test_a_commit_does_not_wait_long_for_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(convert, "BATCH_BYTES_MAX", 1)
-    monkeypatch.setattr(convert, "_COMMIT_S_MAX", 0)
-    for _ in range(3):
-        store(tmp_path, otlp.request(otlp.span(content())))
-    converter = Converter(tmp_path)
-    for rows in (1, 2, 3):
-        assert converter.convert_some()
-        assert count(tmp_path) == rows
-    assert not converter.convert_some()
-
-
-def test_a_new_file_has_the_bounds_of_what_it_is_found_by_and_says_what_is_empty(tmp_path: Path) -> None:
-    store(tmp_path, otlp.request(otlp.span(content())))
-    Converter(tmp_path).convert_some()
-    table = LakeTable(tmp_path, "spans")
-    (file,) = table.live_files()
-    group = pq.ParquetFile(table.place.source(file.path)).metadata.row_group(0)
-    chunks = {chunk.path_in_schema: chunk.statistics for chunk in map(group.column, range(group.num_columns))}
-    assert chunks["start_time_ns"].min == chunks["start_time_ns"].max
-    assert chunks["span_id"] is None
-    assert {name for name in ("span_id", "session_path", "derived.list.element") if chunks[name]} == {
-        "session_path",
-        "derived.list.element",
-    }
-
-
-def test_content_is_whole_where_rows_are_left_out_and_come_out_of_order(tmp_path: Path) -> None:
-    """Long texts are views until they are written: of two dates, some sent before, some that columns cannot read."""
-    days = [time.time_ns() - days * 86_400_000_000_000 for days in (1, 0)]
-
-    def said(number: int) -> str:
-        return json.dumps([{"role": "user", "parts": [{"type": "text", "content": f"{number} é " * 30}]}])
-
-    spans = [
-        otlp.span(content(**{a.INPUT_MESSAGES: said(number), "number": number}), start_ns=days[number % 2] + number)
-        for number in range(300)
-    ]
-    for span in spans[::50]:
-        span.attributes.add(key="number", value=otlp.any_value("twice"))  # which is odd
-    store(tmp_path, otlp.request(*spans[:100]))
-    converter = Converter(tmp_path)
-    assert converter.convert_some()
-    store(tmp_path, otlp.request(*spans))
-    assert converter.convert_some()
-    found = otlp.rows(tmp_path, "SELECT input_messages AS said FROM t", "messages")
-    assert sorted(row["said"] for row in found) == sorted(map(said, range(300)))
 
 
 def test_the_same_span_is_one_row_within_and_across_segments(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -11,13 +10,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from .. import decode
-from ..native import native
 from .arrays import Bools, Column, Ints, Octets, offsets
-from .texts import Views, mixed, strings_of, viewed, views_as
+from .texts import Views, mixed, strings_of, viewed
 from .wire import Wire
 
 #: Letters of the values that the reference spells.
@@ -83,25 +80,6 @@ class Attributes:
         if name not in self._texts:
             self._texts[name] = self.texts(self.of(name))
         return self._texts[name]
-
-    def once_of(self, name: str) -> Column:
-        """The same, of long values as views where they are texts: for what looks at each once, and takes none out."""
-        chosen = self.of(name)
-        if name in self._texts or not self._are_texts(chosen):
-            return self.texts_of(name)
-        return views_as(pa.string_view(), self.wire, self.value[chosen])
-
-    def search(self, name: str, patterns: tuple[str, ...]) -> list[Bools]:
-        """For each regular expression, in which values of a name it is found."""
-        chosen = self.of(name)
-        if native and self._are_texts(chosen):
-            bits = _expressions(patterns).search(self.wire.octets, self.value[chosen])
-            return [bits & (1 << place) != 0 for place in range(len(patterns))]
-        found: list[Any] = [pc.match_substring_regex(self.texts_of(name), pattern) for pattern in patterns]
-        return [one.to_numpy(zero_copy_only=False) for one in found]
-
-    def _are_texts(self, chosen: Ints) -> bool:
-        return bool((self.letter[chosen] == ord("s")).all())
 
     def integers(self, chosen: Ints) -> Ints:
         return np.asarray(self.value[chosen, 0].view(np.int64))
@@ -172,8 +150,3 @@ class Attributes:
         row = self.row[chosen]
         narrow = row.astype(np.int16) if self.rows < 1 << 15 else row  # 16 bits are sorted by their digits
         return chosen[np.argsort(narrow, kind="stable")]
-
-
-@functools.cache
-def _expressions(patterns: tuple[str, ...]) -> Any:
-    return native.Patterns(patterns)

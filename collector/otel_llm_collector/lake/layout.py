@@ -77,7 +77,6 @@ _IDS: Final = frozenset({"row_id", "trace_id", "span_id", "parent_span_id", "res
 _NUMBERS: Final = frozenset(
     {"start_time", "start_time_ns", "duration_ns", "cost_usd", "time", "time_ns", "observed_time_ns"}
 )
-_TIMES: Final = frozenset({"date", "start_time", "time"})
 _LONG_TEXTS: Final = frozenset({"input_messages", "output_messages", "body"})
 #: So many values of a table with long texts are put into a page before its size is looked at: 1024, as there are
 #: otherwise, are a megabyte and more.
@@ -86,28 +85,26 @@ _LONG_AT_ONCE: Final = 64
 _PLAIN: Final = _LONG_TEXTS | {"value", "sum"}
 
 
-def open_writer(name: str, path: Path, *, rows: int, new: pa.Table | None = None) -> pq.ParquetWriter:
-    """A writer of a file of a table, of about so many rows at most. Each `write_table` is a row group or several.
-
-    `new` is all of a new file, which may hold its texts as views.
-    """
+def open_writer(name: str, path: Path, *, rows: int, is_new: bool = False) -> pq.ParquetWriter:
+    """A writer of a file of a table, of about so many rows at most. Each `write_table` is a row group or several."""
     layout = LAYOUTS[name]
     distinct = max(1, min(rows, layout.row_group))
     return pq.ParquetWriter(
         path,
-        memory_schema(name) if new is None else new.schema,
-        compression="zstd" if new is None else layout.new_codec,
-        compression_level=layout.level if new is None else None,
+        memory_schema(name),
+        compression=layout.new_codec if is_new else "zstd",
+        compression_level=layout.level if not is_new else None,
         use_dictionary=[  # type: ignore[arg-type] # the stubs know only bool
             path for path in _leaves(name) if path not in _IDS | _NUMBERS | _PLAIN
         ],
-        write_statistics=list(_with_bounds(name) if new is None else _told_of(name, new)),
+        # the first and the last of long texts are long, and nobody looks for them
+        write_statistics=[path for path in _leaves(name) if path not in _LONG_TEXTS],
         column_encoding=_encodings(name),
         bloom_filter_options={column: {"ndv": distinct, "fpp": _BLOOM_FPP} for column in layout.bloom},
         sorting_columns=pq.SortingColumn.from_ordering(memory_schema(name), layout.ordering),
         store_decimal_as_integer=True,
         store_schema=False,
-        data_page_size=layout.page_bytes if new is None else NEW_PAGE_BYTES,
+        data_page_size=NEW_PAGE_BYTES if is_new else layout.page_bytes,
         write_batch_size=_LONG_AT_ONCE if _LONG_TEXTS.intersection(_leaves(name)) else None,
     )
 
@@ -116,22 +113,6 @@ def _encodings(name: str) -> dict[str, str]:
     names = {field.name for field in arrow_schema(name) if field.type != ARROW_TYPES[SUM]}  # which are no integers
     encodings = dict.fromkeys(_IDS & names, "DELTA_LENGTH_BYTE_ARRAY")
     return encodings | dict.fromkeys(_NUMBERS & names, "DELTA_BINARY_PACKED")
-
-
-def _with_bounds(name: str) -> Iterator[str]:
-    """What has its least and largest values in each row group: those of long texts are long, and nobody asks."""
-    return (path for path in _leaves(name) if path not in _LONG_TEXTS)
-
-
-def _told_of(name: str, rows: pa.Table) -> Iterator[str]:
-    """Of these what a new file is found by, and its empty columns, which nobody has to read to merge it.
-
-    All else has the same bounds in each new file, which holds a second of everything.
-    """
-    layout = LAYOUTS[name]
-    told = {*layout.sorted_by, *layout.statistics, *_TIMES}
-    told |= {column for column in rows.column_names if rows[column].null_count == rows.num_rows}
-    return (path for path in _with_bounds(name) if path.partition(".")[0] in told)
 
 
 def _leaves(name: str) -> Iterator[str]:

@@ -41,14 +41,6 @@ def memory_schema(table: str) -> pa.Schema:
     return pa.schema(fields)
 
 
-def without_views(rows: pa.Table) -> pa.Table:
-    """The rows with strings in the place of views, which can be written, but neither taken, filtered nor sorted."""
-    if not any(map(pa.types.is_string_view, rows.schema.types)):
-        return rows
-    fields = [field.with_type(pa.string()) if pa.types.is_string_view(field.type) else field for field in rows.schema]
-    return rows.cast(pa.schema(fields))
-
-
 @functools.cache
 def arrow_schema(table: str) -> pa.Schema:
     """The Arrow schema of a table, columns in their order there."""
