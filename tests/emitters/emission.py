@@ -146,9 +146,9 @@ def comparable(emission: Emission) -> list[str]:
     return sorted([f"told {sorted(emission.told)}", f"{len(emission.calls)} calls", *lines])
 
 
-def number_of_records(emission: Emission) -> int:
-    """How many spans and log records it has."""
-    return sum(1 for _ in _spans(emission.traces)) + sum(1 for _ in _log_records(emission.logs))
+def number_of_records(traces: Mapping[str, Any], logs: Mapping[str, Any]) -> int:
+    """How many spans and log records there are in export requests, in OTLP/JSON."""
+    return sum(1 for _ in _spans(traces)) + sum(1 for _ in _log_records(logs))
 
 
 def _names(emission: Emission) -> Iterator[str]:

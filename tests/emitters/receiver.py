@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from emitters.otlpjson import from_json
+from emitters.emission import number_of_records
+from emitters.otlpjson import from_json, to_json
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -22,7 +23,11 @@ from otel_llm_collector.demo.standin.reading import read_sent
 
 _INFLATE: Final[dict[str, Callable[[bytes], bytes]]] = {"gzip": gzip.decompress, "deflate": zlib.decompress}
 
-
+_MESSAGES: Final[dict[str, type[Message]]] = {
+    "/v1/traces": ExportTraceServiceRequest,
+    "/v1/logs": ExportLogsServiceRequest,
+}
+#: How long calls wait for what comes late, all calls of a run together.
 _LATE_S_MAX: Final = 20.0
 
 
@@ -36,11 +41,10 @@ class Received:
         self.signal = "traces"
         self.is_brief = False
 
-    def __len__(self) -> int:
-        """The spans and log records."""
-        traces = [scope.spans for resource in self.traces.resource_spans for scope in resource.scope_spans]
-        logs = [scope.log_records for resource in self.logs.resource_logs for scope in resource.scope_logs]
-        return sum(map(len, traces)) + sum(map(len, logs))
+    @property
+    def records(self) -> int:
+        """How many spans and log records."""
+        return number_of_records(to_json(self.traces), to_json(self.logs))
 
 
 class Receiver:
@@ -53,7 +57,8 @@ class Receiver:
     def __init__(self, when_done: Callable[[str, Received], None], expected: Mapping[str, int] | None = None) -> None:
         self._when_done = when_done
         self._expected = expected or {}
-        self._lock = threading.Lock()
+        self._late_s = _LATE_S_MAX
+        self._arrival = threading.Condition()
         self._received = Received()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.receiver = self
@@ -65,23 +70,23 @@ class Receiver:
 
     def take(self, path: str, body: bytes, content_type: str) -> None:
         """Keep what a request holds."""
-        received = {"/v1/traces": self._received.traces, "/v1/logs": self._received.logs}.get(path)
-        if received is None:
+        if path not in _MESSAGES:
             return
-        message: Message = type(received)()
+        message = _MESSAGES[path]()
         if content_type.startswith("application/json"):
             from_json(json.loads(body), message)
         else:
             message.ParseFromString(body)
-        with self._lock:
-            received.MergeFrom(message)
+        with self._arrival:
+            (self._received.traces if path == "/v1/traces" else self._received.logs).MergeFrom(message)
+            self._arrival.notify_all()
 
     def end(self, about: Mapping[str, str]) -> None:
         """A call is over."""
-        late_s = time.monotonic() + _LATE_S_MAX
-        while len(self._received) < self._expected.get(about["name"], 0) and time.monotonic() < late_s:
-            time.sleep(0.02)
-        with self._lock:
+        expected, began_s = self._expected.get(about["name"], 0), time.monotonic()
+        with self._arrival:
+            self._arrival.wait_for(lambda: self._received.records >= expected, self._late_s)
+            self._late_s = max(0.0, self._late_s - (time.monotonic() - began_s))
             received, self._received = self._received, Received()
         received.told = [part for part in about.get("told", "").split(",") if part]
         received.signal = about.get("signal", received.signal)

@@ -4,9 +4,6 @@ Each folder beside this file that has a requirements.txt, package.json or pom.xm
 .venvs/emitters, of the very versions in its lock, in which its program makes its calls against the stand-in. The exit
 code is 1 if one could not be installed or run, or sent something else than what is stored.
 
-Emitters report from threads of their own, and on a busy machine some say less of a call whose end comes late; a package
-index may refuse once. So an emitter that failed gets another try, which the output shows.
-
   --newest   installs the newest releases instead and says what they send otherwise
   --write    the same, and stores what they send, and the versions
 """
@@ -33,7 +30,6 @@ from sdks.environments import EnvironmentFailedError
 from otel_llm_collector.demo.standin import Call, Standin
 
 TOTAL_S_MAX = 20 * 60
-TRIES_MAX = 3
 #: What the end of the output says of an emitter that failed; all of it stands above.
 _LINES_MAX = 6
 _LINE_LENGTH_MAX = 300
@@ -69,28 +65,20 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _try(options: argparse.Namespace, deadline_s: float, name: str) -> list[str]:
-    """One emitter; its problems, if every try had some."""
-    for number in range(1, TRIES_MAX + 1):
-        began_s = time.monotonic()
-        problems, calls = _once(options, program(name, deadline_s))
-        told = "\n".join(problems) or f"{calls} calls"
-        which = f" (try {number} of {TRIES_MAX})" if problems or number > 1 else ""
-        print(f"{name}{which}: {told} ({time.monotonic() - began_s:.0f} s)", flush=True)
-        if not problems:
-            break
-    return problems
-
-
-def _once(options: argparse.Namespace, emitter: Program) -> tuple[list[str], int]:
-    """One try: its problems, and how many calls it told of."""
+    """One emitter; its problems."""
+    began_s = time.monotonic()
+    emitter = program(name, deadline_s)
     try:
         if not options.keep:
             emitter.prepare(newest=options.newest or options.write)
         sent = emit(emitter)
-        return _store(emitter, sent) if options.write else _differences(emitter.name, sent), len(sent)
+        problems = _store(emitter, sent) if options.write else _differences(name, sent)
     except EnvironmentFailedError as error:
         print(error.output, file=sys.stderr, flush=True)
-        return [str(error)], 0
+        problems = [str(error)]
+    told = "\n".join(problems) or f"{len(sent)} calls"
+    print(f"{name}: {told} ({time.monotonic() - began_s:.0f} s)", flush=True)
+    return problems
 
 
 def emit(emitter: Program) -> list[Emission]:
@@ -106,7 +94,7 @@ def emit(emitter: Program) -> list[Emission]:
         sent.append(Emission(emitter.name, call, packages, received.told, calls, traces, logs, **about))
 
     known = [read(path) for path in stored(emitter.name)]
-    expected = {emission.call: number_of_records(emission) for emission in known if not emission.is_brief}
+    expected = {one.call: number_of_records(one.traces, one.logs) for one in known if not one.is_brief}
     with Standin(keep_requests=True, latency_ms=5, chunk_ms=1) as standin, Receiver(take, expected) as receiver:
         emitter.start(standin, receiver.url)
     return sent

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import urllib3
 from emitters import emission
+from emitters import receiver as receiving
 from emitters.emission import Emission, comparable, read
 from emitters.otlpjson import to_json
 from emitters.receiver import Received, Receiver
@@ -82,7 +83,18 @@ def test_a_call_waits_for_what_its_emitter_sends_late() -> None:
         assert not found
         otlp.post(f"{receiver.url}/v1/traces", body)
         ended.join()
-    assert [len(received) for received in found] == [1]
+        assert found[0].records == 1
+
+
+def test_calls_that_lack_something_do_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receiving, "_LATE_S_MAX", 0.05)
+    found: list[str] = []
+    names = [f"call{number}" for number in range(5)]
+    with Receiver(lambda call, _: found.append(call), dict.fromkeys(names, 9)) as receiver:
+        for name in names:
+            otlp.post(f"{receiver.url}/done?name={name}", b"")
+        assert receiver._late_s == 0
+    assert found == names
 
 
 def test_an_unknown_emitter_is_refused() -> None:

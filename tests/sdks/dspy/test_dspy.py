@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -275,12 +274,17 @@ def test_an_answer_from_the_cache_is_no_call(recorded: Recorded, standin: Standi
     )
 
 
+@pytest.fixture(scope="module")
+def owner() -> Iterator[ThreadPoolExecutor]:
+    """The thread that owns the settings, in all cases the same: another may have its number, or not."""
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
+
+
 @pytest.mark.feature("settings")
 def test_the_users_callbacks_and_settings_are_theirs(
-    recorded: Recorded, standin: Standin, lm: Any, monkeypatch: pytest.MonkeyPatch
+    recorded: Recorded, standin: Standin, lm: Any, owner: ThreadPoolExecutor
 ) -> None:
-    monkeypatch.setattr(sys.modules[type(dspy.settings).__module__], "config_owner_thread_id", None)  # of another case
-
     class Mine(BaseCallback):
         def on_module_start(self, call_id: str, instance: Any, inputs: Any) -> None:
             seen.append(type(instance).__name__)
@@ -292,8 +296,7 @@ def test_the_users_callbacks_and_settings_are_theirs(
         assert dspy.settings.callbacks == [mine]
     assert seen == ["Predict"]
     assert dspy.settings.callbacks == []
-    with ThreadPoolExecutor(1) as pool:  # whoever configures first owns the settings: that was not us
-        pool.submit(dspy.configure, num_threads=8).result()
+    owner.submit(dspy.configure, num_threads=8).result()  # whoever configures first owns the settings: that was not us
     assert tree(recorded.spans()).startswith("invoke_workflow Triage\n  chat gpt-4o-mini")
 
 
