@@ -24,7 +24,7 @@ from . import journal
 from .lake import files
 from .lake.log import DataFile, LakeTable
 from .lake.seen import KeySet, SeenRows
-from .rows import Bools, Item, Places, Rows, SetAside, Tables, from_items
+from .rows import Bools, Item, Keys, Places, Rows, SetAside, Tables, from_items
 from .tally import Tally
 
 #: Rows made one by one that are in memory at most.
@@ -110,6 +110,10 @@ class Way:
     settle: Settle | None = None
 
 
+#: Keys of rows by date.
+DayKeys = defaultdict[date, KeySet]
+
+
 class Flow:
     """The way of one data directory, by this collector. Not thread-safe."""
 
@@ -133,23 +137,24 @@ class Flow:
             return False
         first = Pending(self._first, self._collector_id, self._set_aside, self._way.settle)
         others = [Pending(table, self._collector_id, self._set_aside) for table in self._others]
-        added = defaultdict[date, KeySet](KeySet)
+        added, replayed = DayKeys(KeySet), DayKeys(KeySet)
         for rows in self._way.read(mine):
-            self._write(rows, first, others, added)
+            is_stored = rows.segments <= first.stored
+            if is_stored.any():
+                self._write_others(others, self._replayed(rows.select(is_stored), replayed))
+            self._write(rows.select(~is_stored), first, others, added)
             del rows  # before the next ones are made
-        are_first = [pending.commit(segment) for pending in (first, *others)]
-        self._tally.rows.update({pending.name: pending.rows for pending in (first, *others)})
-        for day, keys in added.items():
+        is_first = first.commit(segment)
+        for day, keys in added.items():  # what is in the log is known, whatever becomes of the other tables
             self._seen.add(day, keys.all())
+        are_first = [is_first, *(pending.commit(segment) for pending in others)]
+        self._tally.rows.update({pending.name: pending.rows for pending in (first, *others)})
         return any(are_first)
 
-    def _write(self, rows: Rows, first: Pending, others: Sequence[Pending], added: Mapping[date, KeySet]) -> None:
-        """Write those rows that are new; `added` are the keys of this batch by date, to which theirs come."""
-        is_stored = rows.segments <= first.stored
-        if is_stored.any():
-            self._write_others(others, self._replayed(rows.select(is_stored)))
-        fresh = self._fresh(rows.select(~is_stored), added)
-        self._tally.repeated[self._first.name] += int((~is_stored).sum()) - len(fresh)
+    def _write(self, rows: Rows, first: Pending, others: Sequence[Pending], added: DayKeys) -> None:
+        """Write those rows that are new; `added` are the keys of this batch, to which theirs come."""
+        fresh = _not_held(rows, lambda day, keys: self._seen.holds(day, keys) | added[day].holds(keys))
+        self._tally.repeated[self._first.name] += len(rows) - len(fresh)
         for day, is_of_day in _by_day(fresh.select(first.write(fresh.first, fresh.segments))):
             added[day].add(is_of_day.keys)
         self._write_others(others, fresh)
@@ -158,25 +163,28 @@ class Flow:
         for pending, table, owner in zip(others, rows.others, rows.owners, strict=True):
             pending.write(table, rows.segments[owner])
 
-    def _fresh(self, rows: Rows, added: Mapping[date, KeySet]) -> Rows:
-        """The rows that neither the lake nor this batch holds yet; of equal ones the first."""
-        rows = rows.select(_is_first(rows))
-        is_fresh = np.ones(len(rows), np.bool_)
-        days = rows.days
-        for number in np.unique(days).tolist():
-            day, places = _day(number), np.flatnonzero(days == number)
-            held = self._seen.holds(day, rows.keys[places])
-            if day in added:
-                held |= added[day].holds(rows.keys[places])
-            is_fresh[places] = ~held
-        return rows.select(is_fresh)
+    def _replayed(self, rows: Rows, replayed: DayKeys) -> Rows:
+        """After a crash between the two commits: the rows of these segments that the first table did take.
 
-    def _replayed(self, rows: Rows) -> Rows:
-        """After a crash between the two commits: the rows of these segments that the first table did take."""
+        `replayed` are the keys of those that this batch had before, to which theirs come.
+        """
         segments = set(np.unique(rows.segments).tolist())
         taken = files.rows_of_segments(self._first, self._collector_id, segments)
-        rows = rows.select(np.isin(rows.keys, taken))
-        return rows.select(_is_first(rows))
+        rows = _not_held(rows.select(np.isin(rows.keys, taken)), lambda day, keys: replayed[day].holds(keys))
+        for day, of_day in _by_day(rows):
+            replayed[day].add(of_day.keys)
+        return rows
+
+
+def _not_held(rows: Rows, holds: Callable[[date, Keys], Bools]) -> Rows:
+    """The rows whose keys are not held yet; of equal ones the first."""
+    rows = rows.select(_is_first(rows))
+    is_new = np.ones(len(rows), np.bool_)
+    days = rows.days
+    for number in np.unique(days).tolist():
+        places = np.flatnonzero(days == number)
+        is_new[places] = ~holds(_day(number), rows.keys[places])
+    return rows.select(is_new)
 
 
 def _is_first(rows: Rows) -> Bools:

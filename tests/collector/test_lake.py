@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,11 @@ from deltalake import DeltaTable
 from rig import otlp
 from rig.lake import count, store
 from rig.parquet import bloom_columns
+from rig.told import PEER, Told
 
+from otel_llm.failures import raise_faults
 from otel_llm_collector import journal
+from otel_llm_collector.columns import reader
 from otel_llm_collector.converter import Converter
 from otel_llm_collector.flow import Flow, Stored, Way
 from otel_llm_collector.lake import files, seen
@@ -66,6 +69,18 @@ class CrashError(BaseException):
     """Stands for the moment of a SIGKILL."""
 
 
+def append_but(name: str, error: BaseException) -> Callable[..., bool]:
+    """`LakeTable.append`, which fails for one table."""
+    append = LakeTable.append
+
+    def failing(table: LakeTable, *args: Any) -> bool:
+        if table.name == name:
+            raise error
+        return append(table, *args)
+
+    return failing
+
+
 @pytest.mark.parametrize("point", ["before spans", "after spans", "before messages", "after messages", "release"])
 def test_a_crash_at_any_step_loses_and_doubles_nothing(
     tmp_path: Path, point: str, monkeypatch: pytest.MonkeyPatch
@@ -99,6 +114,50 @@ def test_a_crash_at_any_step_loses_and_doubles_nothing(
     assert (count(tmp_path), count(tmp_path, "messages")) == (16, 16)
     assert otlp.rows(tmp_path, "SELECT count(DISTINCT row_id) n FROM t", "messages") == [{"n": 16}]
     assert len(journal.closed_segments(journal.archive_dir(tmp_path))) == 4
+
+
+def test_replay_makes_one_row_of_a_span_that_a_segment_has_in_two_portions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "ROWS_MAX", 100)
+    spans = [otlp.span(content()) for _ in range(300)]
+    spans[-1].CopyFrom(spans[0])
+    store(tmp_path, otlp.request(*spans))
+    with monkeypatch.context() as patched:
+        patched.setattr(LakeTable, "append", append_but("messages", CrashError()))
+        with pytest.raises(CrashError):
+            Converter(tmp_path).convert_some()
+    assert Converter(tmp_path).convert_some()
+    assert (count(tmp_path), count(tmp_path, "messages")) == (299, 299)
+
+
+@pytest.mark.parametrize("name", ["spans", "messages"])
+def test_a_fault_of_converting_while_rows_are_counted_again_ends_that_and_doubles_nothing(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raise_faults(on=False)
+    store(tmp_path, Told("theirs", PEER, parent="ours", at=(1, 99)).request())
+    converter = Converter(tmp_path)
+    assert converter.convert_some()
+    store(tmp_path, Told("ours").request())
+    assert converter.convert_some()
+    late = [otlp.span(content()) for _ in range(3)]
+    store(tmp_path, otlp.request(*late))
+    with monkeypatch.context() as patched:
+        patched.setattr(LakeTable, "append", append_but(name, OSError(28, "no space left on device")))
+        with pytest.raises(OSError, match="no space left"):
+            converter.recount_some()
+    store(tmp_path, otlp.request(*late))
+    converters = (converter, Converter(tmp_path)) if name == "messages" else (Converter(tmp_path),)
+    for one in converters:  # the process ends; were it to go on, it would still know what is in the log
+        while one.convert_some() or one.recount_some():
+            pass
+        one.close()
+    listed = {
+        table: sum(file.rows for file in LakeTable(tmp_path, table).live_files()) for table in ("spans", "messages")
+    }
+    assert listed == {"spans": 5, "messages": 3}
+    assert (count(tmp_path), count(tmp_path, "messages")) == (5, 3)
 
 
 def test_the_same_span_is_one_row_within_and_across_segments(tmp_path: Path) -> None:

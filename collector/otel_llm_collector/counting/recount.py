@@ -12,7 +12,7 @@ from otel_llm_semconv.pricing.contracts import Contracts
 
 from ..lake import files
 from ..lake.log import DataFile, LakeTable
-from ..lake.patience import Patience
+from ..lake.patience import ForeignFaultError, Patience
 from ..lake.replaced import Replacing
 from ..reprice import price_of_row
 from .calls import READ
@@ -42,7 +42,8 @@ def pricer(contracts: Contracts) -> Pricer:
 class Recount:
     """Writes what is overdue of one lake's `spans`, a file at a time; a large one takes a minute.
 
-    `meanwhile` is called before each of its row groups, and may change what is overdue.
+    `meanwhile` is called before each of its row groups, and may change what is overdue. What it raises, a step raises:
+    only faults of the writing itself are put off.
     """
 
     def __init__(
@@ -69,7 +70,13 @@ class Recount:
     def _step(self) -> bool:
         self._recent.look_back()
         overdue = self._recent.overdue
-        return bool(overdue) and write_one(self._replacing, overdue, self._price, self._stem, self._meanwhile)
+        return bool(overdue) and write_one(self._replacing, overdue, self._price, self._stem, self._do_meanwhile)
+
+    def _do_meanwhile(self) -> None:
+        try:
+            self._meanwhile()
+        except Exception as error:
+            raise ForeignFaultError(error) from error
 
 
 def write_one(

@@ -13,6 +13,14 @@ from .merge import Stopped
 _LOG = logging.getLogger(__name__)
 
 
+class ForeignFaultError(Exception):
+    """A fault of something else that is done in between, which is not to be waited out."""
+
+    def __init__(self, fault: Exception) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
 class Patience:
     """Tries work of one kind, steps of which say whether there was something to do.
 
@@ -24,13 +32,15 @@ class Patience:
         self._paused_until = 0.0
 
     def attempt(self, work: Callable[[], bool]) -> bool:
-        """What `work` says; False where it is to wait or fails. Raises Stopped as it does."""
+        """What `work` says; False where it is to wait or fails. Stopped and foreign faults are raised."""
         if time.monotonic() < self._paused_until:
             return False
         try:
             return work()
         except Stopped:
             raise
+        except ForeignFaultError as error:
+            raise error.fault from None
         except Exception as error:
             _LOG.exception("%s failed", self._said)
             self._paused_until = time.monotonic() + self._pause_s
