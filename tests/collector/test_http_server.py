@@ -35,6 +35,9 @@ from otel_llm_collector.receiver.telemetry import Telemetry
 BODY = otlp.request(otlp.span(otlp.chat())).SerializeToString()
 LIMIT = 1_000_000
 MEMORY = 2_000_000
+_STRAIGHT = (connection._STRAIGHT_BYTES_MIN, connection._STRAIGHT_BYTES_MAX)
+#: Notes that make bodies a little shorter and longer than those which are read to where they stay.
+LONG = [size + more for size in _STRAIGHT for more in (-1000, -300, 0, 300_000)]
 
 
 def post(body: bytes = BODY, *headers: str, path: str = "/v1/traces", length: int | None = None) -> bytes:
@@ -77,12 +80,12 @@ class Client:
 class Served:
     """A server in this process, and what its journal took."""
 
-    def __init__(self, data: Path, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, data: Path, tls: ssl.SSLContext | None, limit: int) -> None:
         config = Configured({}, {}, None).config
         telemetry = Telemetry(data)
         self.intake = Intake(journal.Writer(data), Room(data, config), telemetry, MEMORY)
         queries = SqlDoor(Access(config), config, telemetry, None)
-        site = HttpDoor(self.intake, Access(config), Pages(self.intake, telemetry).by_path, queries, LIMIT)
+        site = HttpDoor(self.intake, Access(config), Pages(self.intake, telemetry).by_path, queries, limit)
         self.server = HttpServer(site, "127.0.0.1:0", tls)
         self.data = data
 
@@ -106,13 +109,26 @@ class Served:
         return False
 
 
+def certified() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """What a server and a client have that trust each other."""
+    authority, ours = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(ours)
+    theirs = ssl.create_default_context()
+    authority.configure_trust(theirs)
+    return ours, theirs
+
+
 def serve(
-    data: Path, talk: Callable[[Served], Coroutine[Any, Any, None]], tls: ssl.SSLContext | None = None
+    data: Path,
+    talk: Callable[[Served], Coroutine[Any, Any, None]],
+    tls: ssl.SSLContext | None = None,
+    *,
+    limit: int = LIMIT,
 ) -> list[bytes]:
     """Let `talk` speak with a server; the payloads that the journal took. Afterwards nothing is held any more."""
 
     async def main() -> None:
-        served = Served(data, tls)
+        served = Served(data, tls, limit)
         await served.server.start()
         try:
             await talk(served)
@@ -144,6 +160,42 @@ def test_a_request_may_come_in_any_pieces(tmp_path: Path, size: int) -> None:
                 assert await client.ask(*(sent[place : place + size] for place in range(0, len(sent), size))) == 200
 
     assert serve(tmp_path, talk) == [BODY] * 2
+
+
+def noted(size: int) -> bytes:
+    """A request of about so many bytes."""
+    return otlp.request(otlp.span(otlp.chat(note="x" * size))).SerializeToString()
+
+
+@pytest.mark.parametrize("pieces", [1, 3, 1000])
+@pytest.mark.parametrize("over_tls", [False, True], ids=["plain", "tls"])
+def test_long_bodies_are_read_to_where_they_stay(tmp_path: Path, pieces: int, over_tls: bool) -> None:
+    bodies = [noted(size) for size in LONG]
+    ours, theirs = certified() if over_tls else (None, None)
+
+    async def talk(served: Served) -> None:
+        served.intake.budget.bytes_max = 4 * max(LONG)
+        async with served.client(theirs) as client:
+            for body in bodies:
+                sent = post(body) + post()  # what follows belongs to the next request
+                step = len(sent) // pieces + 1
+                assert await client.ask(*(sent[place : place + step] for place in range(0, len(sent), step))) == 200
+                assert await client.status() == 200
+
+    expected = [payload for body in bodies for payload in (body, BODY)]
+    assert serve(tmp_path, talk, ours, limit=2 * max(LONG)) == expected
+
+
+def test_a_long_body_that_ends_early_is_nothing(tmp_path: Path) -> None:
+    body = noted(200_000)
+
+    async def talk(served: Served) -> None:
+        async with served.client() as client:
+            client.writer.write(post(body[:-1], length=len(body)))
+            client.writer.write_eof()
+            assert await client.is_closed()
+
+    assert serve(tmp_path, talk) == []
 
 
 def test_a_client_may_ask_before_it_sends_its_body(tmp_path: Path) -> None:
@@ -320,10 +372,7 @@ def test_more_connections_than_are_kept_are_told_to_wait(tmp_path: Path, monkeyp
 
 def test_connections_that_speak_no_tls_yet_are_bounded_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "CONNECTIONS_MAX", 2)
-    authority, ours = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1").configure_cert(ours)
-    theirs = ssl.create_default_context()
-    authority.configure_trust(theirs)
+    ours, theirs = certified()
 
     async def arrived(served: Served, number: int) -> None:
         while served.server.connections != number:

@@ -472,6 +472,32 @@ def test_who_waits_for_a_process_that_says_nothing_is_told_so() -> None:
     asyncio.run(wait())
 
 
+def test_who_goes_between_the_turn_and_the_query_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import asyncio
+
+    async def ask() -> None:
+        config = Configured({}, {}, None).config
+        ours, theirs = socket.socketpair()
+        (tmp_path / "journal").mkdir()
+        door = SqlDoor(Access(config), config, Telemetry(tmp_path), None)
+        request = Request(path="/v1/sql", method="POST", parts=[b"SELECT 1"])
+
+        async def hand_on() -> Conversation:
+            request.is_gone = True
+            assert request.on_gone
+            request.on_gone()
+            return Conversation(*await asyncio.open_connection(sock=ours), 1)
+
+        monkeypatch.setattr(door, "_hand_on", hand_on)
+        with theirs, pytest.raises(BusyError, match="ended"):
+            await asyncio.wait_for(door.answer(request), 10)
+        assert door._turns.running == 0
+
+    asyncio.run(ask())
+
+
 def test_turns_are_given_in_order_and_given_up() -> None:
     import asyncio
 

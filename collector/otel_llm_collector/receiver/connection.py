@@ -7,6 +7,7 @@ sends OTLP needs: other protocols, trailers, answers of unknown length.
 from __future__ import annotations
 
 import asyncio
+import io
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,6 +29,12 @@ IDLE_S_MAX: Final = 75.0
 #: comes is passed over for a while, so that the client reads the answer instead of a reset.
 _REST_BYTES_MAX: Final = 1024 * 1024
 _LINGER_S: Final = 2.0
+#: Of a body of which so many bytes are still to come, these are read to where it stays. That is not of a very long
+#: one, since it takes its memory before they are there.
+_STRAIGHT_BYTES_MIN: Final = 64 * 1024
+_STRAIGHT_BYTES_MAX: Final = 4 * 1024 * 1024
+#: What else comes is read to here, whichever connection it is from: the parser copies what it keeps.
+_ROOM: Final = memoryview(bytearray(256 * 1024))
 #: A client that takes nothing of a long answer for so long is cut off.
 STALL_S_MAX: Final = 15.0
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -37,25 +44,36 @@ Header = tuple[bytes, bytes]
 
 @dataclass(slots=True)
 class Request:
-    """One request. Names of headers are in lower case. `held` bytes of the memory budget are its; `refused` says why
-    it is not answered by the site. The site sets `on_gone` where there is no use in an answer without its client.
+    """One request. Names of headers are in lower case. Its body is `parts`, or in `whole`. `held` bytes of the memory
+    budget are its; `refused` says why it is not answered by the site. The site sets `on_gone` where there is no use in
+    an answer without its client; `is_gone` once that was called, whatever it was then.
     """
 
     path: str = ""
     method: str = ""
     headers: dict[bytes, bytes] = field(default_factory=dict)
     parts: list[bytes] = field(default_factory=list)
+    whole: io.BytesIO | None = None
     held: int = 0
     keep_alive: bool = False
     refused: RefusedError | None = None
     on_gone: Callable[[], object] | None = None
+    is_gone: bool = False
 
     def header(self, name: bytes) -> str:
         """The value of a header, '' for none."""
         value = self.headers.get(name)
         return value.decode("latin-1").strip() if value else ""
 
+    @property
+    def length(self) -> int | None:
+        """The bytes of its body, where it says so."""
+        announced = self.headers.get(b"content-length", b"")
+        return int(announced) if announced.isdigit() and b"transfer-encoding" not in self.headers else None
+
     def body(self) -> bytes:
+        if self.whole is not None:
+            return self.whole.getvalue()  # no copy, as nobody looks into it any more
         return self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
 
 
@@ -109,7 +127,33 @@ class Site(Protocol):
     async def answer(self, request: Request) -> Answer: ...
 
 
-class Connection(asyncio.Protocol):
+class _Straight:
+    """The rest of a long body, which is read to where it stays: copies of it would cost more than all else here."""
+
+    def __init__(self, request: Request, length: int) -> None:
+        request.whole = whole = io.BytesIO()
+        whole.seek(length - 1)
+        whole.write(b"\0")
+        whole.seek(0)
+        whole.writelines(request.parts)
+        request.parts.clear()
+        self._memory = whole.getbuffer()
+        self._filled = whole.tell()
+
+    def rest(self) -> memoryview:
+        """Where the next bytes belong."""
+        return self._memory[self._filled :]
+
+    def add(self, size: int) -> bool:
+        """So many more bytes are there. True with the last, after which the memory is the request's alone."""
+        self._filled += size
+        if self._filled < len(self._memory):
+            return False
+        self._memory.release()
+        return True
+
+
+class Connection(asyncio.BufferedProtocol):
     """One connection. `come` is called with it once it is there, `gone` at its end.
 
     Where `come` gives a reason to refuse it, all that it does is to say so.
@@ -129,6 +173,7 @@ class Connection(asyncio.Protocol):
         self._request = Request()
         self._url = b""
         self._head_size = 0
+        self._straight: _Straight | None = None
         self._waiting: deque[Request] = deque()
         self._task: asyncio.Task[None] | None = None
         self._is_last = False  # nothing more is read; what waits is answered
@@ -169,13 +214,24 @@ class Connection(asyncio.Protocol):
         self._tell_gone()
         self._gone(self)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, _: int) -> memoryview:
+        return _ROOM if self._straight is None else self._straight.rest()
+
+    def buffer_updated(self, size: int) -> None:
         if self._is_last:
             return
+        if self._straight is None:
+            self._read(_ROOM[:size])
+            self._read_straight()
+        elif self._straight.add(size):
+            self._straight, self._parser = None, httptools.HttpRequestParser(self)
+            self._complete()
+
+    def _read(self, data: bytes | memoryview) -> None:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._read_without_upgrade(data[upgrade.args[0] :])
+            self._read_without_upgrade(bytes(data[upgrade.args[0] :]))
         except httptools.HttpParserError as error:
             cause = error.__context__
             self._end(cause if isinstance(cause, RefusedError) else BadRequestError(f"this is not HTTP/1.1: {error}"))
@@ -218,8 +274,7 @@ class Connection(asyncio.Protocol):
         request.keep_alive = self._parser.should_keep_alive()
         try:
             self._site.look(request)
-            announced = request.headers.get(b"content-length", b"")
-            if announced.isdigit() and int(announced) > self._site.body_bytes_max:
+            if (request.length or 0) > self._site.body_bytes_max:
                 raise too_large(self._site.body_bytes_max)
         except RefusedError as error:
             if not _is_short(request):
@@ -230,24 +285,43 @@ class Connection(asyncio.Protocol):
                 self._transport.write(_CONTINUE)
 
     def on_body(self, part: bytes) -> None:
-        request = self._request
-        if request.refused is not None:
-            return
-        if request.held + len(part) > self._site.body_bytes_max:
-            raise too_large(self._site.body_bytes_max)
-        self._site.budget.take(len(part))
-        request.held += len(part)
-        request.parts.append(part)
+        if self._request.refused is None:
+            self._hold(len(part))
+            self._request.parts.append(part)
 
     def on_message_complete(self) -> None:
-        if self._parser.should_upgrade():
+        if not self._parser.should_upgrade():
+            self._complete()
+
+    # --- one after the other --------------------------------------------------------------------------------------
+
+    def _read_straight(self) -> None:
+        """Leave the parser out of what is left of a long body."""
+        request = self._request
+        if not self._is_reading or not request.method or request.refused is not None or self._is_last:
             return
+        length = request.length or 0
+        if length > _STRAIGHT_BYTES_MAX or length - request.held < _STRAIGHT_BYTES_MIN:
+            return
+        try:
+            self._hold(length - request.held)
+        except RefusedError as error:
+            self._end(error)
+        else:
+            self._straight = _Straight(request, length)
+
+    def _hold(self, size: int) -> None:
+        """Take memory for more of the body."""
+        if self._request.held + size > self._site.body_bytes_max:
+            raise too_large(self._site.body_bytes_max)
+        self._site.budget.take(size)
+        self._request.held += size
+
+    def _complete(self) -> None:
         self._is_reading, self._since = False, self._loop.time()
         self._waiting.append(self._request)
         self._request = Request()
         self._next()
-
-    # --- one after the other --------------------------------------------------------------------------------------
 
     def _count_head(self, size: int) -> None:
         self._head_size += size
@@ -263,7 +337,7 @@ class Connection(asyncio.Protocol):
         kept = {name: value for name, value in asked.headers.items() if name not in (b"upgrade", b"connection")}
         lines = [b"%s %s HTTP/1.1" % (asked.method.encode(), self._url), *(b"%s: %s" % pair for pair in kept.items())]
         self._parser = httptools.HttpRequestParser(self)
-        self.data_received(b"\r\n".join([*lines, b"\r\n"]) + rest)
+        self._read(b"\r\n".join([*lines, b"\r\n"]) + rest)
 
     def _next(self) -> None:
         """Begin with the next request, if there is one and nothing is under way."""
@@ -332,6 +406,7 @@ class Connection(asyncio.Protocol):
             self._on_write.set_exception(ConnectionResetError())
         if self._in_hand is None or self._in_hand.on_gone is None:
             return False
+        self._in_hand.is_gone = True
         self._in_hand.on_gone()
         return True
 

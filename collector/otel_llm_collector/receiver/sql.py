@@ -76,6 +76,8 @@ class SqlDoor:
         try:
             client = await self._hand_on()
             request.on_gone = client.close
+            if request.is_gone:  # since the turn came
+                client.close()
             said = await client.ask(asked, self._config.sql_seconds_max + MORE_S)
         except BaseException:
             if client:
