@@ -257,9 +257,19 @@ def test_where_columns_fail_rows_are_made_one_by_one(monkeypatch: pytest.MonkeyP
     assert len(rows_of([payload], Contracts(), BY_COLUMNS)["spans"]) == len(expected["spans"])
 
 
-@pytest.mark.parametrize(("rows", "sizes"), [(0, []), (1, [1]), (30_000, [30_000]), (30_208, [15_104, 15_104])])
-def test_many_spans_are_read_in_equal_parts(rows: int, sizes: list[int]) -> None:
-    assert [last - first for first, last in reader._slices(rows)] == sizes
+@pytest.mark.parametrize(
+    ("runs", "sizes"),
+    [
+        ([], []),
+        ([1], [1]),
+        ([10_000] * 3, [30_000]),
+        ([512] * 59, [29 * 512, 30 * 512]),  # between requests
+        ([30_100, 108], [15_104, 15_104]),  # one request that is too long for a part
+        ([20_000] * 4, [26_666, 26_667, 26_667]),  # and such as would make the parts too unequal
+    ],
+)
+def test_many_spans_are_read_in_equal_parts(runs: list[int], sizes: list[int]) -> None:
+    assert [last - first for first, last in reader._slices(runs)] == sizes
 
 
 def test_a_room_is_used_again_once_nobody_reads_in_it() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -26,6 +26,8 @@ ROWS_MAX: Final = 30_000
 BYTES_MAX: Final = 48 * 1024 * 1024
 #: A portion, which is worked on in equal parts, ends with the request that brings so many.
 _ROWS: Final = ROWS_MAX * 4
+#: A request of fewer spans than this is not cut in two, if it need not be.
+_SHORT: Final = ROWS_MAX // 16
 #: Fewer spans than this are read one by one: columns have a price of their own.
 ROWS_MIN: Final = 64
 
@@ -43,7 +45,7 @@ class Reader:
         others: list[Stored] = []
         for requests in _portions(_traces(frames, others)):
             wire = Wire(requests.taken())
-            for first, last in _slices(len(requests.starts)):
+            for first, last in _slices([size for size, _ in requests.runs]):
                 yield self._rows(wire, requests, first, last)
             yield from self._reference.read(requests.odd)
         yield from self._reference.read(others)
@@ -90,11 +92,19 @@ def _traces(frames: Iterable[Stored], others: list[Stored]) -> Iterator[Stored]:
             others.append((segment, frame))
 
 
-def _slices(rows: int) -> Iterator[tuple[int, int]]:
-    """As few equal parts as there may be."""
+def _slices(runs: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """As few equal parts of the spans as there may be, between requests where these are short.
+
+    What comes in one request belongs together: to settle it is quicker at once.
+    """
+    ends = np.cumsum([0, *runs])
+    rows = int(ends[-1])
     parts = -(-rows // ROWS_MAX)
     bounds = np.linspace(0, rows, parts + 1).astype(int).tolist() if parts else [0]
-    yield from itertools.pairwise(bounds)
+    nearest = [int(ends[np.searchsorted(ends, bound, side="right") - 1]) for bound in bounds]
+    yield from itertools.pairwise(
+        near if bound - near < _SHORT else bound for bound, near in zip(bounds, nearest, strict=True)
+    )
 
 
 def _portions(frames: Iterable[Stored]) -> Iterator[Requests]:

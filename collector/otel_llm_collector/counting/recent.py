@@ -70,7 +70,7 @@ class RecentCalls:
         looked_at = pa.concat_tables([earlier, calls])
         after, decided = self._decide(looked_at, earlier)
         if earlier.num_rows:
-            before = before.filter(pc.invert(pc.is_in(before["row_id"], value_set=earlier["row_id"].combine_chunks())))
+            before = _without(before, earlier["row_id"])
         self._calls = _bounded(pa.concat_tables([before, _kept(after)]))
         return apply(rows, decided)
 
@@ -111,6 +111,17 @@ def _with_few(calls: pa.Table, made: Callable[[Any], Any]) -> pa.Table:
     for name in _FEW:
         calls = calls.set_column(calls.schema.get_field_index(name), name, made(calls[name]))
     return calls
+
+
+def _without(calls: pa.Table, row_ids: Any) -> pa.Table:
+    """The calls without some. Those that came with none of them stay where they are: a copy of all takes long."""
+    is_out = pc.is_in(calls["row_id"], value_set=row_ids.combine_chunks()).combine_chunks()
+    kept, end = [], 0
+    for part in calls.to_batches():
+        some = is_out.slice(end, part.num_rows)
+        end += part.num_rows
+        kept.append(part.filter(pc.invert(some)) if pc.any(some).as_py() else part)
+    return pa.Table.from_batches(kept, calls.schema)
 
 
 def _bounded(calls: pa.Table) -> pa.Table:

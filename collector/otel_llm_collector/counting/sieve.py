@@ -15,6 +15,7 @@ from .rules import ATTEMPT_NS, ATTEMPTS
 #: Its stubs know too few of the types that these functions take.
 pc: Final[Any] = pyarrow.compute
 Column = Any
+_MANY: Final = 4
 #: What is compared of a row of one trace.
 _TOLD_IN_TRACE: Final = (
     *("trace_id", "span_id", "parent_span_id", "continues", "start_time_ns", "duration_ns"),
@@ -177,6 +178,8 @@ def _end(calls: pa.Table) -> Column:
 def _is_in(column: Column, values: Column) -> Column:
     if values.null_count == len(values):
         return pa.repeat(False, len(column))
+    if len(values) > _MANY * len(column):  # most of them are none of these; to remember all takes longer than to look
+        values = values.filter(pc.is_in(values, value_set=column.combine_chunks()))
     return pc.and_(pc.is_valid(column), pc.is_in(column, value_set=values.combine_chunks()))
 
 

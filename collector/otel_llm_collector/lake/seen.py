@@ -36,15 +36,16 @@ class KeySet:
 
     def holds(self, keys: Keys) -> Bools:
         """For each key whether it is in. They are looked up in order: each is found near the one before it."""
-        order = np.argsort(keys)
-        ordered, found = keys[order], np.zeros(len(keys), np.bool_)
+        ordered = np.sort(keys)  # where each stood is asked only if it matters, since that takes longer
+        found = np.zeros(len(keys), np.bool_)
         for held in self._sorted:
             if len(held):
                 places = np.searchsorted(held, ordered)
                 places[places == len(held)] = 0
                 found |= held[places] == ordered
-        is_held = np.empty_like(found)
-        is_held[order] = found
+        is_held = np.zeros_like(found)
+        if found.any():
+            is_held[np.argsort(keys)] = found
         return is_held
 
     def all(self) -> Keys:
