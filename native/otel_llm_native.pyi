@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 __version__: str
+INTERFACE: int
 
 class Shape:
     """What messages may look like, by the number of each of their fields.
@@ -38,9 +39,19 @@ class Spans:
     names: list[str]
     bounds: npt.NDArray[np.int64]
     row: npt.NDArray[np.int64]
-    step: npt.NDArray[np.uint8]
+    order: npt.NDArray[np.int64]
     letter: npt.NDArray[np.uint8]
     value: npt.NDArray[np.uint64]
+
+class Patterns:
+    """Regular expressions to be found in texts, eight at most. ValueError where one of them is none."""
+
+    def __new__(cls, patterns: Sequence[str], /) -> Patterns: ...
+    def search(self, octets: npt.NDArray[np.uint8], views: npt.NDArray[np.uint64], /) -> npt.NDArray[np.uint8]:
+        """Of each text, given as a row of `columns.texts.Views`, a bit for each expression that is found in it.
+
+        ValueError where a view leads out of the octets.
+        """
 
 def inner(
     octets: npt.NDArray[np.uint8], start: int, end: int, tag: int, /

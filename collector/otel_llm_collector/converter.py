@@ -28,6 +28,7 @@ from .config import contracts
 from .counting.recent import RecentCalls
 from .counting.recount import Recount, newest_first, pricer
 from .decode import SpanRecord, read_spans
+from .direct import read_into, whole_blocks
 from .event_rows import Event, event_rows, read_events
 from .flow import Flow, OneByOne, Reading, Settle, Stored, Way
 from .lake.address import in_a_line
@@ -45,7 +46,7 @@ _LOG = logging.getLogger(__name__)
 
 _POLL_S: Final = 0.1
 #: Journal bytes converted in one commit at most: bounds memory and the age of what is in the lake.
-BATCH_BYTES_MAX: Final = 40 * 1024 * 1024
+BATCH_BYTES_MAX: Final = 48 * 1024 * 1024
 #: Under load rows are counted again after so many batches; otherwise whenever there is nothing to convert.
 _BATCHES_A_RECOUNT: Final = 20
 
@@ -124,11 +125,10 @@ class Converter:
 
     def _read(self, batch: Sequence[journal.Segment]) -> Iterator[Stored]:
         """Their requests, which stay where all of the batch is read to."""
-        at, whole = 0, self._room.take(sum(segment.path.stat().st_size for segment in batch)).data
+        at, whole = 0, self._room.take(sum(whole_blocks(segment.path.stat().st_size) for segment in batch)).data
         for segment in batch:
-            with segment.path.open("rb") as file:
-                content = whole[at : at + file.readinto(whole[at:-PADDING])]
-            at += len(content)
+            content = whole[at : at + read_into(segment.path, whole[at:-PADDING])]
+            at += whole_blocks(len(content))
             for frame in journal.read_sound_frames(segment.path, content):
                 if isinstance(frame, journal.CorruptFrameError):
                     self._quarantine(segment.number, f"no sound frame at byte {frame.offset}")

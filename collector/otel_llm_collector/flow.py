@@ -23,6 +23,7 @@ from otel_llm.failures import swallow
 from . import journal
 from .lake import files
 from .lake.log import DataFile, LakeTable
+from .lake.schema import without_views
 from .lake.seen import KeySet, SeenRows
 from .rows import Bools, Item, Keys, Places, Rows, SetAside, Tables, from_items
 from .tally import Tally
@@ -155,8 +156,9 @@ class Flow:
         """Write those rows that are new; `added` are the keys of this batch, to which theirs come."""
         fresh = _not_held(rows, lambda day, keys: self._seen.holds(day, keys) | added[day].holds(keys))
         self._tally.repeated[self._first.name] += len(rows) - len(fresh)
-        for day, is_of_day in _by_day(fresh.select(first.write(fresh.first, fresh.segments))):
-            added[day].add(is_of_day.keys)
+        written = fresh.select(first.write(fresh.first, fresh.segments))
+        for day, places in _by_day(written):
+            added[day].add(written.keys[places])
         self._write_others(others, fresh)
 
     def _write_others(self, others: Sequence[Pending], rows: Rows) -> None:
@@ -171,8 +173,8 @@ class Flow:
         segments = set(np.unique(rows.segments).tolist())
         taken = files.rows_of_segments(self._first, self._collector_id, segments)
         rows = _not_held(rows.select(np.isin(rows.keys, taken)), lambda day, keys: replayed[day].holds(keys))
-        for day, of_day in _by_day(rows):
-            replayed[day].add(of_day.keys)
+        for day, places in _by_day(rows):
+            replayed[day].add(rows.keys[places])
         return rows
 
 
@@ -180,27 +182,31 @@ def _not_held(rows: Rows, holds: Callable[[date, Keys], Bools]) -> Rows:
     """The rows whose keys are not held yet; of equal ones the first."""
     rows = rows.select(_is_first(rows))
     is_new = np.ones(len(rows), np.bool_)
-    days = rows.days
-    for number in np.unique(days).tolist():
-        places = np.flatnonzero(days == number)
-        is_new[places] = ~holds(_day(number), rows.keys[places])
+    for day, places in _by_day(rows):
+        is_new[places] = ~holds(day, rows.keys[places])
     return rows.select(is_new)
 
 
 def _is_first(rows: Rows) -> Bools:
     """Of the rows of a date with the same key, the first."""
+    ordered = np.sort(rows.keys)
+    if not (ordered[1:] == ordered[:-1]).any():  # nearly always, and told much faster
+        return np.ones(len(rows), np.bool_)
     is_first = np.zeros(len(rows), np.bool_)
-    days = rows.days
-    for number in np.unique(days).tolist():
-        places = np.flatnonzero(days == number)
-        is_first[places[np.unique(rows.keys[places], return_index=True)[1]]] = True
+    for _, places in _by_day(rows):
+        first = np.unique(rows.keys[places], return_index=True)[1]
+        is_first[np.arange(len(rows))[places][first]] = True
     return is_first
 
 
-def _by_day(rows: Rows) -> Iterator[tuple[date, Rows]]:
+def _by_day(rows: Rows) -> Iterator[tuple[date, slice | Places]]:
+    """Where the rows of each date are."""
     days = rows.days
+    if len(days) and (days == days[0]).all():
+        yield _day(int(days[0])), slice(None)
+        return
     for number in np.unique(days).tolist():
-        yield _day(number), rows.select(days == number)
+        yield _day(number), np.flatnonzero(days == number)
 
 
 def _day(number: int) -> date:
@@ -236,7 +242,7 @@ class Pending:
         """Write the rows that came from segments which the table lacks. Returns which of all were written."""
         wanted = segments > self.stored
         if not wanted.all():
-            rows, segments = rows.filter(pa.array(wanted)), segments[wanted]
+            rows, segments = without_views(rows).filter(pa.array(wanted)), segments[wanted]
         if rows.num_rows:
             wanted[np.flatnonzero(wanted)[~self._write(rows, segments)]] = False
         return wanted

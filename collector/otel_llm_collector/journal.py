@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from .direct import File, room
 from .quick_zlib import crc32
 
 TRACES: Final = 1
@@ -34,7 +35,6 @@ _HEADER: Final = struct.Struct("<4sIIBB2xQ")
 _CHECKED: Final = struct.Struct("<IBB2xQ")
 TENANT_BYTES_MAX: Final = 255
 _NAME: Final = re.compile(r"^(\d{12})\.(open|seg)$")
-_IOV_MAX: Final = 512
 #: A request's protobuf: read from the file, or where all of the file was read to.
 Payload: TypeAlias = bytes | memoryview
 _Read = Callable[[int], Payload]
@@ -201,7 +201,8 @@ class Writer:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._identity = _Identity.load(data)
         self.torn_bytes = sum(_recover(segment) for segment in open_segments(self._folder))
-        self._file: int | None = None
+        self._file: File | None = None
+        self._room = room()
         self._path = self._folder
         self._unclosed: list[tuple[Path, bool]] = []  # segments that still have their open name; sound or to be cut
         self.size = 0
@@ -214,8 +215,8 @@ class Writer:
         """Write (header, payload) pairs and return once they are on disk."""
         file = self._open() if self._file is None else self._file
         try:
-            written = _write_all(file, [part for frame in frames for part in frame])
-            os.fdatasync(file)
+            written = sum(file.write(part) for frame in frames for part in frame)
+            file.sync()
         except OSError:
             self._abandon_tail(file)
             raise
@@ -241,21 +242,20 @@ class Writer:
         file, self._file, self.size = self._file, None, 0
         self._unclosed.append((self._path, is_sound))
         if file is not None:
-            os.close(file)
+            file.close()
 
-    def _open(self) -> int:
+    def _open(self) -> File:
         number = self._identity.take_segment()
         self._path = self._folder / f"{number:012d}.open"
-        self._file = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o640)
+        self._file = File(self._path, self._room)
         sync_folder(self._folder)
         return self._file
 
-    def _abandon_tail(self, file: int) -> None:
+    def _abandon_tail(self, file: File) -> None:
         """After a failed write or fsync nothing after `size` can be trusted: cut it and go on in a new segment."""
         is_sound = False
         with contextlib.suppress(OSError):
-            os.ftruncate(file, self.size)
-            os.fdatasync(file)
+            file.cut(self.size)
             is_sound = True
         with contextlib.suppress(OSError):  # the disk is beyond writing; closed later, or at the next start
             self._leave(is_sound=is_sound)
@@ -370,21 +370,3 @@ def _segments(folder: Path, *suffixes: str) -> list[Segment]:
     matches = (_NAME.match(name) for name in os.listdir(folder))
     found = [Segment(int(m[1]), folder / m[0]) for m in matches if m and m[2] in suffixes]
     return sorted(found, key=lambda segment: segment.number)
-
-
-def _write_all(file: int, parts: list[bytes]) -> int:
-    total = 0
-    for start in range(0, len(parts), _IOV_MAX):
-        total += _write_some(file, parts[start : start + _IOV_MAX])
-    return total
-
-
-def _write_some(file: int, parts: list[bytes]) -> int:
-    """One writev, and the rest by hand where the kernel took only a part of it."""
-    wanted = sum(map(len, parts))
-    done = os.writev(file, parts)
-    if done < wanted:
-        rest = memoryview(b"".join(parts))[done:]
-        while rest:
-            rest = rest[os.write(file, rest) :]
-    return wanted

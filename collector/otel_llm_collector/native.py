@@ -10,6 +10,8 @@ from importlib.metadata import version
 from typing import Any, Final
 
 VERSION: Final = version("otel-llm")
+#: What the wheel has, which differs between two checkouts of one version.
+INTERFACE: Final = 2
 
 
 def _installed() -> Any:
@@ -18,7 +20,7 @@ def _installed() -> Any:
     except ImportError:
         return None
     found = otel_llm_native.__version__
-    if found == VERSION:
+    if found == VERSION and getattr(otel_llm_native, "INTERFACE", 1) == INTERFACE:
         return otel_llm_native
     logging.getLogger(__name__).warning("otel-llm-native is %s and not used: this is made for %s", found, VERSION)
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Protocol, TypeVar
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 from otel_llm.failures import swallow
 
 from .lake.files import as_table
+from .lake.schema import without_views
 
 Keys = npt.NDArray[np.uint64]
 Bools = npt.NDArray[np.bool_]
@@ -71,9 +72,13 @@ class Rows:
         return Rows(
             self.first.filter(pa.array(chosen)),
             self.keys[chosen],
-            tuple(table.filter(pa.array(one)) for table, one in zip(self.others, kept, strict=True)),
+            tuple(without_views(table).filter(pa.array(one)) for table, one in zip(self.others, kept, strict=True)),
             tuple(place[owner[one]] for owner, one in zip(self.owners, kept, strict=True)),
         )
+
+    def without_views(self) -> Rows:
+        """The same with all texts as strings, for who compares, takes or joins them."""
+        return replace(self, others=tuple(map(without_views, self.others)))
 
 
 def joined(parts: Sequence[Rows]) -> Rows:
@@ -85,7 +90,10 @@ def joined(parts: Sequence[Rows]) -> Rows:
     return Rows(
         pa.concat_tables([part.first for part in parts]).unify_dictionaries(),
         np.concatenate([part.keys for part in parts]),
-        tuple(pa.concat_tables(tables) for tables in zip(*(part.others for part in parts), strict=True)),
+        tuple(
+            pa.concat_tables(map(without_views, tables))
+            for tables in zip(*(part.others for part in parts), strict=True)
+        ),
         tuple(np.concatenate(one) for one in owners),
     )
 

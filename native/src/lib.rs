@@ -2,18 +2,24 @@
 #![allow(clippy::needless_pass_by_value)] // arguments as PyO3 makes them
 
 mod fields;
+mod search;
 mod shape;
 mod spans;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyUntypedArrayMethods};
+use numpy::{
+    IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
+};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::shape::{Message, Rule};
 use crate::spans::{Columns, SINGLE, signed};
+
+/// Counts what has changed of this between two releases: a wheel of another one is not used.
+const INTERFACE: u32 = 2;
 
 #[pyclass(frozen)]
 struct Shape(shape::Shape);
@@ -112,7 +118,7 @@ struct Spans {
     names: Vec<String>,
     bounds: Py<PyArray1<i64>>,
     row: Py<PyArray1<i64>>,
-    step: Py<PyArray1<u8>>,
+    order: Py<PyArray1<i64>>,
     letter: Py<PyArray1<u8>>,
     value: Py<PyArray2<u64>>,
 }
@@ -143,13 +149,40 @@ fn read(
         names: attributes.names,
         bounds: attributes.bounds.into_iter().map(signed).collect::<Vec<_>>().into_pyarray(py).unbind(),
         row: attributes.rows.into_pyarray(py).unbind(),
-        step: attributes.steps.into_pyarray(py).unbind(),
+        order: attributes.order.into_pyarray(py).unbind(),
         letter: attributes.letters.into_pyarray(py).unbind(),
         value: {
             let shape = [attributes.values.len(), 2];
             two_deep(py, attributes.values.into_flattened(), shape)?
         },
     })
+}
+
+#[pyclass(frozen)]
+struct Patterns(search::Patterns);
+
+#[pymethods]
+impl Patterns {
+    #[new]
+    fn new(patterns: Vec<String>) -> PyResult<Self> {
+        search::Patterns::new(&patterns).map(Self).map_err(PyValueError::new_err)
+    }
+
+    fn search<'py>(
+        &self,
+        py: Python<'py>,
+        octets: PyReadonlyArray1<'py, u8>,
+        views: PyReadonlyArray2<'py, u64>,
+    ) -> PyResult<Bound<'py, PyArray1<u8>>> {
+        let data = octets.as_slice()?;
+        if views.shape()[1] != 2 {
+            return Err(PyValueError::new_err("a view is two words"));
+        }
+        let views: Vec<_> = views.as_slice()?.chunks_exact(2).map(|view| [view[0], view[1]]).collect();
+        let found = guarded(|| self.0.search(data, &views))?;
+        let found = found.ok_or_else(|| PyValueError::new_err("a view leads out of the octets"))?;
+        Ok(found.into_pyarray(py))
+    }
 }
 
 /// A vector as an array of so many rows and columns.
@@ -160,8 +193,10 @@ fn two_deep<T: numpy::Element>(py: Python<'_>, all: Vec<T>, shape: [usize; 2]) -
 #[pymodule]
 fn otel_llm_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("INTERFACE", INTERFACE)?;
     module.add_class::<Shape>()?;
     module.add_class::<Spans>()?;
+    module.add_class::<Patterns>()?;
     module.add_function(wrap_pyfunction!(inner, module)?)?;
     module.add_function(wrap_pyfunction!(heads, module)?)?;
     module.add_function(wrap_pyfunction!(read, module)?)

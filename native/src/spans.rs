@@ -64,21 +64,21 @@ pub struct Columns {
     keys: Keys,
 }
 
-/// An attribute, with the number of its key and its place in the row; see `attributes.py`.
+/// An attribute, with the number of its key; see `attributes.py`.
 struct Attribute {
     value: [u64; 2],
     row: u32,
     key: u16,
-    step: u8,
     letter: u8,
 }
 
-/// The attributes key by key, those of one key in the order of their rows; `bounds` tell where each key's begin.
+/// The attributes key by key, those of one key in the order of their rows; `bounds` tell where each key's begin, and
+/// `order` where those stand that each row has, row by row.
 pub struct Attributes {
     pub names: Vec<String>,
     pub bounds: Vec<usize>,
     pub rows: Vec<i64>,
-    pub steps: Vec<u8>,
+    pub order: Vec<i64>,
     pub letters: Vec<u8>,
     pub values: Vec<[u64; 2]>,
 }
@@ -113,7 +113,7 @@ impl Columns {
             let field = field.ok().filter(|_| count < FIELDS_MAX)?;
             if field.tag == ATTRIBUTE {
                 let (key, letter, value) = self.keys.attribute(data, field, step, row)?;
-                self.attributes.push(Attribute { value, row: u32::try_from(row).ok()?, key, step, letter });
+                self.attributes.push(Attribute { value, row: u32::try_from(row).ok()?, key, letter });
                 step += 1;
             } else if let Some(place) = SINGLE.iter().position(|&tag| tag == field.tag) {
                 let place = place * self.rows + row;
@@ -140,17 +140,17 @@ impl Columns {
             bounds[key + 1] += bounds[key];
         }
         let mut next = bounds.clone();
-        let (mut rows, mut steps) = (vec![0; read.len()], vec![0; read.len()]);
+        let (mut rows, mut order) = (vec![0; read.len()], Vec::with_capacity(read.len()));
         let (mut letters, mut values) = (vec![0; read.len()], vec![[0; 2]; read.len()]);
         for attribute in &read {
             let place = next[usize::from(attribute.key)];
             next[usize::from(attribute.key)] += 1;
             rows[place] = i64::from(attribute.row);
-            steps[place] = attribute.step;
+            order.push(signed(place));
             letters[place] = attribute.letter;
             values[place] = attribute.value;
         }
-        Attributes { names, bounds, rows, steps, letters, values }
+        Attributes { names, bounds, rows, order, letters, values }
     }
 }
 

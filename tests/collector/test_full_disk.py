@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -14,27 +15,59 @@ from rig.processes import CollectorProcess, collector, wait_for
 
 from otel_llm_collector.config_file import Configured
 
+MB = 1024 * 1024
+
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of six megabytes."""
-    place = tmp_path / "disk"
+    with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=6m", "tmpfs") as place:
+        yield place
+
+
+@pytest.fixture
+def real_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk that is written past the system's cache, of which six megabytes are free; `others` has the rest."""
+    image = tmp_path / "image"
+    image.touch()
+    os.truncate(image, 400 * MB)
+    made = subprocess.run(["mkfs.ext4", "-q", "-m", "0", str(image)], capture_output=True, text=True, check=False)
+    if made.returncode:
+        pytest.skip(f"cannot make a file system here: {made.stderr.strip()}")
+    with mounted(tmp_path / "disk", "-o", "loop", str(image)) as place:
+        with (place / "others").open("wb") as file:
+            free = os.statvfs(place).f_bavail * os.statvfs(place).f_frsize
+            os.posix_fallocate(file.fileno(), 0, free - 6 * MB)
+        yield place
+
+
+@contextmanager
+def mounted(place: Path, *what: str) -> Iterator[Path]:
+    """A disk at a place."""
     place.mkdir()
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(place)], capture_output=True, text=True, check=False
-    )
+    made = subprocess.run(["mount", *what, str(place)], capture_output=True, text=True, check=False)
     if made.returncode:
         pytest.skip(f"cannot make a small disk here: {made.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 def test_a_full_disk_loses_nothing_that_was_acknowledged(disk: Path) -> None:
+    loses_nothing(disk, lambda: subprocess.run(["mount", "-o", "remount,size=300m", str(disk)], check=True))
+
+
+def test_a_full_disk_that_is_written_past_the_cache_loses_nothing(real_disk: Path) -> None:
+    loses_nothing(real_disk, (real_disk / "others").unlink)
+
+
+def loses_nothing(disk: Path, make_room: Callable[[], object]) -> None:
     data = disk / "data"
     with collector(data, "--disk-free-bytes-min", "1") as running:
         acknowledged = fill(running)
         assert acknowledged, "nothing was taken at all"
-        subprocess.run(["mount", "-o", "remount,size=300m", str(disk)], check=True)
+        make_room()
         last = otlp.span(otlp.chat())
         body = otlp.request(last).SerializeToString()
         wait_for(lambda: otlp.post(running.traces_url, body).status == 200)

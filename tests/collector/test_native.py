@@ -9,6 +9,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,8 +20,11 @@ from rig import otlp
 from rig.sent_spans import RECEIVED, requests
 
 from otel_llm_collector import journal, native
+from otel_llm_collector.columns import texts
+from otel_llm_collector.columns.wire import PADDING, Wire
 from otel_llm_collector.receiver import shape, soundness
 from otel_llm_collector.signals import SIGNALS
+from otel_llm_semconv.dialects import messages
 
 TRACES = SIGNALS[journal.TRACES]
 ROOT = Path(__file__).parents[2]
@@ -111,10 +117,44 @@ def test_a_shape_that_is_none_is_refused(rules: list[list[tuple[int, str, int]]]
         native.native.Shape(rules, 0)
 
 
+PIECES = ("", "a", "é", '"', '"parts"', '"parts": []', '"content":[', '"text":', '"finish_reason": ""', "x" * 40)
+
+
+@installed
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(st.sampled_from(PIECES), max_size=4).map("".join), max_size=20))
+def test_it_finds_what_arrow_finds(said: list[str]) -> None:
+    octets = "".join(said).encode()
+    wire = Wire(np.frombuffer(octets + bytes(PADDING), np.uint8))
+    sizes = np.array([len(text.encode()) for text in said], np.int64)
+    found = texts.views(wire, np.cumsum(sizes) - sizes, sizes)
+    patterns = (messages.IN_SCHEMA, messages.ODD)
+    bits = native.native.Patterns(patterns).search(wire.octets, found)
+    for place, pattern in enumerate(patterns):
+        expected: Any = pc.match_substring_regex(pa.array(said, pa.string()), pattern)
+        assert (bits & (1 << place) != 0).tolist() == expected.to_pylist()
+
+
+@installed
+def test_a_search_that_cannot_be_made_is_refused() -> None:
+    with pytest.raises(ValueError, match="unclosed group"):
+        native.native.Patterns(["("])
+    with pytest.raises(ValueError, match="eight"):
+        native.native.Patterns(["a"] * 9)
+    search, octets = native.native.Patterns(["a"]).search, np.zeros(20, np.uint8)
+    assert search(octets, np.zeros((0, 2), np.uint64)).tolist() == []
+    with pytest.raises(ValueError, match="two words"):
+        search(octets, np.zeros((2, 3), np.uint64))
+    for view in ([13, 8 << 32], [(1 << 32) - 1, ((1 << 64) - 1)]):
+        with pytest.raises(ValueError, match="out of the octets"):
+            search(octets, np.array([view], np.uint64))
+
+
 def test_the_two_are_of_one_version() -> None:
     rust = tomllib.loads((ROOT / "native/Cargo.toml").read_text())["package"]
     ours = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert rust["version"] == ours["version"] == native.VERSION
+    assert f"INTERFACE: u32 = {native.INTERFACE};" in (ROOT / "native/src/lib.rs").read_text()
 
 
 def test_another_version_is_not_used(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
@@ -122,5 +162,8 @@ def test_another_version_is_not_used(monkeypatch: pytest.MonkeyPatch, caplog: py
     with caplog.at_level(logging.WARNING):
         assert native._installed() is None
     assert f"otel-llm-native is 0.0.1 and not used: this is made for {native.VERSION}" in caplog.text
+    of_another_checkout = SimpleNamespace(__version__=native.VERSION, INTERFACE=native.INTERFACE - 1)
+    monkeypatch.setitem(sys.modules, "otel_llm_native", of_another_checkout)
+    assert native._installed() is None
     monkeypatch.setitem(sys.modules, "otel_llm_native", None)
     assert native._installed() is None

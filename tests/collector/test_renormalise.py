@@ -18,11 +18,14 @@ from rig.told import NOW, PEER, Told
 
 from otel_llm.failures import raise_faults
 from otel_llm_collector import cli, journal, query
+from otel_llm_collector.columns import assembly, attributes, fields, reader, request
+from otel_llm_collector.columns.reader import ROWS_MIN
 from otel_llm_collector.converter import Converter
 from otel_llm_collector.lake.log import LakeTable
 from otel_llm_collector.process import change_rows, lock
 from otel_llm_collector.renormalise import rebuild
 from otel_llm_collector.renormalise.compare import aligned
+from otel_llm_semconv import attributes as a
 from otel_llm_semconv import dialects
 from otel_llm_semconv.dialects import Accounting, reading
 from otel_llm_semconv.pricing import quote, source
@@ -79,6 +82,31 @@ def renormalise(data: Path, capsys: pytest.CaptureFixture[str], *options: str) -
 def ask(data: Path, text: str) -> list[tuple[Any, ...]]:
     with query.connect(data, views=query.views_for(text)) as connection:
         return connection.execute(text).fetchall()
+
+
+@pytest.mark.parametrize("natively", [True, False], ids=["natively", "in NumPy"])
+def test_many_rows_with_content_are_made_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *, natively: bool
+) -> None:
+    if not natively:
+        for part in (fields, request, attributes):
+            monkeypatch.setattr(part, "native", None)
+    said = json.dumps([{"role": "user", "parts": [{"type": "text", "content": "How long is a day on Venus?" * 9}]}])
+    spans = [otlp.span(otlp.chat(**{a.INPUT_MESSAGES: said}), start_ns=NOW) for _ in range(3 * ROWS_MIN)]
+    with monkeypatch.context() as patched:
+        patched.setattr(reader, "messages_table", no_messages)
+        convert(tmp_path, otlp.request(*spans[1:]))
+    convert(tmp_path, otlp.request(spans[0]))
+    _, told = renormalise(tmp_path, capsys)
+    assert told == f"0 rows of spans and {len(spans) - 1} of messages have changed\n"
+    assert ask(tmp_path, "SELECT input_messages, count(*) FROM messages GROUP BY 1") == [(said, len(spans))]
+    assert renormalise(tmp_path, capsys)[1] == "0 rows of spans and 0 of messages have changed\n"
+
+
+def no_messages(spans: Any, table: Any) -> tuple[Any, Any]:
+    """A mapping that does not know where content stands."""
+    rows, owner = assembly.messages_table(spans, table)
+    return rows.slice(0, 0), owner[:0]
 
 
 def test_a_corrected_mapping_replaces_figures_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

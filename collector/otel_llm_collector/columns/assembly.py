@@ -67,18 +67,18 @@ def messages_table(spans: Spans, table: pa.Table) -> tuple[pa.Table, Ints]:
         columns = {name: column.take(pa.array(chosen)) for name, column in columns.items()}
     for name, slot in slots.items():
         columns[name] = _content(spans, name, slot[chosen])
-    schema = memory_schema("messages")
     filled = [
-        columns[name] if name in columns else pa.nulls(len(chosen), schema.field(name).type) for name in schema.names
+        columns[field.name] if field.name in columns else pa.nulls(len(chosen), field.type)
+        for field in memory_schema("messages")
     ]
-    return pa.Table.from_arrays(filled, schema=schema), chosen
+    return pa.table(filled, memory_schema("messages").names), chosen
 
 
 def _content(spans: Spans, name: str, slot: Ints) -> Column:
     known = slot >= 0
     attribute = next(column.attribute for column in CONTENT if column.name == name)
     if known.all() and attribute is not None:
-        return spans.attributes.texts_of(attribute)
+        return spans.attributes.once_of(attribute)
     return values(spans.attributes, _TEXT, slot, known) if known.any() else pa.nulls(len(slot), pa.string())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -10,11 +11,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from .. import decode
+from ..native import native
 from .arrays import Bools, Column, Ints, Octets, offsets
-from .texts import Views, mixed, strings_of, viewed
+from .texts import Views, mixed, strings_of, viewed, views_as
 from .wire import Wire
 
 #: Letters of the values that the reference spells.
@@ -27,15 +30,15 @@ _SIZE: Final = (1 << 32) - 1
 class Attributes:
     """Those of `names[i]` are from `bounds[i]` to `bounds[i + 1]`, in the order of their rows.
 
-    `step` tells in which order a row has them, `letter` is the type as in `attribute_types`. `value` is two words: of a
-    text its view, of a number or truth its 64 bits and how many bytes they took, of lists and such where the whole
-    AnyValue begins and its size.
+    `order` has the places of those that each row has, row by row. `letter` is the type as in `attribute_types`. `value`
+    is two words: of a text its view, of a number or truth its 64 bits and how many bytes they took, of lists and such
+    where the whole AnyValue begins and its size.
     """
 
     wire: Wire
     rows: int
     row: Ints
-    step: Octets
+    order: Ints
     letter: Octets
     value: Views
     names: Sequence[str]
@@ -80,6 +83,25 @@ class Attributes:
         if name not in self._texts:
             self._texts[name] = self.texts(self.of(name))
         return self._texts[name]
+
+    def once_of(self, name: str) -> Column:
+        """The same, of long values as views where they are texts: for what looks at each once, and takes none out."""
+        chosen = self.of(name)
+        if name in self._texts or not self._are_texts(chosen):
+            return self.texts_of(name)
+        return views_as(pa.string_view(), self.wire, self.value[chosen])
+
+    def search(self, name: str, patterns: tuple[str, ...]) -> list[Bools]:
+        """For each regular expression, in which values of a name it is found."""
+        chosen = self.of(name)
+        if native and self._are_texts(chosen):
+            bits = _expressions(patterns).search(self.wire.octets, self.value[chosen])
+            return [bits & (1 << place) != 0 for place in range(len(patterns))]
+        found: list[Any] = [pc.match_substring_regex(self.texts_of(name), pattern) for pattern in patterns]
+        return [one.to_numpy(zero_copy_only=False) for one in found]
+
+    def _are_texts(self, chosen: Ints) -> bool:
+        return bool((self.letter[chosen] == ord("s")).all())
 
     def integers(self, chosen: Ints) -> Ints:
         return np.asarray(self.value[chosen, 0].view(np.int64))
@@ -136,17 +158,17 @@ class Attributes:
     def select(self, rows: Bools) -> Attributes:
         """Those of some rows, which are numbered anew."""
         kept = rows[self.row]
+        place = np.cumsum(kept) - 1
         row = (np.cumsum(rows) - 1)[self.row[kept]]
         bounds = offsets(kept)[self.bounds]
-        parts = (self.step[kept], self.letter[kept], self.value[kept])
+        parts = (place[self.by_row(kept)], self.letter[kept], self.value[kept])
         return Attributes(self.wire, int(rows.sum()), row, *parts, self.names, bounds)
 
     def by_row(self, is_chosen: Bools) -> Ints:
         """Some of them row by row, as each row has them."""
-        chosen = np.flatnonzero(is_chosen)
-        step = self.step[chosen]
-        if (step[1:] < step[:-1]).any():
-            chosen = chosen[np.argsort(step, kind="stable")]
-        row = self.row[chosen]
-        narrow = row.astype(np.int16) if self.rows < 1 << 15 else row  # 16 bits are sorted by their digits
-        return chosen[np.argsort(narrow, kind="stable")]
+        return self.order[is_chosen[self.order]]
+
+
+@functools.cache
+def _expressions(patterns: tuple[str, ...]) -> Any:
+    return native.Patterns(patterns)

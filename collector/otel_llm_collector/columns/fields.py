@@ -67,7 +67,7 @@ def _natively(wire: Wire, starts: Ints, ends: Ints) -> tuple[Found, Bools]:
     spans = native.read(wire.octets, starts, ends)
     single = {tag: Range(end > 0, start, end) for tag, start, end in zip(SINGLE, spans.starts, spans.ends, strict=True)}
     attributes = Attributes(
-        wire, len(starts), spans.row, spans.step, spans.letter, spans.value, spans.names, spans.bounds
+        wire, len(starts), spans.row, spans.order, spans.letter, spans.value, spans.names, spans.bounds
     )
     rest = defaultdict[int, list[tuple[int, int]]](list)
     for row, begin, end in spans.rest:

@@ -98,7 +98,8 @@ class Keyed:
         bounds = offsets([len(piece.row) for piece in pieces])
         names = [head[_HEAD].decode() for head in self._by_head]
         whole = _end_to_end(pieces or [_NOTHING])
-        found = Attributes(self._wire, len(self._is_odd), *whole, names, bounds)
+        order = np.lexsort((whole.step, whole.row))
+        found = Attributes(self._wire, len(self._is_odd), whole.row, order, whole.letter, whole.value, names, bounds)
         self._is_odd[lettered(found)] = True
         return found
 

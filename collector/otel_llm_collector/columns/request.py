@@ -19,6 +19,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
 
 from .. import decode, journal
+from ..direct import BLOCK
 from ..native import native
 from .arrays import Octets
 from .wire import PADDING
@@ -66,8 +67,12 @@ class OddRequestError(Exception):
 
 
 def room(size: int) -> Octets:
-    """Where so many bytes of requests can be read to, as `Wire` wants it: in large pages where there are some."""
-    octets = np.empty(size + PADDING, np.uint8)
+    """Where so many bytes of requests can be read to, as `Wire` wants it: in large pages where there are some.
+
+    It begins where a block does.
+    """
+    octets = np.empty(BLOCK + size + PADDING, np.uint8)
+    octets = octets[-_address(octets) % BLOCK :][: size + PADDING]
     octets[size:] = 0
     return octets
 
@@ -81,13 +86,13 @@ class Room:
     def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
         self._octets = room(0)
-        self._references = sys.getrefcount(self._octets)
+        self._references = sys.getrefcount(self._octets.base)
 
     def take(self, size: int) -> Octets:
         """As `room`; what was read to the one before may be gone."""
         if size > self._bytes_max:
             return room(size)
-        is_in_use = sys.getrefcount(self._octets) > self._references
+        is_in_use = sys.getrefcount(self._octets.base) > self._references  # what is cut out of it refers to that, too
         if is_in_use or len(self._octets) < size + PADDING:
             self._octets = room(size)
         octets = self._octets[: size + PADDING]

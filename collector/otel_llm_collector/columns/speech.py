@@ -12,7 +12,6 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
 
 from otel_llm_semconv import attributes as a
 from otel_llm_semconv import dialects, tables
@@ -292,21 +291,15 @@ def _has_odd_content(spans: Spans) -> Bools:
     """Where messages are, or may be, in another schema than the conventions'."""
     is_odd, found = np.zeros(len(spans), np.bool_), spans.attributes
     for name in (a.INPUT_MESSAGES, a.OUTPUT_MESSAGES):
-        texts: Any = _text_entries(spans, name)
-        if len(texts):
-            is_in = pc.match_substring_regex(texts, messages.IN_SCHEMA)
-            is_out: Any = pc.or_(pc.invert(is_in), pc.match_substring_regex(texts, messages.ODD))
-            is_odd[found.row[found.of(name)[is_out.to_numpy(zero_copy_only=False)]]] = True
+        entries = found.of(name)
+        is_in, has_odd = found.search(name, (messages.IN_SCHEMA, messages.ODD))
+        is_odd[found.row[entries[~is_in | has_odd]]] = True
     entries = found.of(a.SYSTEM_INSTRUCTIONS)
     if len(entries):
-        encoded: Any = _text_entries(spans, a.SYSTEM_INSTRUCTIONS).dictionary_encode()
+        encoded: Any = found.once_of(a.SYSTEM_INSTRUCTIONS).dictionary_encode()
         is_plain = np.array([_is_plain_system(text) for text in encoded.dictionary.to_pylist()], np.bool_)
         is_odd[found.row[entries[~is_plain[encoded.indices.to_numpy()]]]] = True
     return is_odd
-
-
-def _text_entries(spans: Spans, name: str) -> Any:
-    return spans.attributes.texts_of(name)
 
 
 @functools.lru_cache(maxsize=256)

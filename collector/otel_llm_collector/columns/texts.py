@@ -51,8 +51,12 @@ def views_of(first: Words, last: Words, starts: Ints, sizes: Ints) -> Views:
 
 def viewed(wire: Wire, starts: Ints, sizes: Ints, type: Any = None) -> Column:
     """Ranges of bytes as an array of views: for what looks at each value only once."""
-    data = [None, buffer_of(views(wire, starts, sizes)), buffer_of(wire.octets)]
-    return pa.Array.from_buffers(type or pa.string_view(), len(starts), data)
+    return views_as(type or pa.string_view(), wire, views(wire, starts, sizes))
+
+
+def views_as(type: pa.DataType, wire: Wire, found: Views) -> Column:
+    """An array of views."""
+    return pa.Array.from_buffers(type, len(found), [None, buffer_of(found), buffer_of(wire.octets)])
 
 
 def strings(wire: Wire, starts: Ints, sizes: Ints, known: Bools | None = None) -> Column:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from .layout import LAYOUTS, Layout, Statistics, open_writer
 from .log import DataFile, LakeTable
-from .schema import REPEATED, memory_schema
+from .schema import REPEATED, memory_schema, without_views
 
 _NEW: Final = re.compile(r"-\d{12}-[0-9a-f]{12}\.parquet$")
 
@@ -30,7 +30,10 @@ def as_table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
 def write_rows(table: LakeTable, rows: pa.Table, stem: str) -> list[DataFile]:
     """One new file a date with these rows, named after `stem`, on disk but not yet in the log."""
     days: list[Any] = pc.unique(rows["date"]).to_pylist()
-    by_day = {day: rows if len(days) == 1 else rows.filter(pc.field("date") == day) for day in sorted(days)}
+    if len(days) == 1:
+        return [write_file(table, rows, days[0], stem, is_new=True)]
+    rows = without_views(rows)
+    by_day = {day: rows.filter(pc.field("date") == day) for day in sorted(days)}
     return [write_file(table, some, day, stem, is_new=True) for day, some in by_day.items()]
 
 
@@ -41,7 +44,7 @@ def write_file(table: LakeTable, rows: pa.Table, day: date, stem: str, *, is_new
     """
     layout = LAYOUTS[table.name]
     rows = _sorted(rows, layout)
-    draft = Draft(table, day, stem, rows=rows.num_rows, is_new=is_new)
+    draft = Draft(table, day, stem, rows=rows.num_rows, new=rows if is_new else None)
     try:
         draft.write(rows, layout.row_group)
         return draft.publish()
@@ -53,13 +56,14 @@ def write_file(table: LakeTable, rows: pa.Table, day: date, stem: str, *, is_new
 class Draft:
     """A file of a table that is being written, under a temporary name outside every glob."""
 
-    def __init__(self, table: LakeTable, day: date, stem: str, *, rows: int, is_new: bool = False) -> None:
+    def __init__(self, table: LakeTable, day: date, stem: str, *, rows: int, new: pa.Table | None = None) -> None:
         name = f"{stem}-{uuid.uuid4().hex[:12]}.parquet"
         self._place, self._day = table.place, day
         self._path = f"date={day.isoformat()}/{name}"
         self._temporary = self._place.draft(self._path)
         self._statistics = Statistics(table.name)
-        self._writer = open_writer(table.name, self._temporary, rows=rows, is_new=is_new)
+        self._sink = self._place.sink(self._temporary, is_cached=LAYOUTS[table.name].is_cached)
+        self._writer = open_writer(table.name, self._sink, rows=rows, new=new)
 
     @property
     def size(self) -> int:
@@ -80,7 +84,7 @@ class Draft:
 
     def publish(self) -> DataFile:
         """Give it its name, once all of it is on disk."""
-        self._writer.close()
+        self._close()
         size, statistics = self.size, self._statistics
         self._place.publish(self._temporary, self._path)
         return DataFile(self._path, self._day, size, statistics.rows, statistics.as_json())
@@ -88,8 +92,12 @@ class Draft:
     def discard(self) -> None:
         """Leave nothing of it behind."""
         with contextlib.suppress(pa.ArrowException, OSError):  # what it had on its mind no longer matters
-            self._writer.close()
+            self._close()
         self._temporary.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        with self._sink:
+            self._writer.close()
 
 
 def is_plain_file(name: str, file: DataFile) -> bool:
@@ -99,7 +107,9 @@ def is_plain_file(name: str, file: DataFile) -> bool:
 
 def _sorted(rows: pa.Table, layout: Layout) -> pa.Table:
     """In the order of the layout, in which rows that were made by columns are already."""
-    return rows if rows.num_rows < 2 or _is_sorted(rows, layout.sorted_by) else rows.sort_by(layout.ordering)
+    if rows.num_rows < 2 or _is_sorted(rows, layout.sorted_by):
+        return rows
+    return without_views(rows).sort_by(layout.ordering)
 
 
 def _is_sorted(rows: pa.Table, columns: Sequence[str]) -> bool:

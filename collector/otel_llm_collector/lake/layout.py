@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, Literal
 
 import pyarrow as pa
@@ -15,7 +14,7 @@ import pyarrow.parquet as pq
 
 from otel_llm_semconv.tables import SUM
 
-from .schema import ARROW_TYPES, arrow_schema, memory_schema
+from .schema import ARROW_TYPES, arrow_schema, memory_schema, viewing
 
 _Ordering = list[tuple[str, Literal["ascending", "descending"]]]
 
@@ -32,6 +31,7 @@ class Layout:
     New files are compressed by `new_codec`, those that stay by zstd of this `level` (random ids take least at the
     lowest).
     Pages are small, as many files are read at once when they are merged; those of content compress better large.
+    Files of content need not be in the system's memory: what is new of them is read by merging alone.
     """
 
     row_group: int
@@ -41,6 +41,7 @@ class Layout:
     new_codec: Literal["none", "snappy", "zstd"] = "zstd"
     level: int = 1
     page_bytes: int = NEW_PAGE_BYTES
+    is_cached: bool = True
 
     @property
     def new_is_plain(self) -> bool:
@@ -61,7 +62,14 @@ LAYOUTS: Final[dict[str, Layout]] = {
         new_codec="snappy",
     ),
     "messages": Layout(
-        5_000, ("trace_id",), ("trace_id",), ("trace_id",), new_codec="none", level=3, page_bytes=2 * 1024 * 1024
+        5_000,
+        ("trace_id",),
+        ("trace_id",),
+        ("trace_id",),
+        new_codec="none",
+        level=3,
+        page_bytes=2 * 1024 * 1024,
+        is_cached=False,
     ),
     "repriced_costs": Layout(122_880, ("trace_id", "row_id"), ("trace_id",), ("trace_id",)),
     "logs": Layout(30_000, ("time", "trace_id"), ("trace_id", "session_id"), ("time_ns",)),
@@ -77,6 +85,8 @@ _IDS: Final = frozenset({"row_id", "trace_id", "span_id", "parent_span_id", "res
 _NUMBERS: Final = frozenset(
     {"start_time", "start_time_ns", "duration_ns", "cost_usd", "time", "time_ns", "observed_time_ns"}
 )
+#: What new files are found by, beside their order: time, and by replay the segment.
+_FOUND_BY: Final = frozenset({"date", "start_time", "time", "segment"})
 _LONG_TEXTS: Final = frozenset({"input_messages", "output_messages", "body"})
 #: So many values of a table with long texts are put into a page before its size is looked at: 1024, as there are
 #: otherwise, are a megabyte and more.
@@ -85,26 +95,28 @@ _LONG_AT_ONCE: Final = 64
 _PLAIN: Final = _LONG_TEXTS | {"value", "sum"}
 
 
-def open_writer(name: str, path: Path, *, rows: int, is_new: bool = False) -> pq.ParquetWriter:
-    """A writer of a file of a table, of about so many rows at most. Each `write_table` is a row group or several."""
+def open_writer(name: str, sink: pa.NativeFile, *, rows: int, new: pa.Table | None = None) -> pq.ParquetWriter:
+    """A writer of a file of a table, of about so many rows at most. Each `write_table` is a row group or several.
+
+    `new` is all of a new file, which may hold its texts as views.
+    """
     layout = LAYOUTS[name]
     distinct = max(1, min(rows, layout.row_group))
     return pq.ParquetWriter(
-        path,
-        memory_schema(name),
-        compression=layout.new_codec if is_new else "zstd",
-        compression_level=layout.level if not is_new else None,
+        sink,
+        memory_schema(name) if new is None else viewing(memory_schema(name), new.schema),
+        compression="zstd" if new is None else layout.new_codec,
+        compression_level=layout.level if new is None else None,
         use_dictionary=[  # type: ignore[arg-type] # the stubs know only bool
             path for path in _leaves(name) if path not in _IDS | _NUMBERS | _PLAIN
         ],
-        # the first and the last of long texts are long, and nobody looks for them
-        write_statistics=[path for path in _leaves(name) if path not in _LONG_TEXTS],
+        write_statistics=list(_with_bounds(name) if new is None else _told_of(name, new)),
         column_encoding=_encodings(name),
         bloom_filter_options={column: {"ndv": distinct, "fpp": _BLOOM_FPP} for column in layout.bloom},
         sorting_columns=pq.SortingColumn.from_ordering(memory_schema(name), layout.ordering),
         store_decimal_as_integer=True,
         store_schema=False,
-        data_page_size=NEW_PAGE_BYTES if is_new else layout.page_bytes,
+        data_page_size=layout.page_bytes if new is None else NEW_PAGE_BYTES,
         write_batch_size=_LONG_AT_ONCE if _LONG_TEXTS.intersection(_leaves(name)) else None,
     )
 
@@ -113,6 +125,22 @@ def _encodings(name: str) -> dict[str, str]:
     names = {field.name for field in arrow_schema(name) if field.type != ARROW_TYPES[SUM]}  # which are no integers
     encodings = dict.fromkeys(_IDS & names, "DELTA_LENGTH_BYTE_ARRAY")
     return encodings | dict.fromkeys(_NUMBERS & names, "DELTA_BINARY_PACKED")
+
+
+def _with_bounds(name: str) -> Iterator[str]:
+    """What has its least and largest values in each row group: those of long texts are long, and nobody asks."""
+    return (path for path in _leaves(name) if path not in _LONG_TEXTS)
+
+
+def _told_of(name: str, rows: pa.Table) -> Iterator[str]:
+    """Of these what a new file is found by, and its empty columns, which nobody has to read to merge it.
+
+    All else has the same bounds in each new file, which holds a second of everything.
+    """
+    layout = LAYOUTS[name]
+    told = {*layout.sorted_by, *layout.statistics, *_FOUND_BY}
+    told |= {column for column in rows.column_names if rows[column].null_count == rows.num_rows}
+    return (path for path in _with_bounds(name) if path.partition(".")[0] in told)
 
 
 def _leaves(name: str) -> Iterator[str]:

@@ -15,10 +15,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import pyarrow as pa
 import pyarrow.fs as pafs
 
 from otel_llm.errors import OtelLlmError
 
+from .. import direct
 from ..journal import sync_folder, uncache
 from .address import address_of
 
@@ -50,6 +52,10 @@ class Place(ABC):
     @abstractmethod
     def draft(self, path: str) -> Path:
         """Where a file is written before it has its name; no glob over the table finds it."""
+
+    def sink(self, draft: Path, *, is_cached: bool) -> pa.NativeFile:
+        """Where a draft is written to; unless it `is_cached`, it need not be in the system's memory afterwards."""
+        return pa.OSFile(str(draft), "wb")
 
     @abstractmethod
     def publish(self, draft: Path, path: str) -> None:
@@ -93,6 +99,12 @@ class Folder(Place):
         final = self._root / path
         final.parent.mkdir(exist_ok=True)
         return final.with_name(final.name + ".tmp")
+
+    def sink(self, draft: Path, *, is_cached: bool) -> pa.NativeFile:
+        if is_cached:
+            return super().sink(draft, is_cached=is_cached)
+        file: Any = direct.File(draft, direct.room())
+        return pa.PythonFile(file, "w")
 
     def publish(self, draft: Path, path: str) -> None:
         final = self._root / path

@@ -41,6 +41,25 @@ def memory_schema(table: str) -> pa.Schema:
     return pa.schema(fields)
 
 
+def viewing(schema: pa.Schema, rows: pa.Schema) -> pa.Schema:
+    """A schema with views in the place of strings where rows have them."""
+    views = {field.name for field in rows if pa.types.is_string_view(field.type)}
+    return pa.schema(
+        [
+            field.with_type(pa.string_view()) if field.name in views and field.type == pa.string() else field
+            for field in schema
+        ]
+    )
+
+
+def without_views(rows: pa.Table) -> pa.Table:
+    """The rows with strings in the place of views, which can be written, but neither taken, filtered nor sorted."""
+    if not any(map(pa.types.is_string_view, rows.schema.types)):
+        return rows
+    fields = [field.with_type(pa.string()) if pa.types.is_string_view(field.type) else field for field in rows.schema]
+    return rows.cast(pa.schema(fields))
+
+
 @functools.cache
 def arrow_schema(table: str) -> pa.Schema:
     """The Arrow schema of a table, columns in their order there."""

@@ -41,7 +41,7 @@ class ArchivedRequests:
             is_wanted = _is_wanted(rows, wanted) & ~np.isin(rows.keys, seen)
             is_first = np.zeros(len(rows), np.bool_)  # what was sent twice is the first of them
             is_first[np.unique(np.where(is_wanted, rows.keys, 0), return_index=True)[1]] = True
-            found = rows.select(is_wanted & is_first)
+            found = rows.select(is_wanted & is_first).without_views()
             seen = np.concatenate([seen, found.keys])
             if len(found):
                 yield found
