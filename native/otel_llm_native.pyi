@@ -53,6 +53,18 @@ class Patterns:
         ValueError where a view leads out of the octets.
         """
 
+def views(
+    octets: npt.NDArray[np.uint8],
+    starts: npt.NDArray[np.int64],
+    sizes: npt.NDArray[np.int64],
+    buffer: int,
+    /,
+) -> npt.NDArray[np.uint64] | None:
+    """Rows of `columns.texts.Views` of ranges of octets, which are Arrow's buffer of that number.
+
+    None where one of them leads out of the octets. All arrays are contiguous.
+    """
+
 def inner(
     octets: npt.NDArray[np.uint8], start: int, end: int, tag: int, /
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], bytes] | None:

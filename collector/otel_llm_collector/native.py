@@ -11,7 +11,7 @@ from typing import Any, Final
 
 VERSION: Final = version("otel-llm")
 #: What the wheel has, which differs between two checkouts of one version.
-INTERFACE: Final = 2
+INTERFACE: Final = 3
 
 
 def _installed() -> Any:

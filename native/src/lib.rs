@@ -19,7 +19,7 @@ use crate::shape::{Message, Rule};
 use crate::spans::{Columns, SINGLE, signed};
 
 /// Counts what has changed of this between two releases: a wheel of another one is not used.
-const INTERFACE: u32 = 2;
+const INTERFACE: u32 = 3;
 
 #[pyclass(frozen)]
 struct Shape(shape::Shape);
@@ -94,7 +94,7 @@ fn heads<'py>(
     Ok((traces.into_pyarray(py), began.into_pyarray(py)))
 }
 
-/// The spans between these places.
+/// Pairs of places, or of a place and a size.
 fn places<'a>(
     starts: &'a PyReadonlyArray1<i64>,
     ends: &'a PyReadonlyArray1<i64>,
@@ -106,6 +106,21 @@ fn places<'a>(
 /// A place that is none is behind all.
 fn place(number: i64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+#[pyfunction]
+fn views<'py>(
+    py: Python<'py>,
+    octets: PyReadonlyArray1<'py, u8>,
+    starts: PyReadonlyArray1<'py, i64>,
+    sizes: PyReadonlyArray1<'py, i64>,
+    buffer: u32,
+) -> PyResult<Option<Py<PyArray2<u64>>>> {
+    let data = octets.as_slice()?;
+    let ranges = places(&starts, &sizes)?;
+    let Some(found) = guarded(|| spans::views(data, ranges, buffer))? else { return Ok(None) };
+    let shape = [found.len(), 2];
+    two_deep(py, found.into_flattened(), shape).map(Some)
 }
 
 #[pyclass(frozen, get_all)]
@@ -198,6 +213,7 @@ fn otel_llm_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Spans>()?;
     module.add_class::<Patterns>()?;
     module.add_function(wrap_pyfunction!(inner, module)?)?;
+    module.add_function(wrap_pyfunction!(views, module)?)?;
     module.add_function(wrap_pyfunction!(heads, module)?)?;
     module.add_function(wrap_pyfunction!(read, module)?)
 }

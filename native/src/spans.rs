@@ -241,6 +241,18 @@ fn any_value(data: &[u8], at: usize) -> Option<(u8, [u64; 2])> {
     (end == data.len()).then_some((letter, value))
 }
 
+/// Arrow's views of ranges of octets, which are its buffer of that number. None where one of them is not there.
+pub fn views(data: &[u8], places: impl Iterator<Item = (usize, usize)>, buffer: u32) -> Option<Vec<[u64; 2]>> {
+    let number = u64::from(buffer);
+    let long = |size: usize| if size > INLINE_MAX { number } else { 0 };
+    places
+        .map(|(start, size)| {
+            let [first, last] = view(data.get(start..start.checked_add(size)?)?, start)?;
+            Some([first, last | long(size)])
+        })
+        .collect()
+}
+
 /// Arrow's view of a text, which is in the first of its buffers. None where that is too large for it: it counts in i32.
 fn view(text: &[u8], at: usize) -> Option<[u64; 2]> {
     let mut octets = [0; 16];

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from .. import decode
 from ..native import native
-from .arrays import Bools, Column, Ints, Octets, offsets
+from .arrays import Bools, Column, Ints, Octets, array_of, offsets
 from .texts import Views, mixed, strings_of, viewed, views_as
 from .wire import Wire
 
@@ -24,6 +24,14 @@ from .wire import Wire
 _SPELLED: Final = np.isin(np.arange(256), list(b"yamjo"))
 #: The part of a view that is its size.
 _SIZE: Final = (1 << 32) - 1
+
+
+class _Spelled(NamedTuple):
+    """The distinct bytes, lists and mappings, each as a text, and of all attributes that are such which one they are."""
+
+    values: list[AnyValue]
+    texts: Column
+    codes: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,7 @@ class Attributes:
     names: Sequence[str]
     bounds: Ints
     _texts: dict[str, Column] = field(default_factory=dict)
+    _spelled: list[_Spelled] = field(default_factory=list)
 
     def span_of(self, place: int) -> slice:
         """Where those of a name stand."""
@@ -135,13 +144,21 @@ class Attributes:
         return mixed(self.wire, views, np.concatenate(places), pa.concat_arrays(pieces))
 
     def spelled(self, chosen: Ints) -> tuple[Column, list[AnyValue], Ints]:
-        """Bytes, lists and mappings as texts; the distinct ones among them, and which of these each is."""
-        start, size = (self.value[chosen, word].view(np.int64) for word in (0, 1))
+        """Bytes, lists and mappings as texts; all distinct ones of any name, and which of these each is."""
+        if not self._spelled:
+            self._spelled.append(self._spell())
+        spelled = self._spelled[0]
+        codes = spelled.codes[chosen]
+        return spelled.texts.take(array_of(codes)), spelled.values, codes
+
+    def _spell(self) -> _Spelled:
+        places = np.flatnonzero(_SPELLED[self.letter])
+        start, size = (self.value[places, word].view(np.int64) for word in (0, 1))
         encoded = viewed(self.wire, start, size, pa.binary_view()).dictionary_encode()
         values = [AnyValue.FromString(octets) for octets in encoded.dictionary.to_pylist()]
-        texts = pa.array([decode.text_of(value)[0] for value in values], pa.string())
-        codes = encoded.indices.to_numpy()
-        return texts.take(encoded.indices), values, codes
+        codes = np.zeros(len(self.letter), np.int64)
+        codes[places] = encoded.indices.to_numpy()
+        return _Spelled(values, pa.array([decode.text_of(value)[0] for value in values], pa.string()), codes)
 
     def _integer_texts(self, chosen: Ints) -> Column:
         return pa.array(self.integers(chosen)).cast(pa.string())

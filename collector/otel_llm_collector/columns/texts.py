@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ..native import native
 from .arrays import Bools, Column, Ints, buffer_of, validity
 from .wire import PADDING, Wire
 
@@ -25,6 +26,9 @@ Views: TypeAlias = npt.NDArray[np.uint64]
 
 def views(wire: Wire, starts: Ints, sizes: Ints, buffer: int = 0) -> Views:
     """Views of ranges of bytes, which are Arrow's buffer of that number."""
+    starts, sizes = np.ascontiguousarray(starts), np.ascontiguousarray(sizes)
+    if native and (whole := native.views(wire.octets, starts, sizes, buffer)) is not None:
+        return cast(Views, whole)
     begin = wire.pairs[starts].view(np.uint64).reshape(-1, 2)
     found = views_of(begin[:, 0], begin[:, 1], starts, sizes)
     if buffer:
