@@ -83,6 +83,8 @@ class OneByOne:
         """What becomes of one. If we fail on it, it is skipped: it must not hold up all that follow."""
         try:
             rows = reading.rows(item, received_ns)
+        except MemoryError:
+            raise  # the machine, not the item
         except Exception as error:
             name = next(iter(self._tables))
             swallow(f"reading a row of {name}", error)
@@ -159,7 +161,7 @@ class Flow:
         written = fresh.select(first.write(fresh.first, fresh.segments))
         for day, places in _by_day(written):
             added[day].add(written.keys[places])
-        self._write_others(others, fresh)
+        self._write_others(others, written)
 
     def _write_others(self, others: Sequence[Pending], rows: Rows) -> None:
         for pending, table, owner in zip(others, rows.others, rows.owners, strict=True):
@@ -172,7 +174,10 @@ class Flow:
         """
         segments = set(np.unique(rows.segments).tolist())
         taken = files.rows_of_segments(self._first, self._collector_id, segments)
-        rows = _not_held(rows.select(np.isin(rows.keys, taken)), lambda day, keys: replayed[day].holds(keys))
+        is_taken = np.zeros(len(rows), np.bool_)
+        for (day, segment), keys in taken.items():
+            is_taken |= (rows.days == _number(day)) & (rows.segments == segment) & np.isin(rows.keys, keys)
+        rows = _not_held(rows.select(is_taken), lambda day, keys: replayed[day].holds(keys))
         for day, places in _by_day(rows):
             replayed[day].add(rows.keys[places])
         return rows
@@ -211,6 +216,10 @@ def _by_day(rows: Rows) -> Iterator[tuple[date, slice | Places]]:
 
 def _day(number: int) -> date:
     return _EPOCH + timedelta(days=number)
+
+
+def _number(day: date) -> int:
+    return (day - _EPOCH).days
 
 
 class Pending:
@@ -269,6 +278,8 @@ class Pending:
                 half = rows.num_rows // 2
                 parts = ((rows.slice(0, half), segments[:half]), (rows.slice(half), segments[half:]))
                 return np.concatenate([self._write(*part) for part in parts])
+            if isinstance(error, MemoryError):
+                raise  # the machine, not the row
             swallow(f"writing a row of {self._table.name}", error)
             self._set_aside(segment, f"a row of {self._table.name} cannot be stored: {error!r}")
             return np.zeros(1, np.bool_)

@@ -106,6 +106,8 @@ def from_items(items: Sequence[I], tables: Tables, set_aside: SetAside) -> Rows:
         if len(items) > 1:
             half = len(items) // 2
             return joined([from_items(part, tables, set_aside) for part in (items[:half], items[half:])])
+        if isinstance(error, MemoryError):
+            raise  # the machine, not the item
         name = next(iter(tables))
         swallow(f"making a row of {name}", error)
         set_aside(items[0].row["segment"], f"a row of {name} cannot be stored: {error!r}")

@@ -27,7 +27,7 @@ _SIZE: Final = (1 << 32) - 1
 
 
 class _Spelled(NamedTuple):
-    """The distinct bytes, lists and mappings, each as a text, and of all attributes that are such which one they are."""
+    """The distinct bytes, lists and mappings, each as a text, and of each such attribute which of them it is."""
 
     values: list[AnyValue]
     texts: Column

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any, Final
@@ -30,11 +31,18 @@ def as_table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
 def write_rows(table: LakeTable, rows: pa.Table, stem: str) -> list[DataFile]:
     """One new file a date with these rows, named after `stem`, on disk but not yet in the log."""
     days: list[Any] = pc.unique(rows["date"]).to_pylist()
-    if len(days) == 1:
-        return [write_file(table, rows, days[0], stem, is_new=True)]
-    rows = without_views(rows)
-    by_day = {day: rows.filter(pc.field("date") == day) for day in sorted(days)}
-    return [write_file(table, some, day, stem, is_new=True) for day, some in by_day.items()]
+    if len(days) > 1:
+        rows = without_views(rows)
+    written: list[DataFile] = []
+    try:
+        for day in sorted(days):
+            some = rows if len(days) == 1 else rows.filter(pc.field("date") == day)
+            written.append(write_file(table, some, day, stem, is_new=True))
+    except BaseException:
+        for file in written:
+            table.place.delete(file.path)
+        raise
+    return written
 
 
 def write_file(table: LakeTable, rows: pa.Table, day: date, stem: str, *, is_new: bool = False) -> DataFile:
@@ -194,16 +202,21 @@ def row_keys(table: LakeTable, day: date) -> npt.NDArray[np.uint64]:
     return np.concatenate([np.empty(0, dtype=np.uint64), *(_keys_of(rows["row_id"]) for rows in groups)])
 
 
-def rows_of_segments(table: LakeTable, collector_id: str, segments: set[int]) -> npt.NDArray[np.uint64]:
-    """The keys of the rows that came from some segments of a collector's journal."""
+def rows_of_segments(
+    table: LakeTable, collector_id: str, segments: set[int]
+) -> dict[tuple[date, int], npt.NDArray[np.uint64]]:
+    """The keys of the rows that came from some segments of a collector's journal, by date and segment."""
     mine = pc.field("collector_id") == collector_id
     wanted = mine & pc.field("segment").isin(list(segments))
-    found = [np.empty(0, dtype=np.uint64)]
+    found = defaultdict[tuple[date, int], list[npt.NDArray[np.uint64]]](list)
     table.refresh()
     for file in table.live_files():
-        rows = pq.read_table(table.place.source(file.path), columns=["row_id"], filters=wanted, partitioning=None)
-        found.append(_keys_of(rows["row_id"]))
-    return np.concatenate(found)
+        source, columns = table.place.source(file.path), ["row_id", "segment"]
+        rows = pq.read_table(source, columns=columns, filters=wanted, partitioning=None)
+        keys, segment_of = _keys_of(rows["row_id"]), rows["segment"].to_numpy()
+        for segment in np.unique(segment_of).tolist():
+            found[file.day, segment].append(keys[segment_of == segment])
+    return {known: np.concatenate(parts) for known, parts in found.items()}
 
 
 def _keys_of(ids: pa.ChunkedArray[Any]) -> npt.NDArray[np.uint64]:

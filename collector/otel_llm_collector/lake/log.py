@@ -141,17 +141,22 @@ class LakeTable:
         """
         adds = [_add(file, data_change=data_change) for file in new]
         for _ in range(_REPLACE_TRIES):
-            self.refresh()
-            live = {file.path for file in self.live_files()}
-            if not all(file.path in live for file in old):
+            live = self._live_paths()
+            if new and live.issuperset(file.path for file in new):
+                return True  # by the commit before, which was said to have failed
+            if not live.issuperset(file.path for file in old):
                 return False
             removes = [_remove(file, data_change=data_change) for file in old]
             with contextlib.suppress(CommitFailedError):
                 self._commit([*adds, *removes], CommitProperties(max_commit_retries=0))
                 self._has_files = self._has_files or bool(new)
                 return True
+        return bool(new) and self._live_paths().issuperset(file.path for file in new)
+
+    def _live_paths(self) -> set[str]:
+        """Those of all files, as of now."""
         self.refresh()
-        return False
+        return {file.path for file in self.live_files()}
 
     def _commit(self, actions: list[AddAction | RemoveAction], properties: CommitProperties) -> None:
         self._delta.create_write_transaction(

@@ -128,9 +128,7 @@ class Rebuilding:
 
     def _told(self, meant: pa.Table, day: date) -> Iterator[pa.Table]:
         """The rows that have changed."""
-        for rows in self._archive.rows(meant):
-            is_of_day = pc.equal(rows.first["date"], pa.scalar(day)).to_numpy(zero_copy_only=False)
-            told = rows.select(is_of_day)
+        for told in self._archive.rows(meant, day):
             self._with_content[day].append(told.keys[told.owners[0]])
             yield self._changed(aligned(meant, told.first), told.first)
 
@@ -159,7 +157,7 @@ class Rebuilding:
         for known in self._known(file.day):
             rows = _rows_where(self._messages.table, now, partial(_is_one_of, ids=known["row_id"]))
             changed, gone = list[pa.Table](), list[Any]([pa.array([], pa.string())])
-            for found in self._archive.rows(known.filter(_is_one_of(known, rows["row_id"]))):
+            for found in self._archive.rows(known.filter(_is_one_of(known, rows["row_id"])), file.day):
                 (told,) = found.others
                 is_told = pc.is_in(found.first["row_id"], value_set=_with_content(found))
                 gone.append(found.first["row_id"].filter(pc.invert(is_told)).combine_chunks())
@@ -180,7 +178,7 @@ class Rebuilding:
         missing = np.setdiff1d(keys, files.row_keys(self._messages.table, day))
         ids = pa.array([row_id(int(key)) for key in missing], pa.string())
         for known in self._known(day) if len(ids) else ():
-            told = [found.others[0] for found in self._archive.rows(known.filter(_is_one_of(known, ids)))]
+            told = [found.others[0] for found in self._archive.rows(known.filter(_is_one_of(known, ids)), day)]
             if not told:
                 continue
             new = pa.concat_tables(told)

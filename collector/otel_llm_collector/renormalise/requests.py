@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,11 +35,12 @@ class ArchivedRequests:
         """The numbers of its segments, as an Arrow array."""
         return pa.array(sorted(self._paths), pa.int64())
 
-    def rows(self, wanted: pa.Table) -> Iterator[Rows]:
-        """The rows with these `row_id`s, each out of the `segment` that it came from; those that there still are."""
+    def rows(self, wanted: pa.Table, day: date) -> Iterator[Rows]:
+        """The rows of a date with these `row_id`s, each out of the `segment` that it came from; those that there
+        still are."""
         seen = np.empty(0, np.uint64)
         for rows in self._way.read(self._frames(pc.unique(wanted["segment"]).sort().to_pylist())):
-            is_wanted = _is_wanted(rows, wanted) & ~np.isin(rows.keys, seen)
+            is_wanted = _is_wanted(rows, wanted, day) & ~np.isin(rows.keys, seen)
             is_first = np.zeros(len(rows), np.bool_)  # what was sent twice is the first of them
             is_first[np.unique(np.where(is_wanted, rows.keys, 0), return_index=True)[1]] = True
             found = rows.select(is_wanted & is_first).without_views()
@@ -56,7 +58,8 @@ class ArchivedRequests:
                 continue
 
 
-def _is_wanted(rows: Rows, wanted: pa.Table) -> Any:
+def _is_wanted(rows: Rows, wanted: pa.Table, day: date) -> Any:
     place = pc.index_in(rows.first["row_id"], value_set=wanted["row_id"].combine_chunks())
     segment = wanted["segment"].combine_chunks().take(place.combine_chunks())
-    return pc.fill_null(pc.equal(rows.first["segment"], segment), False).to_numpy(zero_copy_only=False)
+    is_wanted = pc.and_(pc.equal(rows.first["segment"], segment), pc.equal(rows.first["date"], pa.scalar(day)))
+    return pc.fill_null(is_wanted, False).to_numpy(zero_copy_only=False)
