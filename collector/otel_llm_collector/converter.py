@@ -46,7 +46,7 @@ _LOG = logging.getLogger(__name__)
 
 _POLL_S: Final = 0.1
 #: Journal bytes converted in one commit at most: bounds memory and the age of what is in the lake.
-BATCH_BYTES_MAX: Final = 48 * 1024 * 1024
+BATCH_BYTES_MAX: Final = 40 * 1024 * 1024
 #: Under load rows are counted again after so many batches; otherwise whenever there is nothing to convert.
 _BATCHES_A_RECOUNT: Final = 20
 
