@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from deltalake.exceptions import CommitFailedError
 from rig import otlp
 from rig.lake import count, store
 
-from otel_llm.failures import raise_faults
+from otel_llm.failures import RAISE_ENV
 from otel_llm_collector import cli, journal
 from otel_llm_collector.converter import Converter
 from otel_llm_collector.lake import files
@@ -29,10 +29,8 @@ class Crash(BaseException):
 
 
 @pytest.fixture(autouse=True)
-def _as_in_production() -> Iterator[None]:
-    raise_faults(on=False)
-    yield
-    raise_faults(on=True)
+def _as_in_production(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(RAISE_ENV, raising=False)
 
 
 def told(text: str = "hello") -> dict[str, Any]:
@@ -167,10 +165,11 @@ def test_a_commit_whose_answer_is_lost_keeps_its_files(tmp_path: Path, monkeypat
 
     def commit(table: LakeTable, *arguments: Any) -> None:
         real(table, *arguments)
-        monkeypatch.undo()
+        patch.undo()
         raise CommitFailedError("the answer is lost")
 
-    monkeypatch.setattr(LakeTable, "_commit", commit)
+    patch = pytest.MonkeyPatch()
+    patch.setattr(LakeTable, "_commit", commit)
     (file,) = table.live_files()
     assert Replacing(table).change(file, lambda rows: rows, "changed") is not None
     (changed,) = LakeTable(tmp_path, "spans").live_files()
