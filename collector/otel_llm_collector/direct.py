@@ -1,4 +1,4 @@
-"""Files past the system's cache, for what is read once more at most, and by us.
+"""Files past the system's cache, for what is read once or twice, and by us.
 
 Copying into the cache takes memory that nothing has used for long, which a virtual machine has given back to its host:
 touching that costs several times what writing does. Here whole blocks go from and to the disk without it. What fills

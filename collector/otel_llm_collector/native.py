@@ -20,10 +20,15 @@ def _installed() -> Any:
     except ImportError:
         return None
     found = otel_llm_native.__version__
-    if found == VERSION and getattr(otel_llm_native, "INTERFACE", 1) == INTERFACE:
-        return otel_llm_native
-    logging.getLogger(__name__).warning("otel-llm-native is %s and not used: this is made for %s", found, VERSION)
-    return None
+    if found != VERSION:
+        logging.getLogger(__name__).warning("otel-llm-native is %s and not used: this is made for %s", found, VERSION)
+        return None
+    if getattr(otel_llm_native, "INTERFACE", 1) != INTERFACE:
+        logging.getLogger(__name__).warning(
+            "otel-llm-native is of another checkout of %s and not used: build it again, pip install ./native", VERSION
+        )
+        return None
+    return otel_llm_native
 
 
 native: Final = _installed()

@@ -164,6 +164,8 @@ def test_another_version_is_not_used(monkeypatch: pytest.MonkeyPatch, caplog: py
     assert f"otel-llm-native is 0.0.1 and not used: this is made for {native.VERSION}" in caplog.text
     of_another_checkout = SimpleNamespace(__version__=native.VERSION, INTERFACE=native.INTERFACE - 1)
     monkeypatch.setitem(sys.modules, "otel_llm_native", of_another_checkout)
-    assert native._installed() is None
+    with caplog.at_level(logging.WARNING):
+        assert native._installed() is None
+    assert "build it again, pip install ./native" in caplog.text
     monkeypatch.setitem(sys.modules, "otel_llm_native", None)
     assert native._installed() is None

@@ -15,6 +15,7 @@ from .rules import ATTEMPT_NS, ATTEMPTS
 #: Its stubs know too few of the types that these functions take.
 pc: Final[Any] = pyarrow.compute
 Column = Any
+#: Values are looked at for those that matter first where they are so many times as many as what is compared.
 _MANY: Final = 4
 #: What is compared of a row of one trace.
 _TOLD_IN_TRACE: Final = (
